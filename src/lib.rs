@@ -1,0 +1,5 @@
+//! # comeback
+//!
+//! (essay to come)
+
+pub mod sim;

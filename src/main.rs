@@ -1,0 +1,3 @@
+//! The `comeback` binary.
+
+fn main() {}

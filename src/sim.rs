@@ -1,0 +1,13 @@
+//! The embedded cluster: a simulated Kubernetes behind a tower service, on tokio's (usually paused) clock.
+//! Knows nothing of the harness: scenarios, timelines and verdicts live elsewhere.
+
+pub mod api;
+pub mod clock;
+pub mod controllers;
+pub mod kubelet;
+pub mod limits;
+pub mod profile;
+pub mod program;
+pub mod random;
+pub mod scheduler;
+pub mod store;

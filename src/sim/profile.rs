@@ -1,0 +1,115 @@
+//! The node profile and the numbers of one Kubernetes version: what a simulation may be set to.
+//! Laws (back-off, probes) live in `kubelet`; only their constants live here.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// How the kernel's OOM killer acts inside a container.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Cgroup {
+    /// One process dies; the container only when that is PID 1.
+    V1,
+    /// `memory.oom.group`: a container over its limit dies whole, 137 `OOMKilled`.
+    #[default]
+    V2,
+}
+
+/// Which release's behaviour is simulated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Version {
+    /// Crash-looping pods are re-synced every 10 to 15 s.
+    V1_34,
+    /// Crash-looping pods are re-synced when their back-off ends (PR 133066).
+    #[default]
+    V1_36,
+}
+
+/// What one simulated node offers.
+#[derive(Clone, Debug)]
+pub struct NodeShape {
+    /// The node's name.
+    pub name: String,
+    /// CPU capacity in millicores.
+    pub cpu_millis: u64,
+    /// Memory capacity in bytes.
+    pub memory_bytes: u64,
+    /// Whether the control plane's NoSchedule taint is set.
+    pub control_plane: bool,
+}
+
+/// A stand-in program for images whose own program is unknown (`images:` of a scenario).
+#[derive(Clone, Debug)]
+pub struct ImageStandIn {
+    /// Glob on the image name as written in the manifest (`shop/api:*`).
+    pub pattern: String,
+    /// The program to run in its place.
+    pub command: Vec<String>,
+}
+
+/// Medians of the latencies that no source fixes (`kubernetes-behaviour.md` 0.2, calibrated on `shared/traces`).
+#[derive(Clone, Debug)]
+pub struct Latencies {
+    /// One API write.
+    pub api_write: Duration,
+    /// Watch delivery and informer handling, before a controller acts.
+    pub informer: Duration,
+    /// Scheduler cycle and binding.
+    pub scheduling: Duration,
+    /// Sandbox and network of a pod, until PodReadyToStartContainers.
+    pub sandbox: Duration,
+    /// Creating one container.
+    pub create: Duration,
+    /// Starting one container.
+    pub start: Duration,
+    /// From the last exit of a terminating pod to the object's removal.
+    pub cleanup: Duration,
+    /// Pulling a small image that exists.
+    pub pull: Duration,
+    /// Running one exec probe or exec call.
+    pub exec: Duration,
+}
+
+/// Everything a simulation may be set to, but its seed.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    /// The release.
+    pub version: Version,
+    /// The nodes' OOM behaviour.
+    pub cgroup: Cgroup,
+    /// The nodes.
+    pub nodes: Vec<NodeShape>,
+    /// Stand-ins for images.
+    pub images: Vec<ImageStandIn>,
+    /// Images that a pull would find, beside those that are present on every node (`busybox` in all usual spellings).
+    pub pullable: BTreeMap<String, u64>,
+    /// Latency medians.
+    pub latencies: Latencies,
+}
+
+impl Default for Profile {
+    fn default() -> Self {
+        Self {
+            version: Version::default(),
+            cgroup: Cgroup::default(),
+            nodes: vec![NodeShape {
+                name: "embedded-control-plane".to_owned(),
+                cpu_millis: 4_000,
+                memory_bytes: 16 * 1024 * 1024 * 1024,
+                control_plane: false,
+            }],
+            images: Vec::new(),
+            pullable: BTreeMap::new(),
+            latencies: Latencies {
+                api_write: Duration::from_millis(3),
+                informer: Duration::from_millis(5),
+                scheduling: Duration::from_millis(8),
+                sandbox: Duration::from_millis(430),
+                create: Duration::from_millis(30),
+                start: Duration::from_millis(80),
+                cleanup: Duration::from_millis(350),
+                pull: Duration::from_millis(110),
+                exec: Duration::from_millis(25),
+            },
+        }
+    }
+}

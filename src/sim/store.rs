@@ -1,0 +1,197 @@
+//! The object store: one resourceVersion counter, ordered keys, a bounded log of changes that watches read.
+//! Knows nothing of validation, admission or subresources: that is `api`.
+
+use super::api::resource::Resource;
+use serde_json::Value;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::watch;
+
+/// An immutable version of an object; shared by the store, the log and every watcher.
+pub type Object = Arc<Value>;
+
+/// Changes kept per resource; an older watch ends in 410 `Expired` (`kubernetes-behaviour.md` 1.4).
+const LOG_LENGTH: usize = 20_000;
+
+/// What happened to an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChangeKind {
+    /// It was created.
+    Added,
+    /// It was replaced by another version.
+    Modified,
+    /// It was removed; the object is its last state under the revision of its removal.
+    Deleted,
+}
+
+/// One entry of the change log.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// The revision of this change.
+    pub revision: u64,
+    /// What happened.
+    pub kind: ChangeKind,
+    /// The object after the change (its last state for `Deleted`).
+    pub object: Object,
+    /// The object before the change.
+    pub previous: Option<Object>,
+}
+
+/// A watch that asked for a revision older than the log goes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expired {
+    /// The revision asked for.
+    pub requested: u64,
+    /// The oldest revision that the log can continue from.
+    pub oldest: u64,
+}
+
+type Key = (String, String);
+
+#[derive(Debug)]
+struct Shelf {
+    objects: BTreeMap<Key, Object>,
+    log: VecDeque<Change>,
+    forgotten: u64,
+    latest: watch::Sender<u64>,
+}
+
+impl Default for Shelf {
+    fn default() -> Self {
+        Self { objects: BTreeMap::new(), log: VecDeque::new(), forgotten: 0, latest: watch::Sender::new(0) }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    revision: u64,
+    shelves: HashMap<Resource, Shelf>,
+}
+
+/// All objects of a simulated cluster.
+#[derive(Debug, Default)]
+pub struct Store {
+    inner: Mutex<Inner>,
+}
+
+impl Store {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The cluster's present revision.
+    pub fn revision(&self) -> u64 {
+        self.lock().revision
+    }
+
+    /// One object; `namespace` is empty for cluster-scoped resources.
+    pub fn get(&self, resource: Resource, namespace: &str, name: &str) -> Option<Object> {
+        let key = (namespace.to_owned(), name.to_owned());
+        self.lock().shelves.get(&resource)?.objects.get(&key).cloned()
+    }
+
+    /// All objects of a resource in key order, with the revision at which they were read.
+    pub fn list(&self, resource: Resource, namespace: Option<&str>) -> (u64, Vec<Object>) {
+        let inner = self.lock();
+        let objects = inner.shelves.get(&resource).map(|shelf| match namespace {
+            None => shelf.objects.values().cloned().collect(),
+            Some(namespace) => shelf
+                .objects
+                .range((namespace.to_owned(), String::new())..)
+                .take_while(|((candidate, _), _)| candidate == namespace)
+                .map(|(_, object)| Arc::clone(object))
+                .collect(),
+        });
+        (inner.revision, objects.unwrap_or_default())
+    }
+
+    /// Writes a version of an object, stamps its resourceVersion and logs the change.
+    /// A version equal to the stored one (but for resourceVersion) writes nothing, as etcd3's store does.
+    pub fn put(&self, resource: Resource, namespace: &str, name: &str, mut object: Value) -> Object {
+        let mut inner = self.lock();
+        let key = (namespace.to_owned(), name.to_owned());
+        let previous = inner.shelves.get(&resource).and_then(|shelf| shelf.objects.get(&key)).cloned();
+        if let Some(stored) = &previous {
+            if let Some(version) = stored.pointer("/metadata/resourceVersion") {
+                object["metadata"]["resourceVersion"] = version.clone();
+            }
+            if **stored == object {
+                return Arc::clone(stored);
+            }
+        }
+        inner.revision += 1;
+        let revision = inner.revision;
+        object["metadata"]["resourceVersion"] = Value::String(revision.to_string());
+        let object = Arc::new(object);
+        let kind = if previous.is_some() { ChangeKind::Modified } else { ChangeKind::Added };
+        let shelf = inner.shelves.entry(resource).or_default();
+        shelf.objects.insert(key, Arc::clone(&object));
+        shelf.append(Change { revision, kind, object: Arc::clone(&object), previous });
+        object
+    }
+
+    /// Removes an object and logs its last state under a new revision.
+    pub fn remove(&self, resource: Resource, namespace: &str, name: &str) -> Option<Object> {
+        let mut inner = self.lock();
+        let key = (namespace.to_owned(), name.to_owned());
+        let previous = inner.shelves.get_mut(&resource)?.objects.remove(&key)?;
+        inner.revision += 1;
+        let revision = inner.revision;
+        let mut last = (*previous).clone();
+        last["metadata"]["resourceVersion"] = Value::String(revision.to_string());
+        let object = Arc::new(last);
+        let shelf = inner.shelves.entry(resource).or_default();
+        shelf.append(Change { revision, kind: ChangeKind::Deleted, object: Arc::clone(&object), previous: Some(previous) });
+        Some(object)
+    }
+
+    /// All changes of a resource after `revision`, in order.
+    ///
+    /// # Errors
+    /// [`Expired`] when the log no longer reaches back that far.
+    pub fn changes_after(&self, resource: Resource, revision: u64) -> Result<Vec<Change>, Expired> {
+        let inner = self.lock();
+        let Some(shelf) = inner.shelves.get(&resource) else { return Ok(Vec::new()) };
+        if revision < shelf.forgotten {
+            return Err(Expired { requested: revision, oldest: shelf.forgotten + 1 });
+        }
+        let start = shelf.log.partition_point(|change| change.revision <= revision);
+        Ok(shelf.log.range(start..).cloned().collect())
+    }
+
+    /// A receiver that changes with every change of the resource; its value is the newest revision.
+    pub fn subscribe(&self, resource: Resource) -> watch::Receiver<u64> {
+        self.lock().shelves.entry(resource).or_default().latest.subscribe()
+    }
+
+    /// Forgets a resource's log, so that watches from the past end in 410.
+    pub fn compact(&self, resource: Resource) {
+        let mut inner = self.lock();
+        let revision = inner.revision;
+        let shelf = inner.shelves.entry(resource).or_default();
+        shelf.log.clear();
+        shelf.forgotten = revision;
+    }
+
+    /// Every resource that has objects.
+    pub fn resources(&self) -> Vec<Resource> {
+        let inner = self.lock();
+        let mut resources: Vec<_> =
+            inner.shelves.iter().filter(|(_, shelf)| !shelf.objects.is_empty()).map(|(resource, _)| *resource).collect();
+        resources.sort_unstable();
+        resources
+    }
+}
+
+impl Shelf {
+    fn append(&mut self, change: Change) {
+        let revision = change.revision;
+        self.log.push_back(change);
+        if self.log.len() > LOG_LENGTH
+            && let Some(oldest) = self.log.pop_front()
+        {
+            self.forgotten = oldest.revision;
+        }
+        self.latest.send_replace(revision);
+    }
+}
