@@ -4,6 +4,7 @@
 pub mod api;
 pub mod clock;
 pub mod controllers;
+pub mod events;
 pub mod kubelet;
 pub mod limits;
 pub mod profile;
