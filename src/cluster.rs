@@ -1,0 +1,89 @@
+//! Clusters: where a trial runs. A [`Cluster`] is chosen once per run; each trial opens a [`Session`] of its own on it.
+//! Nothing outside this module and `sim` asks whether a cluster is simulated.
+
+use crate::measure::result::ClusterInfo;
+use crate::scenario::model::Need;
+use crate::sim::limits::Limits;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// A cluster that trials can run on.
+pub trait Cluster: Send + Sync + std::fmt::Debug {
+    /// Provider, name and fingerprint, stored with every result.
+    fn info(&self) -> ClusterInfo;
+
+    /// What it can do.
+    fn capabilities(&self) -> Vec<Need>;
+
+    /// Whether each trial's runtime has a paused clock that jumps from event to event.
+    fn is_virtual_time(&self) -> bool;
+
+    /// Opens a session for one trial; called inside that trial's own current-thread runtime.
+    fn open<'a>(&'a self, trial: &'a TrialContext) -> futures::future::BoxFuture<'a, Result<Session, ClusterError>>;
+}
+
+/// What a session needs to know of its trial.
+#[derive(Clone, Debug)]
+pub struct TrialContext {
+    /// The trial's seed.
+    pub seed: u64,
+    /// Stand-ins for images.
+    pub images: std::collections::BTreeMap<String, crate::scenario::model::StandIn>,
+}
+
+/// One trial's connection to its cluster.
+#[derive(Clone)]
+pub struct Session {
+    /// The client; every request of the trial goes through it.
+    pub client: kube::Client,
+    /// The trial's clock.
+    pub clock: TrialClock,
+    /// What the cluster could not do faithfully; never any on a real one.
+    pub limits: Limits,
+    /// Keeps what the session needs alive (a simulation, a port-forward) until it is dropped.
+    pub guard: Arc<dyn std::any::Any + Send + Sync>,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session").field("clock", &self.clock).finish_non_exhaustive()
+    }
+}
+
+/// Monotonic time since the trial began, and the wall (or simulated) time at its beginning.
+#[derive(Clone, Copy, Debug)]
+pub struct TrialClock {
+    /// The wall or simulated time at which the trial began.
+    pub epoch: jiff::Timestamp,
+    started: Instant,
+}
+
+impl TrialClock {
+    /// A clock that begins now, at wall or simulated time `epoch`.
+    #[must_use]
+    pub fn starting_at(epoch: jiff::Timestamp) -> Self {
+        Self { epoch, started: Instant::now() }
+    }
+
+    /// Time since the trial began, in whole microseconds: the resolution of timelines.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        let micros = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        Duration::from_micros(micros)
+    }
+
+    /// The instant at which `elapsed()` is `at`.
+    #[must_use]
+    pub fn instant_of(&self, at: Duration) -> Instant {
+        self.started + at
+    }
+}
+
+/// A cluster could not be reached or made: exit code 3.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct ClusterError {
+    /// What failed, where, and what to do next.
+    pub message: String,
+}

@@ -1,0 +1,57 @@
+//! The engine: runs plans on a cluster, trial by trial, and tells reports what happens through [`RunEvent`].
+//! Measurement and judgement are `measure`'s; what is printed is `report`'s.
+
+use crate::cluster::Cluster;
+use crate::event::RunEvent;
+use crate::measure::result::RunResult;
+use crate::scenario::Plan;
+use crate::scenario::model::Gate;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// Everything that a run is made of.
+#[derive(Clone, Debug)]
+pub struct RunRequest {
+    /// The scenarios, resolved, in order.
+    pub plans: Vec<Arc<Plan>>,
+    /// Scenarios that will not be tried, with the reason (`skipped`).
+    pub skipped: Vec<(Arc<Plan>, String)>,
+    /// The gate of the suite, if there is one.
+    pub gate: Option<Gate>,
+    /// The cluster.
+    pub cluster: Arc<dyn Cluster>,
+    /// The run's id; also its label value on objects of real clusters.
+    pub id: String,
+    /// The run's seed.
+    pub seed: u64,
+    /// How many trials run at once, at least 1.
+    pub concurrency: usize,
+    /// The run directory; it exists.
+    pub directory: PathBuf,
+    /// The command line, for the result file.
+    pub command: Vec<String>,
+    /// Stop after the first trial whose verdict is not expected.
+    pub fail_fast: bool,
+    /// Leave the namespace of a trial with an unexpected verdict in place.
+    pub keep_on_failure: bool,
+}
+
+/// Which signal asked the run to stop; `None` while nothing did. A trial that sees one cleans up and is `aborted`.
+pub type Stop = watch::Receiver<Option<Signal>>;
+
+/// A signal that ends a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGINT: exit code 130.
+    Interrupt,
+    /// SIGTERM: exit code 143.
+    Terminate,
+}
+
+/// Runs everything and returns the complete result. Blocks the calling thread; trials run on threads of their own.
+/// `report` is called for each event, from one thread at a time, in order.
+#[must_use]
+pub fn run(_request: &RunRequest, _stop: &Stop, _report: &mut dyn FnMut(&RunEvent)) -> Option<RunResult> {
+    None
+}

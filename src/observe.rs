@@ -1,0 +1,8 @@
+//! What was seen: the timeline (the only truth), the index of objects folded from it, and the truth of conditions over that.
+//! `watch` is the only part with a client; everything else is pure.
+
+pub mod index;
+pub mod timeline;
+
+pub use index::Index;
+pub use timeline::{Fact, Observation, Timeline};

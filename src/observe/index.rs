@@ -1,0 +1,317 @@
+//! The index: present and past states of the observed objects, folded from observations, keyed by cluster and namespace.
+//! Pure; conditions, detectors, healer and judge all read it.
+
+pub mod container;
+pub mod event;
+pub mod pod;
+
+use super::timeline::{Fact, LogLine, Observation, Reference};
+use crate::scenario::Target;
+use crate::selector::Selector;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use container::{ContainerRecord, ExitSeen};
+pub use event::EventRecord;
+pub use pod::PodRecord;
+
+/// Kind, namespace, name.
+type Key = (String, String, String);
+
+/// One object that is not a pod or an event.
+#[derive(Clone, Debug)]
+pub struct ObjectRecord {
+    /// When it was first seen.
+    pub first_seen: Duration,
+    /// When it was seen to be gone.
+    pub deleted: Option<Duration>,
+    /// The present (or last) state.
+    pub object: Arc<Value>,
+    /// States whose `spec` or `data` differ from the one before, with the time at which each was first seen; oldest first.
+    pub versions: Vec<(Duration, Arc<Value>)>,
+}
+
+/// What is known of one cluster's objects at one moment of a timeline.
+#[derive(Clone, Debug, Default)]
+pub struct Index {
+    cluster: String,
+    now: Duration,
+    /// Timeline time zero on the server's side: its clock then.
+    epoch: Option<jiff::Timestamp>,
+    objects: BTreeMap<Key, ObjectRecord>,
+    pods: BTreeMap<String, PodRecord>,
+    events: BTreeMap<String, EventRecord>,
+    logs: BTreeMap<(String, String), Vec<(Duration, LogLine)>>,
+}
+
+impl Index {
+    /// An empty index of a cluster, by the name that findings use.
+    #[must_use]
+    pub fn new(cluster: &str) -> Self {
+        Self { cluster: cluster.to_owned(), ..Self::default() }
+    }
+
+    /// The cluster's name.
+    #[must_use]
+    pub fn cluster(&self) -> &str {
+        &self.cluster
+    }
+
+    /// The time of the last observation.
+    #[must_use]
+    pub const fn now(&self) -> Duration {
+        self.now
+    }
+
+    /// Time since the trial began of a server's timestamp; `None` before the epoch or when no epoch is known.
+    #[must_use]
+    pub fn since_epoch(&self, at: jiff::Timestamp) -> Option<Duration> {
+        Duration::try_from(at.duration_since(self.epoch?)).ok()
+    }
+
+    /// Moves time on without an observation: thresholds may pass.
+    pub fn advance(&mut self, now: Duration) {
+        self.now = self.now.max(now);
+    }
+
+    /// Folds one observation in. Facts that are not about the cluster's objects change nothing but the time.
+    pub fn apply(&mut self, observation: &Observation) {
+        self.advance(observation.at);
+        match &observation.fact {
+            Fact::Began(began) => {
+                self.cluster.clone_from(&began.cluster);
+                self.epoch = Some(began.epoch);
+            }
+            Fact::Object(object) => self.upsert(object, observation.at),
+            Fact::Deleted(object) => self.remove(object, observation.at),
+            Fact::LogLine(line) => {
+                let key = (line.uid.clone(), line.container.clone());
+                self.logs.entry(key).or_default().push((observation.at, line.clone()));
+            }
+            _ => {}
+        }
+    }
+
+    fn upsert(&mut self, object: &Arc<Value>, at: Duration) {
+        match kind_of(object) {
+            "Pod" => match self.pods.get_mut(text(object, "/metadata/uid")) {
+                Some(record) => record.update(object, at),
+                None => {
+                    if let Some(record) = PodRecord::first(object, at) {
+                        self.pods.insert(record.reference.uid.clone(), record);
+                    }
+                }
+            },
+            "Event" => {
+                let uid = text(object, "/metadata/uid").to_owned();
+                EventRecord::fold(self.events.entry(uid), object, at);
+            }
+            _ => {
+                let record = self.objects.entry(key_of(object)).or_insert_with(|| ObjectRecord {
+                    first_seen: at,
+                    deleted: None,
+                    object: Arc::clone(object),
+                    versions: Vec::new(),
+                });
+                record.deleted = None;
+                let changed = record.versions.last().is_none_or(|(_, last)| !same_content(last, object));
+                if changed {
+                    record.versions.push((at, Arc::clone(object)));
+                }
+                record.object = Arc::clone(object);
+            }
+        }
+    }
+
+    fn remove(&mut self, object: &Arc<Value>, at: Duration) {
+        match kind_of(object) {
+            "Pod" => {
+                self.upsert(object, at);
+                if let Some(record) = self.pods.get_mut(text(object, "/metadata/uid")) {
+                    record.deleted = Some(at);
+                }
+            }
+            "Event" => {}
+            _ => {
+                if let Some(record) = self.objects.get_mut(&key_of(object)) {
+                    record.deleted = Some(at);
+                    record.object = Arc::clone(object);
+                }
+            }
+        }
+    }
+
+    /// Every pod ever seen, in order of uid; gone ones too.
+    pub fn all_pods(&self) -> impl Iterator<Item = &PodRecord> {
+        self.pods.values()
+    }
+
+    /// Pods that exist now.
+    pub fn pods(&self) -> impl Iterator<Item = &PodRecord> {
+        self.pods.values().filter(|pod| pod.deleted.is_none())
+    }
+
+    /// A pod by uid.
+    #[must_use]
+    pub fn pod(&self, uid: &str) -> Option<&PodRecord> {
+        self.pods.get(uid)
+    }
+
+    /// An object that exists now.
+    #[must_use]
+    pub fn get(&self, kind: &str, name: &str) -> Option<&Arc<Value>> {
+        self.record(kind, name).filter(|record| record.deleted.is_none()).map(|record| &record.object)
+    }
+
+    /// All that is known of an object, gone or not. One trial has one namespace, so the name is enough.
+    #[must_use]
+    pub fn record(&self, kind: &str, name: &str) -> Option<&ObjectRecord> {
+        self.records(kind).find(|(key_name, _)| *key_name == name).map(|(_, record)| record)
+    }
+
+    /// All objects of a kind, gone or not, by name.
+    pub fn records<'a>(&'a self, kind: &str) -> impl Iterator<Item = (&'a str, &'a ObjectRecord)> {
+        let start = (kind.to_owned(), String::new(), String::new());
+        let kind = kind.to_owned();
+        self.objects
+            .range(start..)
+            .take_while(move |((k, _, _), _)| *k == kind)
+            .map(|((_, _, name), record)| (name.as_str(), record))
+    }
+
+    /// All objects of a kind that exist now.
+    pub fn objects(&self, kind: &str) -> impl Iterator<Item = &Arc<Value>> {
+        self.records(kind).filter(|(_, record)| record.deleted.is_none()).map(|(_, record)| &record.object)
+    }
+
+    /// All events seen, in order of uid.
+    pub fn events(&self) -> impl Iterator<Item = &EventRecord> {
+        self.events.values()
+    }
+
+    /// The events about one object, by its uid.
+    pub fn events_about<'a>(&'a self, uid: &'a str) -> impl Iterator<Item = &'a EventRecord> {
+        self.events.values().filter(move |event| event.regarding.uid == uid)
+    }
+
+    /// The log lines of one container with their times of receipt, all instances, oldest first.
+    #[must_use]
+    pub fn log(&self, uid: &str, container: &str) -> &[(Duration, LogLine)] {
+        self.logs.get(&(uid.to_owned(), container.to_owned())).map_or(&[], Vec::as_slice)
+    }
+
+    /// The workload that a pod belongs to: its Deployment, else its ReplicaSet or other controller, else the pod itself.
+    #[must_use]
+    pub fn workload_of(&self, pod: &PodRecord) -> Reference {
+        let Some(owner) = &pod.owner else { return pod.reference.clone() };
+        if owner.kind == "ReplicaSet"
+            && let Some(record) = self.record("ReplicaSet", &owner.name)
+            && let Some(deployment) = controller_of(&record.object)
+        {
+            return deployment;
+        }
+        owner.clone()
+    }
+
+    /// All pods ever seen that a target means, gone ones too.
+    #[must_use]
+    pub fn pods_of(&self, target: &Target) -> Vec<&PodRecord> {
+        match target {
+            Target::Pod(name) => self.all_pods().filter(|pod| pod.reference.name == *name).collect(),
+            Target::Selector(text) => match Selector::parse(text) {
+                Ok(selector) => self.all_pods().filter(|pod| selector.matches(&pod.labels)).collect(),
+                Err(_) => Vec::new(),
+            },
+            Target::Deployment(name) => self
+                .all_pods()
+                .filter(|pod| {
+                    let workload = self.workload_of(pod);
+                    workload.kind == "Deployment" && workload.name == *name
+                })
+                .collect(),
+        }
+    }
+
+    /// The ReplicaSets of a Deployment that exist now, newest revision first.
+    #[must_use]
+    pub fn replica_sets_of(&self, deployment: &str) -> Vec<&Arc<Value>> {
+        let mut sets: Vec<_> = self
+            .objects("ReplicaSet")
+            .filter(|set| controller_of(set).is_some_and(|owner| owner.kind == "Deployment" && owner.name == deployment))
+            .collect();
+        sets.sort_by_key(|set| std::cmp::Reverse(revision_of(set)));
+        sets
+    }
+
+    /// The ReplicaSet of a Deployment's present template: the one of the newest revision.
+    #[must_use]
+    pub fn current_replica_set(&self, deployment: &str) -> Option<&Arc<Value>> {
+        self.replica_sets_of(deployment).into_iter().next()
+    }
+
+    /// Whether a pod is of its workload's current revision; pods without a Deployment always are.
+    #[must_use]
+    pub fn is_current(&self, pod: &PodRecord) -> bool {
+        let workload = self.workload_of(pod);
+        if workload.kind != "Deployment" {
+            return true;
+        }
+        let owner = pod.owner.as_ref().map(|owner| owner.name.as_str());
+        self.current_replica_set(&workload.name).is_none_or(|set| Some(text(set, "/metadata/name")) == owner)
+    }
+}
+
+/// The revision annotation of a ReplicaSet or Deployment; 0 without one.
+#[must_use]
+pub fn revision_of(object: &Value) -> u64 {
+    text(object, "/metadata/annotations/deployment.kubernetes.io~1revision").parse().unwrap_or(0)
+}
+
+/// The controlling owner of an object.
+#[must_use]
+pub fn controller_of(object: &Value) -> Option<Reference> {
+    let owner = object
+        .pointer("/metadata/ownerReferences")?
+        .as_array()?
+        .iter()
+        .find(|owner| owner.get("controller").and_then(Value::as_bool) == Some(true))?;
+    Some(Reference {
+        kind: text(owner, "/kind").to_owned(),
+        namespace: text(object, "/metadata/namespace").to_owned(),
+        name: text(owner, "/name").to_owned(),
+        uid: text(owner, "/uid").to_owned(),
+    })
+}
+
+/// The text at a JSON pointer, or nothing.
+#[must_use]
+pub fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
+    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// A reference to an observed object.
+#[must_use]
+pub fn reference_to(object: &Value) -> Reference {
+    Reference {
+        kind: kind_of(object).to_owned(),
+        namespace: text(object, "/metadata/namespace").to_owned(),
+        name: text(object, "/metadata/name").to_owned(),
+        uid: text(object, "/metadata/uid").to_owned(),
+    }
+}
+
+fn kind_of(object: &Value) -> &str {
+    text(object, "/kind")
+}
+
+fn key_of(object: &Value) -> Key {
+    let reference = reference_to(object);
+    (reference.kind, reference.namespace, reference.name)
+}
+
+fn same_content(a: &Value, b: &Value) -> bool {
+    ["spec", "data", "binaryData", "dataHash"].iter().all(|field| a.get(field) == b.get(field))
+        && text(a, "/metadata/uid") == text(b, "/metadata/uid")
+}

@@ -1,0 +1,151 @@
+//! One pod's present state and history. Containers' histories live in `container`.
+
+use super::container::ContainerRecord;
+use super::{controller_of, reference_to, text};
+use crate::observe::timeline::Reference;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What is known of one pod (one uid).
+#[derive(Clone, Debug)]
+pub struct PodRecord {
+    /// The pod.
+    pub reference: Reference,
+    /// Its controlling owner.
+    pub owner: Option<Reference>,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// When it was first seen.
+    pub first_seen: Duration,
+    /// When it was last seen to change.
+    pub last_seen: Duration,
+    /// When a deletionTimestamp was first seen.
+    pub terminating: Option<Duration>,
+    /// When it was seen to be gone.
+    pub deleted: Option<Duration>,
+    /// Whether its Ready condition is True.
+    pub ready: bool,
+    /// Since when `ready` is as it is.
+    pub ready_since: Duration,
+    /// Its phase.
+    pub phase: String,
+    /// Its containers by name: init containers, sidecars and main ones alike.
+    pub containers: BTreeMap<String, ContainerRecord>,
+    /// The present (or last) state.
+    pub object: Arc<Value>,
+}
+
+impl PodRecord {
+    /// A record from the first state seen; `None` when the object has no uid.
+    #[must_use]
+    pub fn first(object: &Arc<Value>, at: Duration) -> Option<Self> {
+        let reference = reference_to(object);
+        if reference.uid.is_empty() {
+            return None;
+        }
+        let mut record = Self {
+            reference,
+            owner: None,
+            labels: BTreeMap::new(),
+            first_seen: at,
+            last_seen: at,
+            terminating: None,
+            deleted: None,
+            ready: false,
+            ready_since: at,
+            phase: String::new(),
+            containers: BTreeMap::new(),
+            object: Arc::clone(object),
+        };
+        record.update(object, at);
+        Some(record)
+    }
+
+    /// Folds the next state in.
+    pub fn update(&mut self, object: &Arc<Value>, at: Duration) {
+        self.object = Arc::clone(object);
+        self.last_seen = at;
+        self.owner = controller_of(object);
+        self.labels = labels_of(object);
+        self.phase = text(object, "/status/phase").to_owned();
+        if object.pointer("/metadata/deletionTimestamp").is_some() {
+            self.terminating.get_or_insert(at);
+        }
+        let ready = self.condition("Ready").is_some_and(|condition| text(condition, "/status") == "True");
+        if ready != self.ready {
+            self.ready = ready;
+            self.ready_since = at;
+        }
+        for (list, statuses, init) in [
+            ("/spec/initContainers", "/status/initContainerStatuses", true),
+            ("/spec/containers", "/status/containerStatuses", false),
+        ] {
+            let specs = object.pointer(list).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+            let statuses = object.pointer(statuses).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+            for spec in specs {
+                let name = text(spec, "/name");
+                let sidecar = text(spec, "/restartPolicy") == "Always";
+                let record =
+                    self.containers.entry(name.to_owned()).or_insert_with(|| ContainerRecord::new(name, init && !sidecar));
+                if let Some(status) = statuses.iter().find(|status| text(status, "/name") == name) {
+                    record.update(status, at);
+                }
+            }
+        }
+    }
+
+    /// A status condition of the pod by type.
+    #[must_use]
+    pub fn condition(&self, type_: &str) -> Option<&Value> {
+        condition_of(&self.object, type_)
+    }
+
+    /// Whether the pod exists and is not being deleted.
+    #[must_use]
+    pub const fn is_live(&self) -> bool {
+        self.deleted.is_none() && self.terminating.is_none()
+    }
+
+    /// Whether its phase is Succeeded or Failed.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        matches!(self.phase.as_str(), "Succeeded" | "Failed")
+    }
+
+    /// The restart policy.
+    #[must_use]
+    pub fn restart_policy(&self) -> &str {
+        match text(&self.object, "/spec/restartPolicy") {
+            "" => "Always",
+            policy => policy,
+        }
+    }
+
+    /// A container's spec by name, init containers too.
+    #[must_use]
+    pub fn container_spec(&self, name: &str) -> Option<&Value> {
+        ["/spec/containers", "/spec/initContainers"]
+            .iter()
+            .filter_map(|list| self.object.pointer(list)?.as_array())
+            .flatten()
+            .find(|container| text(container, "/name") == name)
+    }
+}
+
+/// A status condition of any object by type.
+#[must_use]
+pub fn condition_of<'a>(object: &'a Value, type_: &str) -> Option<&'a Value> {
+    object.pointer("/status/conditions")?.as_array()?.iter().find(|condition| text(condition, "/type") == type_)
+}
+
+/// An object's labels.
+#[must_use]
+pub fn labels_of(object: &Value) -> BTreeMap<String, String> {
+    object
+        .pointer("/metadata/labels")
+        .and_then(Value::as_object)
+        .map(|labels| labels.iter().filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect())
+        .unwrap_or_default()
+}

@@ -1,0 +1,365 @@
+//! The documents as written: Scenario and Suite with every key of this version of the language, nothing resolved.
+//! Defaults are filled in `plan`; positions and diagnostics live in `parse` and `validate`.
+
+use super::condition::Condition;
+use super::duration::serde_text_option;
+use super::fault::{Fault, Scalar};
+use super::heal::Heal;
+use super::thresholds::Thresholds;
+use super::verdict::Verdict;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The only apiVersion so far.
+pub const API_VERSION: &str = "comeback.dev/v1alpha1";
+
+/// A scenario: what to deploy, how to break it, what must be noticed and by when, what "recovered" means.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Scenario {
+    /// `comeback.dev/v1alpha1`
+    pub api_version: String,
+    /// `Scenario`
+    pub kind: ScenarioKind,
+    /// Name and labels.
+    pub metadata: Metadata,
+    /// The scenario itself.
+    pub spec: ScenarioSpec,
+}
+
+/// `Scenario`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[expect(missing_docs, reason = "one value")]
+pub enum ScenarioKind {
+    Scenario,
+}
+
+/// `Suite`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[expect(missing_docs, reason = "one value")]
+pub enum SuiteKind {
+    Suite,
+}
+
+/// Name and labels.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Metadata {
+    /// A DNS label: lower case letters, digits and `-`, at most 63.
+    pub name: String,
+    /// Labels for `--select`; `class` also picks the RTO of a suite.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+}
+
+/// The body of a scenario.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ScenarioSpec {
+    /// One line.
+    pub summary: String,
+    /// Markdown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Parameters and their defaults; `--set` and a suite's `with` override them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(with = "BTreeMap<String, Scalar>")]
+    pub parameters: BTreeMap<String, Value>,
+    /// Capabilities that cannot be derived from faults and conditions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<Need>,
+    /// What is deployed.
+    pub workload: Workload,
+    /// The steady state before the fault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steady: Option<Steady>,
+    /// What breaks it; absent: the workload is born broken.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fault: Vec<Fault>,
+    /// The evidence that the fault took hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effect: Option<Effect>,
+    /// What must be found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detect: Option<Detect>,
+    /// When a signal becomes a finding.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thresholds: Option<Thresholds>,
+    /// Who heals, and how.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heal: Option<Heal>,
+    /// What "recovered" means.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recover: Option<Recover>,
+    /// The verdict, or verdicts, that pass (default `recovered`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<ExpectSchema>")]
+    pub expect: Option<Expect>,
+    /// How many trials (default 1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trials: Option<u32>,
+}
+
+/// A capability of a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Need {
+    /// At least two nodes that take pods.
+    MultiNode,
+    /// Commands can be run in containers.
+    Exec,
+}
+
+/// What is deployed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Workload {
+    /// Manifest files, relative to the scenario's file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub manifests: Vec<String>,
+    /// Manifests written here; no `${…}` is replaced in them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<Value>")]
+    pub inline: Vec<Value>,
+    /// Patches on the manifests, before they are applied.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub patches: Vec<super::fault::Patch>,
+    /// Stand-in programs for images on the embedded cluster, by glob on the image name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub images: BTreeMap<String, StandIn>,
+}
+
+/// A stand-in program for an image.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StandIn {
+    /// Program and arguments, run with busybox' commands.
+    pub command: Vec<String>,
+}
+
+/// `steady`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Steady {
+    /// All must hold (default: every workload `ready`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Vec<Condition>>,
+    /// Budget (default 5m).
+    #[serde(default, with = "serde_text_option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub within: Option<Duration>,
+    /// How long it must last (default 5s).
+    #[serde(default, with = "serde_text_option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub hold: Option<Duration>,
+}
+
+/// `effect`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Effect {
+    /// Each is latched once seen (default: by fault).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Vec<Condition>>,
+    /// Budget (default 2m).
+    #[serde(default, with = "serde_text_option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub within: Option<Duration>,
+}
+
+/// `detect`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Detect {
+    /// The cause, or a prefix of it (`crash` covers `crash.app-error`).
+    pub cause: String,
+    /// Budget (default: the RTO, else 2m).
+    #[serde(default, with = "serde_text_option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub within: Option<Duration>,
+}
+
+/// `recover`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Recover {
+    /// All must hold (default: every workload `ready`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Vec<Condition>>,
+    /// The recovery time objective; without one nothing is `late`.
+    #[serde(default, with = "serde_text_option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub rto: Option<Duration>,
+    /// How long it must last (default 30s).
+    #[serde(default, with = "serde_text_option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub hold: Option<Duration>,
+    /// Budget (default: the larger of 5m and 3 x RTO).
+    #[serde(default, with = "serde_text_option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub within: Option<Duration>,
+}
+
+/// `expect`: one verdict or several; written as one word or a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expect(pub Vec<Verdict>);
+
+/// How `expect` looks in the schema.
+#[derive(Clone, Debug, JsonSchema)]
+#[schemars(untagged)]
+pub enum ExpectSchema {
+    /// One verdict.
+    One(Verdict),
+    /// Several; any of them passes.
+    Several(Vec<Verdict>),
+}
+
+impl<'de> Deserialize<'de> for Expect {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        let list = if value.is_array() { value } else { Value::Array(vec![value]) };
+        serde_json::from_value(list).map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
+impl Serialize for Expect {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0.as_slice() {
+            [one] => one.serialize(serializer),
+            several => several.serialize(serializer),
+        }
+    }
+}
+
+/// A suite: scenarios, defaults and a gate.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Suite {
+    /// `comeback.dev/v1alpha1`
+    pub api_version: String,
+    /// `Suite`
+    pub kind: SuiteKind,
+    /// Name and labels.
+    pub metadata: Metadata,
+    /// The suite itself.
+    pub spec: SuiteSpec,
+}
+
+/// The body of a suite.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SuiteSpec {
+    /// Files, folders or `builtin:NAME`, relative to the suite's file.
+    pub scenarios: Vec<String>,
+    /// Only scenarios whose labels match (`tier=gate,class!=slow`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub select: Option<String>,
+    /// Values for what scenarios leave out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub defaults: Option<SuiteDefaults>,
+    /// Parameter values for all scenarios that have the parameter.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(with = "BTreeMap<String, Scalar>")]
+    pub with: BTreeMap<String, Value>,
+    /// RTO by label `class`; a scenario's own wins.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", with = "rto_by_class")]
+    #[schemars(with = "BTreeMap<String, String>")]
+    pub rto: BTreeMap<String, Duration>,
+    /// What must be proven.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<Gate>,
+    /// How many trials run at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<u32>,
+    /// In which order (default as listed).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<Order>,
+}
+
+/// `defaults` of a suite.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SuiteDefaults {
+    /// Trials per scenario.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trials: Option<u32>,
+}
+
+/// The order of scenarios.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Order {
+    /// As listed.
+    #[default]
+    Listed,
+    /// Shuffled by the run's seed.
+    Random,
+}
+
+/// `gate`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Gate {
+    /// The success rate that each scenario must show.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub success_rate: Option<SuccessRateGate>,
+    /// The share of `invalid` and `error` trials that is still acceptable (default 0).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_invalid: Option<f64>,
+    /// How many `false-alarm` trials are acceptable in all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub false_alarms: Option<u32>,
+    /// Scenarios that may be skipped without making the gate inconclusive.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub may_be_skipped: Vec<String>,
+}
+
+/// `gate.successRate`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SuccessRateGate {
+    /// The target, 0 to 1.
+    pub at_least: f64,
+    /// The confidence of the interval, 0.5 to 0.999 (default 0.95).
+    #[serde(default = "confidence")]
+    pub confidence: f64,
+    /// What is compared with the target.
+    #[serde(default)]
+    pub judge: SuccessRateJudge,
+}
+
+/// What is compared with a target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum SuccessRateJudge {
+    /// k/n itself.
+    #[default]
+    Observed,
+    /// The lower bound of Wilson's two-sided interval.
+    LowerBound,
+}
+
+const fn confidence() -> f64 {
+    0.95
+}
+
+mod rto_by_class {
+    use crate::scenario::duration;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, Duration>, D::Error> {
+        BTreeMap::<String, String>::deserialize(deserializer)?
+            .into_iter()
+            .map(|(class, text)| Ok((class, duration::parse(&text).map_err(D::Error::custom)?)))
+            .collect()
+    }
+
+    pub fn serialize<S: Serializer>(map: &BTreeMap<String, Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(map.iter().map(|(class, rto)| (class, duration::format(*rto))))
+    }
+}

@@ -1,0 +1,140 @@
+//! The resolved plan of one scenario: parameters replaced, manifests read, every default filled in.
+//! Engine, healer and judge work from this alone; it is saved beside each run so that the run can be judged again.
+
+use super::condition::Condition;
+use super::duration::{serde_text, serde_text_option};
+use super::fault::Fault;
+use super::heal::Heal;
+use super::model::{Need, StandIn};
+use super::thresholds::Thresholds;
+use super::verdict::Verdict;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// One scenario, ready to be tried.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Plan {
+    /// The scenario's name.
+    pub name: String,
+    /// Where it stands, as the user named it (`scenarios/crash/x.yaml`, `builtin:x`).
+    pub file: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// Its summary.
+    pub summary: String,
+    /// Capabilities that it needs, given and derived.
+    pub needs: Vec<Need>,
+    /// What is applied, in order.
+    pub manifests: Vec<Manifest>,
+    /// Stand-ins for images on the embedded cluster.
+    pub images: BTreeMap<String, StandIn>,
+    /// The steady state; absent: the workload is born broken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steady: Option<SteadyPlan>,
+    /// The faults, in order.
+    pub faults: Vec<Fault>,
+    /// What shows that the fault (or the birth defect) took hold.
+    pub effect: EffectPlan,
+    /// What must be found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detect: Option<DetectPlan>,
+    /// When a signal becomes a finding.
+    pub thresholds: Thresholds,
+    /// Who heals, and how.
+    pub heal: Heal,
+    /// What "recovered" means.
+    pub recover: RecoverPlan,
+    /// The verdicts that pass.
+    pub expect: Vec<Verdict>,
+    /// How many trials.
+    pub trials: u32,
+}
+
+/// One object of the workload.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Manifest {
+    /// The file it stands in.
+    pub file: String,
+    /// The line where it begins, from 1.
+    pub line: usize,
+    /// The object, patches applied, without a namespace.
+    pub object: Value,
+}
+
+/// `steady`, resolved.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SteadyPlan {
+    /// All must hold.
+    pub until: Vec<Condition>,
+    /// Budget.
+    #[serde(with = "serde_text")]
+    pub within: Duration,
+    /// How long it must last.
+    #[serde(with = "serde_text")]
+    pub hold: Duration,
+}
+
+/// `effect`, resolved.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EffectPlan {
+    /// Each is latched once seen; absent: the default effect of the faults (contract, "Default effects").
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Vec<Condition>>,
+    /// Budget from `requested`.
+    #[serde(with = "serde_text")]
+    pub within: Duration,
+}
+
+/// `detect`, resolved.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DetectPlan {
+    /// The cause, or a prefix of it.
+    pub cause: String,
+    /// Budget from `effective`.
+    #[serde(with = "serde_text")]
+    pub within: Duration,
+}
+
+/// `recover`, resolved.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RecoverPlan {
+    /// All must hold.
+    pub until: Vec<Condition>,
+    /// The recovery time objective.
+    #[serde(default, with = "serde_text_option", skip_serializing_if = "Option::is_none")]
+    pub rto: Option<Duration>,
+    /// How long it must last.
+    #[serde(with = "serde_text")]
+    pub hold: Duration,
+    /// Budget from `effective`.
+    #[serde(with = "serde_text")]
+    pub within: Duration,
+}
+
+impl Plan {
+    /// Whether this is a control: `expect: quiet`.
+    #[must_use]
+    pub fn is_control(&self) -> bool {
+        self.expect.contains(&Verdict::Quiet)
+    }
+
+    /// Whether the workload is broken from birth: no fault and no steady state.
+    #[must_use]
+    pub fn is_born_broken(&self) -> bool {
+        self.faults.is_empty() && self.steady.is_none() && !self.is_control()
+    }
+
+    /// Whether recovery is what is expected: the scenario counts in the summary's rates.
+    #[must_use]
+    pub fn expects_recovery(&self) -> bool {
+        self.expect.contains(&Verdict::Recovered)
+    }
+}
