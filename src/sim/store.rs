@@ -48,6 +48,13 @@ pub struct Expired {
 
 type Key = (String, String);
 
+/// An object's place in the order of a list: namespace (empty when cluster-scoped) and name.
+#[must_use]
+pub fn key_of(object: &Value) -> (String, String) {
+    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+    (text("/metadata/namespace"), text("/metadata/name"))
+}
+
 #[derive(Debug)]
 struct Shelf {
     objects: BTreeMap<Key, Object>,
@@ -103,6 +110,27 @@ impl Store {
                 .collect(),
         });
         (inner.revision, objects.unwrap_or_default())
+    }
+
+    /// All objects of a resource as they were at a past `revision`, in key order.
+    ///
+    /// # Errors
+    /// [`Expired`] when the log no longer reaches back that far.
+    pub fn list_at(&self, resource: Resource, namespace: Option<&str>, revision: u64) -> Result<Vec<Object>, Expired> {
+        let changes = self.changes_after(resource, revision)?;
+        let present = self.list(resource, namespace).1;
+        let mut objects: BTreeMap<Key, Object> = present.into_iter().map(|object| (key_of(&object), object)).collect();
+        for change in changes.into_iter().rev() {
+            let key = key_of(&change.object);
+            if namespace.is_some_and(|namespace| key.0 != namespace) {
+                continue;
+            }
+            match change.previous {
+                Some(previous) => objects.insert(key, previous),
+                None => objects.remove(&key),
+            };
+        }
+        Ok(objects.into_values().collect())
     }
 
     /// Writes a version of an object, stamps its resourceVersion and logs the change.

@@ -1,6 +1,9 @@
 //! The resources that the simulation serves: group, version, kind, plural and what applies to them.
 //! No behaviour lives here.
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
 /// One served resource. Compare and hash by value; the built-in ones are the constants of this module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Resource {
@@ -121,7 +124,68 @@ pub fn by_kind(api_version: &str, kind: &str) -> Option<Resource> {
     ALL.iter().copied().find(|resource| resource.kind == kind && resource.api_version() == api_version)
 }
 
+/// The one copy of a name of a learnt kind. Names are never freed; there are as many as kinds.
+pub(super) fn interned(name: &str) -> &'static str {
+    static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = names.get(name) {
+        return known;
+    }
+    let leaked: &'static str = Box::leak(name.to_owned().into_boxed_str());
+    names.insert(leaked);
+    leaked
+}
+
 impl Resource {
+    /// Whether objects count their spec changes in `metadata.generation`.
+    #[must_use]
+    pub fn has_generation(&self) -> bool {
+        const COUNTED: &[&str] = &[
+            "Pod",
+            "Deployment",
+            "ReplicaSet",
+            "StatefulSet",
+            "DaemonSet",
+            "Job",
+            "CronJob",
+            "PodDisruptionBudget",
+            "NetworkPolicy",
+            "Ingress",
+            "EndpointSlice",
+            "ReplicationController",
+            "PriorityClass",
+        ];
+        COUNTED.contains(&self.kind) || !ALL.contains(self)
+    }
+
+    /// Whether `/status` exists beside the object itself.
+    #[must_use]
+    pub fn has_status(&self) -> bool {
+        const STATELESS: &[&str] = &[
+            "ConfigMap",
+            "Secret",
+            "ServiceAccount",
+            "Event",
+            "LimitRange",
+            "EndpointSlice",
+            "Lease",
+            "Role",
+            "RoleBinding",
+            "ClusterRole",
+            "ClusterRoleBinding",
+            "StorageClass",
+            "PriorityClass",
+            "NetworkPolicy",
+        ];
+        ALL.contains(self) && !STATELESS.contains(&self.kind)
+    }
+
+    /// Whether `/scale` exists.
+    #[must_use]
+    pub fn has_scale(&self) -> bool {
+        ["Deployment", "ReplicaSet", "StatefulSet", "ReplicationController"].contains(&self.kind)
+    }
+
     /// `v1` or `group/version`.
     #[must_use]
     pub fn api_version(&self) -> String {

@@ -1,14 +1,18 @@
-//! The request pipeline behind every verb: lookup, defaulting, admission, store. Synchronous and in process;
-//! latencies belong to the callers, HTTP to `rest`.
+//! The verbs of the API server on stored objects: get, list, create, modify, delete, watch. Synchronous and in process;
+//! the steps of a write are in `pipeline`, latencies belong to the callers, HTTP to `rest`.
 
-use super::resource::Resource;
+use super::delete;
+use super::pipeline;
+use super::resource::{self, Resource, Service};
 use super::status::ApiError;
 use crate::sim::clock::Clock;
+use crate::sim::limits::Limits;
 use crate::sim::random::Random;
 use crate::sim::store::{ChangeKind, Object, Store};
-use serde_json::{Value, json};
-use std::collections::VecDeque;
-use std::sync::Arc;
+use serde_json::Value;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
 /// Which face of an object a write changes.
@@ -45,7 +49,8 @@ pub struct DeleteOptions {
     pub resource_version: Option<String>,
 }
 
-/// The API server of one simulated cluster.
+/// The API server of one simulated cluster. Its writes are meant for one thread at a time, as everything else of a
+/// simulation: a cluster lives on one current-thread runtime.
 #[derive(Debug)]
 pub struct ApiServer {
     /// The objects.
@@ -54,13 +59,91 @@ pub struct ApiServer {
     pub clock: Clock,
     /// The source of generated names and uids.
     pub random: Random,
+    /// Where created objects of kinds that are not simulated are reported.
+    pub limits: Limits,
+    namespaces_exist: AtomicBool,
+    kinds: Mutex<Vec<Resource>>,
+    drawn: Mutex<BTreeMap<String, u64>>,
 }
 
 impl ApiServer {
-    /// An empty cluster.
+    /// An empty cluster with a list of limits of its own.
     #[must_use]
     pub fn new(clock: Clock, random: Random) -> Arc<Self> {
-        Arc::new(Self { store: Store::default(), clock, random })
+        Self::with_limits(clock, random, Limits::default())
+    }
+
+    /// An empty cluster that reports to `limits`.
+    #[must_use]
+    pub fn with_limits(clock: Clock, random: Random, limits: Limits) -> Arc<Self> {
+        Arc::new(Self {
+            store: Store::default(),
+            clock,
+            random,
+            limits,
+            namespaces_exist: AtomicBool::new(false),
+            kinds: Mutex::default(),
+            drawn: Mutex::default(),
+        })
+    }
+
+    /// Creates the namespaces that every cluster has. From then on objects need an existing namespace and pods their
+    /// service account; before, the server is bare and admits them anywhere. Does nothing the second time.
+    ///
+    /// # Errors
+    /// Never for an empty cluster.
+    pub fn bootstrap(&self) -> Result<(), ApiError> {
+        if self.namespaces_exist.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
+        for name in ["default", "kube-node-lease", "kube-public", "kube-system"] {
+            if self.store.get(resource::NAMESPACES, "", name).is_none() {
+                self.create(resource::NAMESPACES, "", serde_json::json!({"metadata": {"name": name}}))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether [`ApiServer::bootstrap`] has run.
+    pub(super) fn is_bootstrapped(&self) -> bool {
+        self.namespaces_exist.load(Ordering::Relaxed)
+    }
+
+    /// The ordinal of a random draw: how often `entity` drew before. Independent of every other entity.
+    pub(super) fn ordinal(&self, entity: &str) -> u64 {
+        let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = drawn.entry(entity.to_owned()).or_default();
+        *count += 1;
+        *count - 1
+    }
+
+    /// Every kind that is served, built in or learnt, in order of discovery.
+    pub fn resources(&self) -> Vec<Resource> {
+        let learnt = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
+        resource::ALL.iter().chain(learnt.iter()).copied().collect()
+    }
+
+    /// The served resource of a group, version and plural.
+    pub fn resource(&self, group: &str, version: &str, plural: &str) -> Option<Resource> {
+        self.resources().into_iter().find(|r| r.group == group && r.version == version && r.plural == plural)
+    }
+
+    /// Begins to serve a kind that is not built in: stored, and nothing acts on it. Its names stay in memory
+    /// for the life of the process, once per kind.
+    pub fn learn(&self, group: &str, version: &str, kind: &str, plural: &str, namespaced: bool) -> Resource {
+        if let Some(known) = self.resource(group, version, plural) {
+            return known;
+        }
+        let learnt = Resource {
+            group: resource::interned(group),
+            version: resource::interned(version),
+            kind: resource::interned(kind),
+            plural: resource::interned(plural),
+            namespaced,
+            service: Service::Plain,
+        };
+        self.kinds.lock().unwrap_or_else(PoisonError::into_inner).push(learnt);
+        learnt
     }
 
     /// One object.
@@ -73,33 +156,15 @@ impl ApiServer {
         self.store.list(resource, namespace).1
     }
 
-    /// Creates an object through the whole pipeline.
-    pub fn create(&self, resource: Resource, namespace: &str, mut object: Value) -> Result<Object, ApiError> {
-        let n = self.store.revision();
-        let name = match object.pointer("/metadata/name").and_then(Value::as_str) {
-            Some(name) => name.to_owned(),
-            None => {
-                let prefix = object.pointer("/metadata/generateName").and_then(Value::as_str).unwrap_or_default();
-                format!("{prefix}{}", self.random.suffix(&format!("{namespace}/{prefix}"), "generateName", n, 5))
-            }
-        };
-        if self.store.get(resource, namespace, &name).is_some() {
-            return Err(ApiError::already_exists(resource, &name));
-        }
-        object["apiVersion"] = json!(resource.api_version());
-        object["kind"] = json!(resource.kind);
-        object["metadata"]["uid"] = json!(self.random.uid(&format!("{}/{namespace}/{name}", resource.plural), n));
-        object["metadata"]["name"] = json!(name);
-        object["metadata"]["creationTimestamp"] = json!(self.clock.seconds());
-        object["metadata"]["generation"] = json!(1);
-        if resource.namespaced {
-            object["metadata"]["namespace"] = json!(namespace);
-        }
-        Ok(self.store.put(resource, namespace, &name, object))
+    /// Creates an object through the whole pipeline: defaulting, admission, validation, quota.
+    pub fn create(&self, resource: Resource, namespace: &str, object: Value) -> Result<Object, ApiError> {
+        let new = pipeline::admit(self, resource, namespace, object)?;
+        Ok(pipeline::store_new(self, resource, new))
     }
 
-    /// Changes an object atomically: what controllers and kubelets use for every write.
-    /// A change that leaves the object equal writes nothing.
+    /// Changes an object atomically: what controllers and kubelets use for every write. They are trusted: nothing is
+    /// validated, and one write may touch spec and status (as a binding does). A change that leaves the object equal
+    /// writes nothing; one that removes the last finalizer of a deleted object removes it.
     pub fn modify(
         &self,
         resource: Resource,
@@ -111,16 +176,20 @@ impl ApiServer {
         let stored = self.get(resource, namespace, name)?;
         let mut object = (*stored).clone();
         change(&mut object);
-        if subresource == Subresource::Main && object.get("spec") != stored.get("spec") {
-            let generation = stored.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or(0);
-            object["metadata"]["generation"] = json!(generation + 1);
-        }
-        Ok(self.store.put(resource, namespace, name, object))
+        Ok(pipeline::store_update(self, resource, &stored, object, subresource))
     }
 
-    /// Deletes an object: at once, or gracefully where grace or finalizers ask for it.
-    pub fn delete(&self, resource: Resource, namespace: &str, name: &str, _options: &DeleteOptions) -> Result<Object, ApiError> {
-        self.store.remove(resource, namespace, name).ok_or_else(|| ApiError::not_found(resource, name))
+    /// Deletes an object: at once, or gracefully where grace or finalizers ask for it. Returns its last state.
+    pub fn delete(&self, resource: Resource, namespace: &str, name: &str, options: &DeleteOptions) -> Result<Object, ApiError> {
+        delete::delete(self, resource, namespace, name, options).map(|deleted| deleted.object)
+    }
+
+    /// Binds a pending pod to a node: `spec.nodeName` and the condition PodScheduled in one write.
+    ///
+    /// # Errors
+    /// 404 without the pod, 409 when it is already bound or being deleted.
+    pub fn bind(&self, namespace: &str, name: &str, node: &str) -> Result<Object, ApiError> {
+        pipeline::bind(self, namespace, name, node)
     }
 
     /// The present objects followed by every later change.

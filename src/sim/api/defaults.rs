@@ -1,0 +1,192 @@
+//! Defaulting of every kind but pods: what the server fills in before validation and storage.
+//! The pod template and the pod itself are in `pod_defaults`.
+
+use super::pipeline::text;
+use super::pod_defaults::{self, set};
+use super::quantity;
+use super::resource::Resource;
+use super::server::ApiServer;
+use serde_json::{Map, Value, json};
+
+/// Defaults of an object's fields, the same for a new and a changed object.
+pub(super) fn apply(resource: Resource, object: &mut Value) {
+    match (resource.group, resource.kind) {
+        ("", "Pod") => pod_defaults::pod(object),
+        ("", "Secret") => secret(object),
+        ("", "Namespace") => namespace(object),
+        ("", "Event") => event(object),
+        ("", "ResourceQuota") => canonical_quantities(object, &["/spec/hard"]),
+        ("", "Service") => service(object),
+        ("apps", "Deployment") => deployment(object),
+        ("apps", "ReplicaSet") => replica_set(object),
+        ("apps", "StatefulSet" | "DaemonSet") | ("batch", "Job") => template(object, "/spec/template"),
+        ("batch", "CronJob") => template(object, "/spec/jobTemplate/spec/template"),
+        _ => {}
+    }
+}
+
+/// What a new object of a kind begins with: a status of its own, and addresses from the cluster.
+pub(super) fn begin(api: &ApiServer, resource: Resource, object: &mut Value) {
+    match (resource.group, resource.kind) {
+        ("", "Pod") => pod_defaults::begin(object),
+        ("", "Namespace") => {
+            set(&mut object["spec"], "finalizers", || json!(["kubernetes"]));
+            object["status"] = json!({"phase": "Active"});
+        }
+        ("", "Service") => {
+            object["status"] = json!({"loadBalancer": {}});
+            allocate_addresses(api, object);
+        }
+        ("apps", "ReplicaSet") => object["status"] = json!({"replicas": 0}),
+        ("", "Node" | "PersistentVolume") => {}
+        _ if resource.has_status() => object["status"] = json!({}),
+        _ => {}
+    }
+}
+
+fn namespace(object: &mut Value) {
+    let name = object.pointer("/metadata/name").cloned().unwrap_or_default();
+    object["metadata"]["labels"]["kubernetes.io/metadata.name"] = name;
+}
+
+fn secret(object: &mut Value) {
+    set(object, "type", || json!("Opaque"));
+    let Some(Value::Object(plain)) = object.as_object_mut().and_then(|fields| fields.remove("stringData")) else { return };
+    for (key, value) in plain {
+        object["data"][key] = json!(base64(value.as_str().unwrap_or_default().as_bytes()));
+    }
+}
+
+fn event(object: &mut Value) {
+    for field in ["firstTimestamp", "lastTimestamp", "eventTime"] {
+        set(object, field, || Value::Null);
+    }
+    set(object, "source", || json!({}));
+    for field in ["reportingComponent", "reportingInstance"] {
+        set(object, field, || json!(""));
+    }
+}
+
+fn canonical_quantities(object: &mut Value, pointers: &[&str]) {
+    for pointer in pointers {
+        if let Some(Value::Object(quantities)) = object.pointer_mut(pointer) {
+            quantity::canonical_map(quantities);
+        }
+    }
+}
+
+fn template(object: &mut Value, pointer: &str) {
+    if let Some(template) = object.pointer_mut(pointer) {
+        pod_defaults::template(template);
+    }
+}
+
+fn deployment(object: &mut Value) {
+    let spec = &mut object["spec"];
+    set(spec, "replicas", || json!(1));
+    set(spec, "strategy", || json!({}));
+    set(&mut spec["strategy"], "type", || json!("RollingUpdate"));
+    if spec["strategy"]["type"] == "RollingUpdate" {
+        set(&mut spec["strategy"], "rollingUpdate", || json!({}));
+        set(&mut spec["strategy"]["rollingUpdate"], "maxUnavailable", || json!("25%"));
+        set(&mut spec["strategy"]["rollingUpdate"], "maxSurge", || json!("25%"));
+    }
+    set(spec, "revisionHistoryLimit", || json!(10));
+    set(spec, "progressDeadlineSeconds", || json!(600));
+    template(object, "/spec/template");
+}
+
+fn replica_set(object: &mut Value) {
+    set(&mut object["spec"], "replicas", || json!(1));
+    template(object, "/spec/template");
+}
+
+fn service(object: &mut Value) {
+    let spec = &mut object["spec"];
+    set(spec, "type", || json!("ClusterIP"));
+    set(spec, "sessionAffinity", || json!("None"));
+    if spec["type"] == "ExternalName" {
+        return;
+    }
+    set(spec, "internalTrafficPolicy", || json!("Cluster"));
+    if spec["type"] == "NodePort" || spec["type"] == "LoadBalancer" {
+        set(spec, "externalTrafficPolicy", || json!("Cluster"));
+    }
+    for port in spec.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
+        set(port, "protocol", || json!("TCP"));
+        let number = port.get("port").cloned().unwrap_or_default();
+        set(port, "targetPort", || number);
+    }
+}
+
+fn allocate_addresses(api: &ApiServer, object: &mut Value) {
+    let entity = format!("services/{}/{}", text(object, "/metadata/namespace"), text(object, "/metadata/name"));
+    let spec = &mut object["spec"];
+    let kind = spec["type"].as_str().unwrap_or_default().to_owned();
+    if kind == "ExternalName" {
+        return;
+    }
+    let given = spec["clusterIP"].as_str().unwrap_or_default().to_owned();
+    let address = if given.is_empty() { free_address(api, &entity) } else { given };
+    spec["clusterIP"] = json!(address);
+    spec["clusterIPs"] = json!([address]);
+    set(spec, "ipFamilies", || json!(["IPv4"]));
+    set(spec, "ipFamilyPolicy", || json!("SingleStack"));
+    if kind == "NodePort" || kind == "LoadBalancer" {
+        for (n, port) in spec.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten().enumerate() {
+            let drawn = 30_000 + api.random.bits(&entity, "nodePort", n as u64) % 2_768;
+            set(port, "nodePort", || json!(drawn));
+        }
+    }
+}
+
+/// An address of the service network 10.96.0.0/16 that no other service has.
+fn free_address(api: &ApiServer, entity: &str) -> String {
+    let taken: Vec<Value> = api
+        .list(super::resource::SERVICES, None)
+        .iter()
+        .filter_map(|service| service.pointer("/spec/clusterIP").cloned())
+        .collect();
+    let mut address = String::new();
+    for n in 0..64 {
+        let bits = api.random.bits(entity, "clusterIP", n);
+        address = format!("10.96.{}.{}", 1 + bits % 254, 1 + (bits >> 8) % 254);
+        if !taken.contains(&json!(address)) {
+            break;
+        }
+    }
+    address
+}
+
+/// Standard base64 with padding, as Secret data is written.
+pub(super) fn base64(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for group in bytes.chunks(3) {
+        let word = group.iter().fold(0u32, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
+        for place in 0..4 {
+            let letter = LETTERS[(word >> (18 - 6 * place) & 63) as usize];
+            text.push(if place > group.len() { '=' } else { char::from(letter) });
+        }
+    }
+    text
+}
+
+/// The fields of an object, made an object if it is absent or null.
+pub(super) fn object_at<'a>(parent: &'a mut Value, field: &str) -> Option<&'a mut Map<String, Value>> {
+    set(parent, field, || json!({}));
+    parent.get_mut(field).and_then(Value::as_object_mut)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_pads_as_the_standard_says() {
+        let cases = [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")];
+        for (plain, encoded) in cases {
+            assert_eq!(base64(plain.as_bytes()), encoded);
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! The REST face: an HTTP request becomes a verb on the API server, its result an HTTP response after the profile's latency.
+//! Paths are read in `rest/route`; each verb has a file of its own.
+
+mod body;
+mod read;
+mod route;
+mod watch;
+mod write;
+
+use super::server::ApiServer;
+use super::status::ApiError;
+use crate::sim::kubelet::Runtime;
+use crate::sim::profile::Profile;
+use body::ResponseBody;
+use futures::future::BoxFuture;
+use http::{Method, Request, Response};
+use kube::client::Body;
+use route::{Route, Target};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// How long the simulated server takes for an answer that writes nothing.
+const READ_LATENCY: Duration = Duration::from_millis(1);
+/// Standard deviation of the logarithm of a write's latency.
+const WRITE_SPREAD: f64 = 0.3;
+
+/// The API server as a tower service.
+#[derive(Clone, Debug)]
+pub(super) struct RestService {
+    server: Arc<Rest>,
+}
+
+/// What every request handler needs.
+#[derive(Debug)]
+pub(super) struct Rest {
+    /// The API server behind.
+    pub(super) api: Arc<ApiServer>,
+    /// The containers, for logs and exec.
+    pub(super) runtime: Runtime,
+    /// Latencies and version.
+    pub(super) profile: Profile,
+}
+
+impl RestService {
+    /// A service on an API server and the containers of its nodes.
+    pub(super) fn new(api: Arc<ApiServer>, runtime: Runtime, profile: &Profile) -> Self {
+        Self { server: Arc::new(Rest { api, runtime, profile: profile.clone() }) }
+    }
+}
+
+impl tower::Service<Request<Body>> for RestService {
+    type Response = Response<ResponseBody>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let server = Arc::clone(&self.server);
+        Box::pin(async move { Ok(server.answer(request).await.unwrap_or_else(|error| body::error(&error))) })
+    }
+}
+
+impl Rest {
+    async fn answer(self: Arc<Self>, request: Request<Body>) -> Result<Response<ResponseBody>, ApiError> {
+        let route = Route::parse(request.uri())?;
+        let latency = self.latency(request.method(), &route);
+        let response = self.dispatch(request, route).await;
+        tokio::time::sleep(latency).await;
+        response
+    }
+
+    async fn dispatch(self: &Arc<Self>, request: Request<Body>, route: Route) -> Result<Response<ResponseBody>, ApiError> {
+        let method = request.method().clone();
+        let Target::Object(path) = &route.target else { return Err(ApiError::no_such_path()) };
+        let named = path.name.is_some();
+        match (method, named, path.subresource.as_deref()) {
+            (Method::GET, true, None | Some("status")) => read::get(self, path),
+            (Method::GET, false, None) if route.is_watch() => watch::watch(self, path, &route.query),
+            (Method::GET, false, None) => read::list(self, path, &route.query),
+            (Method::POST, false, None) => write::create(self, path, &route.query, request).await,
+            (Method::DELETE, true, None) => write::delete(self, path, &route.query, request).await,
+            (Method::DELETE, false, None) => write::delete_collection(self, path, &route.query, request).await,
+            _ => Err(ApiError::wrong_method()),
+        }
+    }
+
+    fn latency(&self, method: &Method, route: &Route) -> Duration {
+        if *method == Method::GET {
+            return READ_LATENCY;
+        }
+        let entity = format!("{method} {}", route.path);
+        let n = self.api.ordinal(&entity);
+        self.api.random.lognormal(&entity, "api write", n, self.profile.latencies.api_write, WRITE_SPREAD)
+    }
+}

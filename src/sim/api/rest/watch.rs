@@ -1,0 +1,199 @@
+//! WATCH: the events of a collection as newline-delimited JSON, with bookmarks, an end, and 410 inside the stream.
+//! Reads the store's log; keeps nothing per watcher but its position.
+
+use super::Rest;
+use super::body::{self, ResponseBody};
+use super::read;
+use super::route::ObjectPath;
+use crate::sim::api::list::ListOptions;
+use crate::sim::api::resource::{self, Resource};
+use crate::sim::api::server::ApiServer;
+use crate::sim::api::status::ApiError;
+use crate::sim::store::{Change, ChangeKind, Expired};
+use bytes::Bytes;
+use futures::stream;
+use http::Response;
+use serde_json::{Value, json};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// How often a bookmark is sent.
+const BOOKMARK_EVERY: Duration = Duration::from_mins(1);
+/// How long before the end of the watch the last bookmark is sent.
+const LAST_BOOKMARK: Duration = Duration::from_secs(2);
+
+/// Opens a watch.
+pub(super) fn watch(rest: &Rest, path: &ObjectPath, query: &[(String, String)]) -> Result<Response<ResponseBody>, ApiError> {
+    let resource = read::resource_of(rest, path)?;
+    let options = ListOptions::parse(resource, query)?;
+    options.check(true)?;
+    let watcher = Watcher::open(Arc::clone(&rest.api), resource, path.clone(), options);
+    Ok(body::stream(
+        "application/json",
+        stream::unfold(watcher, |mut watcher| async move { Some((watcher.next().await?, watcher)) }),
+    ))
+}
+
+/// One open watch.
+#[derive(Debug)]
+struct Watcher {
+    api: Arc<ApiServer>,
+    resource: Resource,
+    path: ObjectPath,
+    options: ListOptions,
+    revision: u64,
+    ready: VecDeque<Bytes>,
+    latest: watch::Receiver<u64>,
+    ends: Instant,
+    bookmark: Instant,
+    ended: bool,
+}
+
+impl Watcher {
+    fn open(api: Arc<ApiServer>, resource: Resource, path: ObjectPath, options: ListOptions) -> Self {
+        let begun = Instant::now();
+        let ends = begun + timeout(&api, resource, options.timeout_seconds);
+        let latest = api.store.subscribe(resource);
+        let revision = options.revision.unwrap_or(0);
+        let mut watcher = Self {
+            api,
+            resource,
+            path,
+            options,
+            revision,
+            ready: VecDeque::new(),
+            latest,
+            ends,
+            bookmark: next_bookmark(begun, begun, ends),
+            ended: false,
+        };
+        if watcher.options.send_initial_events.unwrap_or(revision == 0) {
+            watcher.send_present();
+        } else if revision == 0 {
+            watcher.revision = watcher.api.store.revision();
+        }
+        watcher
+    }
+
+    /// The present objects as ADDED events; then, where asked, the bookmark that says that these were all.
+    fn send_present(&mut self) {
+        let (revision, objects) = self.api.store.list(self.resource, self.path.namespace.as_deref());
+        self.revision = revision;
+        for object in objects.iter().filter(|object| self.options.selects(object)) {
+            let line = self.event("ADDED", object);
+            self.ready.push_back(line);
+        }
+        if self.options.send_initial_events == Some(true) && self.options.bookmarks {
+            self.ready.push_back(self.bookmark_event(true));
+        }
+    }
+
+    async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            if let Some(line) = self.ready.pop_front() {
+                return Some(line);
+            }
+            if self.ended {
+                return None;
+            }
+            self.latest.mark_unchanged();
+            match self.api.store.changes_after(self.resource, self.revision) {
+                Ok(changes) if !changes.is_empty() => self.take(changes),
+                Ok(_) => self.wait().await,
+                Err(Expired { requested, oldest }) => {
+                    self.ended = true;
+                    return Some(line("ERROR", &ApiError::expired_watch(requested, oldest).to_status()));
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, changes: Vec<Change>) {
+        for change in changes {
+            self.revision = change.revision;
+            if self.is_elsewhere(&change.object) {
+                continue;
+            }
+            let is = change.kind != ChangeKind::Deleted && self.options.selects(&change.object);
+            let was = change.previous.as_ref().is_some_and(|previous| self.options.selects(previous));
+            let event = match (was, is) {
+                (false, false) => continue,
+                (false, true) => self.event("ADDED", &change.object),
+                (true, true) => self.event("MODIFIED", &change.object),
+                (true, false) if change.kind == ChangeKind::Deleted => self.event("DELETED", &change.object),
+                (true, false) => {
+                    let mut last = change.previous.as_deref().cloned().unwrap_or_default();
+                    last["metadata"]["resourceVersion"] = json!(change.revision.to_string());
+                    self.event("DELETED", &last)
+                }
+            };
+            self.ready.push_back(event);
+        }
+    }
+
+    /// Waits for a change, the next bookmark or the end.
+    async fn wait(&mut self) {
+        let until = if self.options.bookmarks { self.bookmark.min(self.ends) } else { self.ends };
+        tokio::select! {
+            biased;
+            _ = self.latest.changed() => {}
+            () = tokio::time::sleep_until(until) => {
+                let now = Instant::now();
+                self.ended = now >= self.ends;
+                if !self.ended {
+                    // What was written up to now is known to be sent: nothing of this resource is newer.
+                    self.revision = self.revision.max(self.api.store.revision());
+                    self.ready.push_back(self.bookmark_event(false));
+                    self.bookmark = next_bookmark(self.bookmark, now, self.ends);
+                }
+            }
+        }
+    }
+
+    fn is_elsewhere(&self, object: &Value) -> bool {
+        let namespace = object.pointer("/metadata/namespace").and_then(Value::as_str);
+        self.path.namespace.is_some() && namespace != self.path.namespace.as_deref()
+    }
+
+    fn event(&self, kind: &str, object: &Value) -> Bytes {
+        if self.resource == resource::EVENTS { line(kind, &read::view(&self.path, object)) } else { line(kind, object) }
+    }
+
+    fn bookmark_event(&self, initial_events_end: bool) -> Bytes {
+        let mut metadata = json!({"resourceVersion": self.revision.to_string(), "creationTimestamp": null});
+        if initial_events_end {
+            metadata["annotations"] = json!({"k8s.io/initial-events-end": "true"});
+        }
+        let api_version = if self.path.group.is_empty() {
+            self.path.version.clone()
+        } else {
+            format!("{}/{}", self.path.group, self.path.version)
+        };
+        line("BOOKMARK", &json!({"kind": self.resource.kind, "apiVersion": api_version, "metadata": metadata}))
+    }
+}
+
+fn line(kind: &str, object: &Value) -> Bytes {
+    Bytes::from(format!("{{\"type\":\"{kind}\",\"object\":{object}}}\n"))
+}
+
+fn next_bookmark(last: Instant, now: Instant, ends: Instant) -> Instant {
+    let regular = last + BOOKMARK_EVERY;
+    let before_end = ends - LAST_BOOKMARK.min(ends.duration_since(now));
+    if now < before_end { regular.min(before_end) } else { regular }
+}
+
+/// The watch's own length, or one between 30 and 60 minutes.
+fn timeout(api: &ApiServer, resource: Resource, asked: Option<u64>) -> Duration {
+    const SHORTEST: Duration = Duration::from_mins(30);
+    match asked.filter(|seconds| *seconds > 0) {
+        Some(seconds) => Duration::from_secs(seconds),
+        None => {
+            let entity = format!("watch {}", resource.qualified());
+            api.random.between(&entity, "timeout", api.ordinal(&entity), SHORTEST, 2 * SHORTEST)
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! POST, DELETE and DELETE of a collection.
+//! PUT is in `update`, PATCH in `change`.
+
+use super::Rest;
+use super::body::{self, ResponseBody};
+use super::read;
+use super::route::{ObjectPath, parameter};
+use crate::sim::api::delete;
+use crate::sim::api::field::FieldError;
+use crate::sim::api::list::{self, ListOptions};
+use crate::sim::api::pipeline;
+use crate::sim::api::resource::Resource;
+use crate::sim::api::server::{DeleteOptions, Propagation};
+use crate::sim::api::status::ApiError;
+use http::{Request, Response, StatusCode};
+use kube::client::Body;
+use serde_json::{Value, json};
+
+/// POST to a collection.
+pub(super) async fn create(
+    rest: &Rest,
+    path: &ObjectPath,
+    query: &[(String, String)],
+    request: Request<Body>,
+) -> Result<Response<ResponseBody>, ApiError> {
+    let dry_run = is_dry_run(query, "CreateOptions")?;
+    let bytes = body::read(request).await?;
+    let object = parse_object(&bytes, &path.plural)?;
+    let resource = match rest.api.resource(&path.group, &path.version, &path.plural) {
+        Some(known) => known,
+        None => learn(rest, path, &object)?,
+    };
+    let admitted = pipeline::admit(&rest.api, resource, path.namespace(), object)?;
+    if dry_run {
+        return body::json(StatusCode::CREATED, &admitted.into_object());
+    }
+    body::json(StatusCode::CREATED, &*pipeline::store_new(&rest.api, resource, admitted))
+}
+
+/// Begins to serve the kind of an object that was sent to an unknown path of its own apiVersion.
+pub(super) fn learn(rest: &Rest, path: &ObjectPath, object: &Value) -> Result<Resource, ApiError> {
+    let kind = object.get("kind").and_then(Value::as_str).unwrap_or_default();
+    let api_version = object.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
+    let expected = if path.group.is_empty() { path.version.clone() } else { format!("{}/{}", path.group, path.version) };
+    if kind.is_empty() || api_version != expected {
+        return Err(ApiError::no_such_path());
+    }
+    Ok(rest.api.learn(&path.group, &path.version, kind, &path.plural, path.namespace.is_some()))
+}
+
+/// A JSON object in a request's body.
+pub(super) fn parse_object(bytes: &[u8], what: &str) -> Result<Value, ApiError> {
+    let unrecognized = |why: String| {
+        ApiError::bad_request(format!(
+            "the object provided is unrecognized (must be of type {what}): couldn't get version/kind; json parse error: {why}"
+        ))
+    };
+    let value: Value = serde_json::from_slice(bytes).map_err(|error| unrecognized(error.to_string()))?;
+    if value.is_object() { Ok(value) } else { Err(unrecognized("the body is not a JSON object".to_owned())) }
+}
+
+/// Whether a write is only to be tried.
+pub(super) fn is_dry_run(query: &[(String, String)], options: &str) -> Result<bool, ApiError> {
+    match parameter(query, "dryRun") {
+        None | Some("") => Ok(false),
+        Some("All") => Ok(true),
+        Some(other) => Err(ApiError::invalid_kind(
+            "meta.k8s.io",
+            options,
+            "",
+            &[FieldError::not_supported("dryRun", &json!([other]), &["All"])],
+        )),
+    }
+}
+
+/// DELETE of one object.
+pub(super) async fn delete(
+    rest: &Rest,
+    path: &ObjectPath,
+    query: &[(String, String)],
+    request: Request<Body>,
+) -> Result<Response<ResponseBody>, ApiError> {
+    let resource = read::resource_of(rest, path)?;
+    let (options, dry_run) = delete_options(query, request).await?;
+    if dry_run {
+        let object = rest.api.get(resource, path.namespace(), path.name())?;
+        return body::json(StatusCode::OK, &deleted_status(resource, path.name(), &object));
+    }
+    let deleted = delete::delete(&rest.api, resource, path.namespace(), path.name(), &options)?;
+    // The server answers with the object where it knows of graceful deletion, or where the object waits.
+    if deleted.gone && resource != crate::sim::api::resource::PODS {
+        return body::json(StatusCode::OK, &deleted_status(resource, path.name(), &deleted.object));
+    }
+    body::json(StatusCode::OK, &*deleted.object)
+}
+
+fn deleted_status(resource: Resource, name: &str, object: &Value) -> Value {
+    let mut details = json!({"name": name, "kind": resource.plural, "uid": object.pointer("/metadata/uid")});
+    if !resource.group.is_empty() {
+        details["group"] = json!(resource.group);
+    }
+    json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details})
+}
+
+/// DELETE of every selected object of a collection.
+pub(super) async fn delete_collection(
+    rest: &Rest,
+    path: &ObjectPath,
+    query: &[(String, String)],
+    request: Request<Body>,
+) -> Result<Response<ResponseBody>, ApiError> {
+    let resource = read::resource_of(rest, path)?;
+    let selected = ListOptions::parse(resource, query)?;
+    let (options, dry_run) = delete_options(query, request).await?;
+    let mut page = list::list(&rest.api, resource, path.namespace.as_deref(), &selected)?;
+    if !dry_run {
+        for object in &page.objects {
+            let (namespace, name) = crate::sim::store::key_of(object);
+            match delete::delete(&rest.api, resource, &namespace, &name, &options) {
+                Ok(_) => {}
+                Err(error) if error.code == 404 => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    page.continues = None;
+    page.remaining = None;
+    body::list(resource, &page, |object| read::view(path, object))
+}
+
+async fn delete_options(query: &[(String, String)], request: Request<Body>) -> Result<(DeleteOptions, bool), ApiError> {
+    let mut dry_run = is_dry_run(query, "DeleteOptions")?;
+    let bytes = body::read(request).await?;
+    let given = if bytes.is_empty() { json!({}) } else { parse_object(&bytes, "DeleteOptions")? };
+    let text = |pointer: &str| given.pointer(pointer).and_then(Value::as_str).map(ToOwned::to_owned);
+    dry_run |= given.get("dryRun").and_then(Value::as_array).is_some_and(|stages| !stages.is_empty());
+    let grace_seconds = match parameter(query, "gracePeriodSeconds") {
+        Some(value) => Some(list::integer(value)?),
+        None => given.get("gracePeriodSeconds").and_then(Value::as_i64),
+    };
+    let policy = parameter(query, "propagationPolicy").map(ToOwned::to_owned).or_else(|| text("/propagationPolicy"));
+    let orphan = given.get("orphanDependents").and_then(Value::as_bool) == Some(true);
+    let propagation = match policy.as_deref() {
+        None if orphan => Propagation::Orphan,
+        None | Some("" | "Background") => Propagation::Background,
+        Some("Foreground") => Propagation::Foreground,
+        Some("Orphan") => Propagation::Orphan,
+        Some(other) => {
+            let supported = ["Foreground", "Background", "Orphan", "nil"];
+            let error = FieldError::not_supported("propagationPolicy", &json!(other), &supported);
+            return Err(ApiError::invalid_kind("meta.k8s.io", "DeleteOptions", "", &[error]));
+        }
+    };
+    let options = DeleteOptions {
+        grace_seconds,
+        propagation,
+        uid: text("/preconditions/uid"),
+        resource_version: text("/preconditions/resourceVersion"),
+    };
+    Ok((options, dry_run))
+}
