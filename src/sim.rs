@@ -3,6 +3,7 @@
 
 pub mod api;
 pub mod clock;
+pub mod cluster;
 pub mod controllers;
 pub mod events;
 pub mod kubelet;

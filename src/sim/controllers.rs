@@ -1,10 +1,25 @@
 //! The controllers of the simulated control plane, one file each; started together.
 //! Each reads watches and writes through [`ApiServer`], after the latencies of its profile.
 
+mod context;
+mod deployment;
+pub(crate) mod object;
+pub(crate) mod queue;
+mod replica_set;
+pub(crate) mod selector;
+
+#[cfg(test)]
+pub(crate) mod testing;
+
 use super::api::ApiServer;
 use super::limits::Limits;
 use super::profile::Profile;
+pub(crate) use context::Context;
 use std::sync::Arc;
 
 /// Starts every controller; they run until the runtime ends.
-pub fn start(_api: &Arc<ApiServer>, _profile: &Profile, _limits: &Limits) {}
+pub fn start(api: &Arc<ApiServer>, profile: &Profile, _limits: &Limits) {
+    let context = |name| Context::new(api, &profile.latencies, name);
+    deployment::start(&context("deployment-controller"));
+    replica_set::start(&context("replicaset-controller"));
+}

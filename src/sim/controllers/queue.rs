@@ -1,0 +1,143 @@
+//! The work queue of a controller: keys in order of arrival, each at most once, some of them later, failed ones with back-off.
+//! Knows nothing of what a key means.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// The first retry of a failed key comes after this; each further one after twice as long (client-go's default limiter).
+const RETRY_BASE: Duration = Duration::from_millis(5);
+/// No retry waits longer.
+const RETRY_MAX: Duration = Duration::from_secs(1_000);
+
+/// Namespace and name of the object to look at.
+pub(crate) type Key = (String, String);
+
+#[derive(Debug, Default)]
+struct State {
+    ready: VecDeque<Key>,
+    waiting: BTreeSet<(Instant, u64, Key)>,
+    due: BTreeMap<Key, (Instant, u64)>,
+    failures: BTreeMap<Key, u32>,
+    sequence: u64,
+}
+
+/// A deduplicating, delaying queue for one worker.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hands `key` out after `delay`; a key that waits already comes at the earlier of both times.
+    pub(crate) fn add_after(&self, key: Key, delay: Duration) {
+        let mut state = self.lock();
+        if state.ready.contains(&key) {
+            return;
+        }
+        let at = Instant::now() + delay;
+        if let Some(&(earlier, sequence)) = state.due.get(&key) {
+            if earlier <= at {
+                return;
+            }
+            state.waiting.remove(&(earlier, sequence, key.clone()));
+        }
+        state.sequence += 1;
+        let sequence = state.sequence;
+        state.due.insert(key.clone(), (at, sequence));
+        state.waiting.insert((at, sequence, key));
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    /// Hands `key` out again after its back-off: 5 ms doubled with each failure since the last [`Queue::forget`].
+    pub(crate) fn retry(&self, key: Key) {
+        let delay = {
+            let mut state = self.lock();
+            let failures = state.failures.entry(key.clone()).or_default();
+            let delay = RETRY_BASE.saturating_mul(1_u32.checked_shl(*failures).unwrap_or(u32::MAX)).min(RETRY_MAX);
+            *failures = (*failures + 1).min(31);
+            delay
+        };
+        self.add_after(key, delay);
+    }
+
+    /// Ends the back-off of a key that succeeded.
+    pub(crate) fn forget(&self, key: &Key) {
+        self.lock().failures.remove(key);
+    }
+
+    /// The next key; waits until one is due.
+    pub(crate) async fn next(&self) -> Key {
+        loop {
+            let wake = {
+                let mut state = self.lock();
+                let now = Instant::now();
+                while let Some(first) = state.waiting.first().filter(|(at, ..)| *at <= now).cloned() {
+                    state.waiting.remove(&first);
+                    state.due.remove(&first.2);
+                    state.ready.push_back(first.2);
+                }
+                if let Some(key) = state.ready.pop_front() {
+                    return key;
+                }
+                state.waiting.first().map(|(at, ..)| *at)
+            };
+            match wake {
+                None => self.changed.notified().await,
+                Some(at) => tokio::select! {
+                    biased;
+                    () = self.changed.notified() => {}
+                    () = tokio::time::sleep_until(at) => {}
+                },
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(name: &str) -> Key {
+        ("ns".to_owned(), name.to_owned())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn hands_each_key_out_once_at_its_earliest_time() {
+        let queue = Queue::default();
+        let start = Instant::now();
+        queue.add_after(key("a"), Duration::from_secs(5));
+        queue.add_after(key("b"), Duration::from_secs(2));
+        queue.add_after(key("a"), Duration::from_secs(1));
+        queue.add_after(key("a"), Duration::from_secs(9));
+        assert_eq!((queue.next().await, start.elapsed()), (key("a"), Duration::from_secs(1)));
+        assert_eq!((queue.next().await, start.elapsed()), (key("b"), Duration::from_secs(2)));
+        assert!(tokio::time::timeout(Duration::from_secs(60), queue.next()).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn retries_double_until_the_key_succeeds() {
+        let queue = Queue::default();
+        let mut waits = Vec::new();
+        for _ in 0..4 {
+            let start = Instant::now();
+            queue.retry(key("a"));
+            queue.next().await;
+            waits.push(start.elapsed().as_millis());
+        }
+        assert_eq!(waits, [5, 10, 20, 40]);
+        queue.forget(&key("a"));
+        let start = Instant::now();
+        queue.retry(key("a"));
+        queue.next().await;
+        assert_eq!(start.elapsed().as_millis(), 5);
+    }
+}
