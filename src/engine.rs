@@ -47,6 +47,9 @@ pub enum Signal {
     Interrupt,
     /// SIGTERM: exit code 143.
     Terminate,
+    /// `--timeout` has passed: not an interruption; the trials that it cut off are `aborted` and say nothing (exit code 4, or
+    /// what the others proved).
+    TimedOut,
 }
 
 /// Runs everything and returns the complete result. Blocks the calling thread; trials run on threads of their own.

@@ -137,6 +137,9 @@ pub struct ScenarioResult {
     /// The RTO in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rto: Option<f64>,
+    /// What must be found and by when; absent where nothing is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detect: Option<DetectObjective>,
     /// Trials by verdict.
     pub counts: BTreeMap<Verdict, usize>,
     /// Recovery times in seconds.
@@ -150,6 +153,16 @@ pub struct ScenarioResult {
     pub healing: Option<Healing>,
     /// Each trial.
     pub trials: Vec<TrialResult>,
+}
+
+/// What must be found and by when.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DetectObjective {
+    /// The cause, or a prefix of it.
+    pub cause: String,
+    /// Budget from `effective`, in seconds.
+    pub within: f64,
 }
 
 /// k of n with Wilson's interval.
