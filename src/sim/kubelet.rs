@@ -1,41 +1,41 @@
 //! The kubelet of one simulated node: a worker per pod that starts, probes, restarts and ends containers.
 //! The law of each step: `kubernetes-behaviour.md` 4 and `real-cluster-findings.md`.
 
+mod agent;
+mod backoff;
+mod conditions;
+mod environment;
+mod expansion;
+mod grid;
+mod hook;
+mod image;
+mod image_name;
+mod instance;
+mod mount;
+mod node;
+mod pod;
+mod probe;
+mod prober;
+mod quantity;
+mod registry;
+mod runtime;
+mod start;
+mod status;
+mod sync;
+mod terminate;
+mod volume;
+mod worker;
+
+pub use runtime::{Runtime, RuntimeContainer};
+
 use super::api::ApiServer;
 use super::limits::Limits;
 use super::profile::{NodeShape, Profile};
-use super::program::Container;
-use std::sync::{Arc, Mutex};
-
-/// What the API server asks a node for: logs and exec of its containers.
-#[derive(Clone, Debug, Default)]
-pub struct Runtime {
-    containers: Arc<Mutex<Vec<RuntimeContainer>>>,
-}
-
-/// One container known to the runtime: the present or the last dead instance.
-#[derive(Clone, Debug)]
-pub struct RuntimeContainer {
-    /// The pod's uid.
-    pub uid: String,
-    /// The container's name.
-    pub name: String,
-    /// How many instances came before.
-    pub restart: u32,
-    /// The instance.
-    pub container: Arc<Container>,
-}
-
-impl Runtime {
-    /// The newest instance of a container (`previous`: the one before it).
-    #[must_use]
-    pub fn find(&self, uid: &str, name: &str, previous: bool) -> Option<RuntimeContainer> {
-        let containers = self.containers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let mut instances: Vec<_> = containers.iter().filter(|c| c.uid == uid && c.name == name).collect();
-        instances.sort_by_key(|c| c.restart);
-        instances.into_iter().rev().nth(usize::from(previous)).cloned()
-    }
-}
+use std::sync::Arc;
 
 /// Starts the kubelet of a node: registers the Node and its Lease, then serves the pods bound to it until the runtime ends.
-pub fn start(_api: &Arc<ApiServer>, _node: &NodeShape, _profile: &Profile, _runtime: &Runtime, _limits: &Limits) {}
+pub fn start(api: &Arc<ApiServer>, node: &NodeShape, profile: &Profile, runtime: &Runtime, limits: &Limits) {
+    let agent = agent::Agent::new(api, node, profile, runtime, limits);
+    agent.register();
+    agent.spawn();
+}

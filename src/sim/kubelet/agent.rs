@@ -1,0 +1,141 @@
+//! The kubelet of one node: what all its pods share, and the watch that hands pods to their workers.
+//! What a worker does with its pod lives in `worker`.
+
+use super::backoff::Backoff;
+use super::grid::Grid;
+use super::pod::PodRecord;
+use super::registry::ImageStore;
+use super::runtime::Runtime;
+use super::volume::sources;
+use super::worker::Worker;
+use crate::sim::api::ApiServer;
+use crate::sim::api::resource::{CONFIG_MAPS, PODS, Resource, SECRETS};
+use crate::sim::events::EventRecorder;
+use crate::sim::limits::Limits;
+use crate::sim::profile::{NodeShape, Profile};
+use crate::sim::store::ChangeKind;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// What the pods of a node share.
+#[derive(Debug)]
+pub(super) struct Agent {
+    pub(super) api: Arc<ApiServer>,
+    pub(super) node: NodeShape,
+    pub(super) profile: Profile,
+    pub(super) runtime: Runtime,
+    pub(super) limits: Limits,
+    pub(super) recorder: EventRecorder,
+    pub(super) host_ip: String,
+    /// When the runtime's containers are listed.
+    pub(super) relist: Grid,
+    /// When the work queue is polled.
+    pub(super) queue: Grid,
+    pub(super) images: Mutex<ImageStore>,
+    pub(super) crashes: Mutex<Backoff>,
+    pub(super) pulls: Mutex<Backoff>,
+    /// The second and third part of pod addresses: one /24 per node.
+    subnet: usize,
+    addresses: AtomicU32,
+    pods: Mutex<BTreeMap<String, Arc<PodRecord>>>,
+}
+
+/// Locks a mutex, poisoned or not.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Agent {
+    /// The kubelet of `node`, with grids whose phases the seed decides.
+    pub(super) fn new(
+        api: &Arc<ApiServer>,
+        node: &NodeShape,
+        profile: &Profile,
+        runtime: &Runtime,
+        limits: &Limits,
+    ) -> Arc<Self> {
+        let now = Instant::now();
+        let phase = |purpose: &str| now + Duration::from_secs_f64(api.random.unit(&node.name, purpose, 0));
+        let subnet = profile.nodes.iter().position(|shape| shape.name == node.name).unwrap_or_default();
+        Arc::new(Self {
+            api: Arc::clone(api),
+            node: node.clone(),
+            profile: profile.clone(),
+            runtime: runtime.clone(),
+            limits: limits.clone(),
+            recorder: EventRecorder::new(Arc::clone(api), "kubelet", Some(&node.name)),
+            host_ip: format!("172.18.0.{}", subnet + 2),
+            relist: Grid::new(phase("relist")),
+            queue: Grid::new(phase("work-queue")),
+            images: Mutex::default(),
+            crashes: Mutex::default(),
+            pulls: Mutex::default(),
+            subnet,
+            addresses: AtomicU32::new(1),
+            pods: Mutex::default(),
+        })
+    }
+
+    /// The next address of the node's pod network.
+    pub(super) fn next_address(&self) -> String {
+        let n = self.addresses.fetch_add(1, Ordering::Relaxed);
+        format!("10.{}.{}.{}", 244 + (n / 253 / 256) % 8, (self.subnet as u32 + n / 253) % 256, n % 253 + 2)
+    }
+
+    /// Serves the pods bound to the node until the runtime ends.
+    pub(super) async fn serve_pods(self: Arc<Self>) {
+        let mut watch = self.api.watch(PODS, None);
+        while let Some(item) = watch.next().await {
+            let Some(uid) = item.object.pointer("/metadata/uid").and_then(Value::as_str) else { continue };
+            if item.object.pointer("/spec/nodeName").and_then(Value::as_str) != Some(self.node.name.as_str()) {
+                continue;
+            }
+            let known = lock(&self.pods).get(uid).cloned();
+            match (item.kind, known) {
+                (ChangeKind::Deleted, Some(record)) => record.removed(item.object),
+                (ChangeKind::Deleted, None) => {}
+                (_, Some(record)) => record.observe(item.object),
+                (_, None) => {
+                    let record = PodRecord::new(&self, Arc::clone(&item.object));
+                    lock(&self.pods).insert(uid.to_owned(), Arc::clone(&record));
+                    tokio::spawn(Worker::new(record).run());
+                }
+            }
+        }
+    }
+
+    /// Tells pods that a ConfigMap or Secret that they mount has changed.
+    pub(super) async fn serve_sources(self: Arc<Self>, resource: Resource) {
+        let mut watch = self.api.watch(resource, None);
+        while let Some(item) = watch.next().await {
+            let text = |pointer: &str| item.object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+            let source = (resource.plural, text("/metadata/name").to_owned());
+            let records: Vec<_> =
+                lock(&self.pods).values().filter(|pod| pod.namespace == text("/metadata/namespace")).cloned().collect();
+            for record in records {
+                let spec = Arc::clone(&record.state().spec);
+                if sources(&spec).contains(&source) {
+                    record.state().refresh = true;
+                    record.wake.notify_one();
+                }
+            }
+        }
+    }
+
+    /// Starts the node's tasks.
+    pub(super) fn spawn(self: &Arc<Self>) {
+        tokio::spawn(Arc::clone(self).serve_pods());
+        tokio::spawn(Arc::clone(self).serve_sources(CONFIG_MAPS));
+        tokio::spawn(Arc::clone(self).serve_sources(SECRETS));
+    }
+
+    /// Forgets a pod that is gone.
+    pub(super) fn forget(&self, uid: &str) {
+        lock(&self.pods).remove(uid);
+        self.runtime.forget(uid);
+    }
+}

@@ -1,0 +1,49 @@
+//! The one-second grids on which a kubelet looks: the runtime's relist and the poll of the work queue.
+//! What is done at their instants lives in `worker`.
+
+use std::time::Duration;
+use tokio::time::Instant;
+
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// Instants one second apart, from an origin on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Grid {
+    origin: Instant,
+}
+
+impl Grid {
+    /// A grid whose first instant is `origin`.
+    pub(super) const fn new(origin: Instant) -> Self {
+        Self { origin }
+    }
+
+    /// The first instant of the grid later than `at`.
+    pub(super) fn after(&self, at: Instant) -> Instant {
+        if at < self.origin {
+            return self.origin;
+        }
+        let past = at.duration_since(self.origin).as_nanos() / PERIOD.as_nanos();
+        self.origin + Duration::from_secs(u64::try_from(past).unwrap_or(u64::MAX - 1) + 1)
+    }
+
+    /// The first instant of the grid not earlier than `at`.
+    pub(super) fn from(&self, at: Instant) -> Instant {
+        at.checked_sub(Duration::from_nanos(1)).map_or(at, |before| self.after(before))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn instants_are_one_second_apart_and_never_in_the_past() {
+        let origin = Instant::now() + Duration::from_millis(300);
+        let grid = Grid::new(origin);
+        assert_eq!(grid.after(Instant::now()), origin);
+        assert_eq!(grid.after(origin), origin + PERIOD);
+        assert_eq!(grid.from(origin), origin);
+        assert_eq!(grid.after(origin + Duration::from_millis(1_001)), origin + 2 * PERIOD);
+    }
+}

@@ -1,0 +1,89 @@
+//! The image of a container about to start: present, pulled, or the reason why not, with the kubelet's events.
+//! What the registry answers lives in `registry`.
+
+use super::agent::lock;
+use super::image_name::ImageName;
+use super::pod::{PodRecord, Waiting};
+use super::registry::{Answer, Image, look_up};
+use crate::sim::events::EventType::{Normal, Warning};
+use k8s_openapi::api::core::v1::Container;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// How long a registry takes to say no.
+const REFUSAL: Duration = Duration::from_millis(8);
+
+/// Makes sure that the node has the image.
+///
+/// # Errors
+/// The reason and message that the container then waits with.
+pub(super) async fn ensure(record: &PodRecord, container: &Container) -> Result<Image, Waiting> {
+    let written = container.image.as_deref().unwrap_or_default();
+    let name = match ImageName::parse(written) {
+        Ok(name) => name,
+        Err(error) => {
+            let message =
+                format!("Failed to apply default image tag \"{written}\": couldn't parse image name \"{written}\": {error}");
+            record.container_event(&container.name, Warning, "InspectFailed", &message);
+            return Err(Waiting { reason: "InvalidImageName", message });
+        }
+    };
+    let agent = &record.agent;
+    let answer = look_up(&agent.profile, &agent.api.random, written, &name);
+    let present = lock(&agent.images).has(&name);
+    let policy =
+        container.image_pull_policy.as_deref().unwrap_or(if name.version == ":latest" { "Always" } else { "IfNotPresent" });
+    if let (Answer::Found(image), true, "IfNotPresent" | "Never") = (&answer, present, policy) {
+        let message = format!("Container image \"{written}\" already present on machine and can be accessed by the pod");
+        record.container_event(&container.name, Normal, "Pulled", &message);
+        return Ok(image.clone());
+    }
+    if policy == "Never" {
+        let message = format!("Container image \"{written}\" is not present with pull policy of Never");
+        record.container_event(&container.name, Warning, "ErrImageNeverPull", &message);
+        return Err(Waiting { reason: "ErrImageNeverPull", message });
+    }
+    pull(record, container, written, &name, answer).await
+}
+
+async fn pull(
+    record: &PodRecord,
+    container: &Container,
+    written: &str,
+    name: &ImageName,
+    answer: Answer,
+) -> Result<Image, Waiting> {
+    let agent = &record.agent;
+    let key = format!("{}_{written}", record.uid);
+    if lock(&agent.pulls).in_force_since_update(&key, Instant::now()).is_some() {
+        let message = format!("Back-off pulling image \"{written}\"");
+        record.container_event(&container.name, Normal, "BackOff", &message);
+        let cause = match answer {
+            Answer::Refused(error) => format!("{message}: ErrImagePull: {error}"),
+            Answer::Found(_) => message,
+        };
+        return Err(Waiting { reason: "ImagePullBackOff", message: cause });
+    }
+    record.container_event(&container.name, Normal, "Pulling", &format!("Pulling image \"{written}\""));
+    match answer {
+        Answer::Found(image) => {
+            let took = record.latency("pull", agent.profile.latencies.pull);
+            sleep(took).await;
+            lock(&agent.images).add(name);
+            let took = format!("{}ms", took.as_millis());
+            let message = format!(
+                "Successfully pulled image \"{written}\" in {took} ({took} including waiting). Image size: {} bytes.",
+                image.size
+            );
+            record.container_event(&container.name, Normal, "Pulled", &message);
+            Ok(image)
+        }
+        Answer::Refused(error) => {
+            sleep(record.latency("refusal", REFUSAL)).await;
+            record.container_event(&container.name, Warning, "Failed", &format!("Failed to pull image \"{written}\": {error}"));
+            let now = Instant::now();
+            lock(&agent.pulls).next(&key, now, now);
+            Err(Waiting { reason: "ErrImagePull", message: error })
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! One pod as its kubelet knows it: the object, its containers' instances, its sandbox, its probes' results.
+//! Shared by the pod's worker, its probe workers and the tasks that wait for exits; no decision is made here.
+
+use super::agent::Agent;
+use super::instance::{Finish, Instance};
+use crate::sim::events::{EventType, ObjectRef};
+use crate::sim::program::Exit;
+use crate::sim::store::Object;
+use k8s_openapi::api::core::v1::{Container, PodSpec};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+
+/// The three sorts of probes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum ProbeKind {
+    Liveness,
+    Readiness,
+    Startup,
+}
+
+/// What a probe worker found last for a container instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ProbeResult {
+    Success,
+    Failure,
+    Unknown,
+}
+
+/// Why the pod must end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Deletion {
+    /// Whether the API asked for it.
+    pub(super) requested: bool,
+    /// The grace in force, in seconds.
+    pub(super) grace: Option<i64>,
+    /// Whether the object is gone already.
+    pub(super) removed: bool,
+}
+
+/// Why a container waits: reason and message of its last failed start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Waiting {
+    pub(super) reason: &'static str,
+    pub(super) message: String,
+}
+
+/// The pod's sandbox.
+#[derive(Clone, Debug)]
+pub(super) struct Sandbox {
+    pub(super) ip: String,
+    pub(super) ready: bool,
+}
+
+/// What the last written status says of a container: what probe workers look at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub(super) id: String,
+    pub(super) running_since: Option<Instant>,
+    pub(super) terminated: bool,
+    pub(super) started: bool,
+}
+
+/// Everything that changes.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) pod: Object,
+    /// The resourceVersion that the worker last acted upon (events refer to it).
+    pub(super) acted_version: String,
+    pub(super) spec: Arc<PodSpec>,
+    pub(super) start_time: String,
+    pub(super) sandbox: Option<Sandbox>,
+    pub(super) instances: BTreeMap<String, Vec<Instance>>,
+    pub(super) waiting: BTreeMap<String, Waiting>,
+    pub(super) results: BTreeMap<(ProbeKind, String), ProbeResult>,
+    pub(super) triggers: BTreeMap<String, Arc<Notify>>,
+    pub(super) lost_race: BTreeSet<String>,
+    pub(super) seen: BTreeMap<String, Seen>,
+    /// The status as last written.
+    pub(super) written: Value,
+    /// Instants of the relist grid at which a change of containers is noticed.
+    pub(super) relists: BTreeSet<Instant>,
+    /// Whether an update or a probe asks for a sync.
+    pub(super) pending: bool,
+    /// Whether a mounted source changed, so that the next resync has work to do.
+    pub(super) refresh: bool,
+    /// Whether everything has ended and the final phase may be written.
+    pub(super) finished: bool,
+    draws: u64,
+}
+
+/// A pod on a node.
+#[derive(Debug)]
+pub(super) struct PodRecord {
+    pub(super) agent: Arc<Agent>,
+    pub(super) namespace: String,
+    pub(super) name: String,
+    pub(super) uid: String,
+    pub(super) wake: Notify,
+    pub(super) deletion: watch::Sender<Deletion>,
+    state: Mutex<State>,
+}
+
+impl State {
+    /// The newest instance of a container.
+    pub(super) fn newest(&self, name: &str) -> Option<&Instance> {
+        self.instances.get(name)?.last()
+    }
+
+    /// The newest instance that has ended.
+    pub(super) fn newest_exited(&self, name: &str) -> Option<&Instance> {
+        self.instances.get(name)?.iter().rev().find(|instance| instance.finish.is_some())
+    }
+
+    /// Whether deletion was asked for.
+    pub(super) fn deleting(&self) -> bool {
+        self.pod.pointer("/metadata/deletionTimestamp").is_some()
+    }
+
+    /// The pod's restart policy.
+    pub(super) fn restart_policy(&self) -> &str {
+        self.spec.restart_policy.as_deref().unwrap_or("Always")
+    }
+
+    /// Whether a container that ended with `code` is started again.
+    pub(super) fn restarts(&self, container: &Container, code: i32) -> bool {
+        let policy = if is_sidecar(container) { "Always" } else { self.restart_policy() };
+        match policy {
+            "Never" => false,
+            "OnFailure" => code != 0,
+            _ => true,
+        }
+    }
+
+    /// The number of the next random draw of this pod.
+    pub(super) fn draw(&mut self) -> u64 {
+        self.draws += 1;
+        self.draws
+    }
+}
+
+/// Whether an init container is a sidecar.
+pub(super) fn is_sidecar(container: &Container) -> bool {
+    container.restart_policy.as_deref() == Some("Always")
+}
+
+fn spec_of(pod: &Value) -> Arc<PodSpec> {
+    let spec = pod.get("spec").cloned().unwrap_or_default();
+    Arc::new(serde_json::from_value(spec).unwrap_or_default())
+}
+
+fn text(pod: &Value, pointer: &str) -> String {
+    pod.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+impl PodRecord {
+    /// The record of a pod that was just bound to the node.
+    pub(super) fn new(agent: &Arc<Agent>, pod: Object) -> Arc<Self> {
+        let deletion = Self::deletion_of(&pod);
+        let state = State {
+            acted_version: text(&pod, "/metadata/resourceVersion"),
+            spec: spec_of(&pod),
+            start_time: agent.api.clock.seconds(),
+            written: pod.get("status").cloned().unwrap_or_default(),
+            pod: Arc::clone(&pod),
+            sandbox: None,
+            instances: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            results: BTreeMap::new(),
+            triggers: BTreeMap::new(),
+            lost_race: BTreeSet::new(),
+            seen: BTreeMap::new(),
+            relists: BTreeSet::new(),
+            pending: true,
+            refresh: false,
+            finished: false,
+            draws: 0,
+        };
+        Arc::new(Self {
+            agent: Arc::clone(agent),
+            namespace: text(&pod, "/metadata/namespace"),
+            name: text(&pod, "/metadata/name"),
+            uid: text(&pod, "/metadata/uid"),
+            wake: Notify::new(),
+            deletion: watch::Sender::new(deletion),
+            state: Mutex::new(state),
+        })
+    }
+
+    fn deletion_of(pod: &Value) -> Deletion {
+        Deletion {
+            requested: pod.pointer("/metadata/deletionTimestamp").is_some(),
+            grace: pod.pointer("/metadata/deletionGracePeriodSeconds").and_then(Value::as_i64),
+            removed: false,
+        }
+    }
+
+    /// The state; never held across an await.
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes in a newer version of the object. A change of status alone wakes nobody.
+    pub(super) fn observe(&self, pod: Object) {
+        let deletion = Self::deletion_of(&pod);
+        {
+            let mut state = self.state();
+            let old = std::mem::replace(&mut state.pod, pod);
+            let pod = Arc::clone(&state.pod);
+            if old.get("spec") != pod.get("spec") {
+                state.spec = spec_of(&pod);
+            }
+            let changed = ["/spec", "/metadata/labels", "/metadata/annotations", "/metadata/deletionTimestamp"]
+                .iter()
+                .any(|pointer| old.pointer(pointer) != pod.pointer(pointer));
+            if !changed {
+                return;
+            }
+            state.acted_version = text(&pod, "/metadata/resourceVersion");
+            state.pending = true;
+        }
+        if deletion.requested {
+            self.deletion.send_replace(deletion);
+        }
+        self.wake.notify_one();
+    }
+
+    /// Takes in the object's removal.
+    pub(super) fn removed(&self, last: Object) {
+        let grace = Self::deletion_of(&last).grace;
+        self.state().pod = last;
+        self.deletion.send_modify(|deletion| {
+            deletion.requested = true;
+            deletion.removed = true;
+            deletion.grace = grace.or(deletion.grace);
+        });
+        self.wake.notify_one();
+    }
+
+    /// Asks for a sync.
+    pub(super) fn request_sync(&self) {
+        self.state().pending = true;
+        self.wake.notify_one();
+    }
+
+    /// Records that containers changed now: the next relist will notice.
+    pub(super) fn containers_changed(&self) {
+        let at = self.agent.relist.after(Instant::now());
+        self.state().relists.insert(at);
+        self.wake.notify_one();
+    }
+
+    /// Records the end of an instance, once.
+    pub(super) fn record_exit(&self, name: &str, id: &str, exit: Exit) {
+        let now = Instant::now();
+        let stamp = self.agent.api.clock.seconds();
+        let spec = Arc::clone(&self.state().spec);
+        let container = container_named(&spec, name);
+        {
+            let mut state = self.state();
+            let Some(instance) = state.instances.get_mut(name).and_then(|all| all.iter_mut().find(|i| i.id == id)) else {
+                return;
+            };
+            if instance.finish.is_some() {
+                return;
+            }
+            let reason = match exit {
+                Exit { oom_killed: true, .. } => "OOMKilled",
+                Exit { code: 0, .. } => "Completed",
+                Exit { .. } => "Error",
+            };
+            let message = container.and_then(|container| instance.termination_message(container, exit.code));
+            instance.finish = Some(Finish { at: now, stamp, code: exit.code, reason, message });
+        }
+        self.containers_changed();
+    }
+
+    /// Says something about the pod (`field`: about a part of it).
+    pub(super) fn event(&self, field: Option<String>, kind: EventType, reason: &str, message: &str) {
+        let version = self.state().acted_version.clone();
+        let reference = ObjectRef {
+            api_version: "v1".to_owned(),
+            kind: "Pod".to_owned(),
+            namespace: self.namespace.clone(),
+            name: self.name.clone(),
+            uid: self.uid.clone(),
+            resource_version: version,
+            field_path: field,
+        };
+        self.agent.recorder.event(&reference, kind, reason, message);
+    }
+
+    /// Says something about a container.
+    pub(super) fn container_event(&self, container: &str, kind: EventType, reason: &str, message: &str) {
+        let init = self.state().spec.init_containers.iter().flatten().any(|init| init.name == container);
+        let list = if init { "initContainers" } else { "containers" };
+        self.event(Some(format!("spec.{list}{{{container}}}")), kind, reason, message);
+    }
+
+    /// A latency of this pod: lognormal around its median.
+    pub(super) fn latency(&self, purpose: &str, median: Duration) -> Duration {
+        let n = self.state().draw();
+        self.agent.api.random.lognormal(&self.uid, purpose, n, median, 0.15)
+    }
+
+    /// A uniform draw of this pod in `[0, 1)`.
+    pub(super) fn unit(&self, purpose: &str) -> f64 {
+        let n = self.state().draw();
+        self.agent.api.random.unit(&self.uid, purpose, n)
+    }
+
+    /// `pod_namespace(uid)`, as messages name the pod.
+    pub(super) fn full_name(&self) -> String {
+        format!("{}_{}({})", self.name, self.namespace, self.uid)
+    }
+}
+
+/// A container or init container of a pod.
+pub(super) fn container_named<'a>(spec: &'a PodSpec, name: &str) -> Option<&'a Container> {
+    spec.containers.iter().chain(spec.init_containers.iter().flatten()).find(|container| container.name == name)
+}

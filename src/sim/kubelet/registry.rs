@@ -1,0 +1,184 @@
+//! The modelled registry and the node's image store: which image exists, what a pull answers, what would run in it.
+//! When pulls are made, and what is said about them, lives in `image`.
+
+use super::image_name::ImageName;
+use crate::sim::profile::Profile;
+use crate::sim::random::Random;
+use std::collections::BTreeSet;
+
+/// The size that recordings show for busybox.
+const BUSYBOX_BYTES: u64 = 2_181_898;
+/// The size claimed for images that the profile gives none for.
+const UNKNOWN_BYTES: u64 = 10 * 1024 * 1024;
+/// Digests of the busybox images of the recordings.
+const DIGESTS: [(&str, &str); 3] = [
+    (":1.36", "0c79956338c49cfb3a64be3e8123f33c5c284b67df639ea403158db29ef5ce8b"),
+    (":1.37", "89568fdd3cc735436d682a91203ed79c2437a459d054e5962506add230f359bc"),
+    (":latest", "e6e62a6f932257340ef8a5756646bba492351f2fcd9f9d03ebbd8c21bc3c96a3"),
+];
+
+/// What runs in an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Program {
+    /// Busybox's userland.
+    Busybox,
+    /// The scenario's stand-in, in place of image and container command.
+    StandIn(Vec<String>),
+    /// Nobody knows: only a command that busybox also has can be run.
+    Unknown,
+}
+
+/// An image that exists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Image {
+    /// The complete name.
+    pub(super) name: String,
+    /// `repository@sha256:...`, as statuses show it.
+    pub(super) id: String,
+    /// Compressed size in bytes.
+    pub(super) size: u64,
+    /// What runs in it.
+    pub(super) program: Program,
+}
+
+/// The answer of the registry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// It has the image.
+    Found(Image),
+    /// It does not: containerd's text.
+    Refused(String),
+}
+
+/// Whether every node has the image from the beginning.
+pub(super) fn is_preloaded(name: &ImageName) -> bool {
+    name.is_busybox() && name.is_known_busybox_tag()
+}
+
+/// Asks the registry for an image; `written` is the name as in the manifest.
+pub(super) fn look_up(profile: &Profile, random: &Random, written: &str, name: &ImageName) -> Answer {
+    let full = name.full();
+    let stand_in = profile
+        .images
+        .iter()
+        .find(|stand_in| glob(&stand_in.pattern, written) || glob(&stand_in.pattern, &full))
+        .map(|stand_in| stand_in.command.clone());
+    let pullable = profile.pullable.get(written).or_else(|| profile.pullable.get(&full)).copied();
+    let found = |program, size| Answer::Found(Image { name: full.clone(), id: image_id(random, name), size, program });
+    if let Some(command) = stand_in {
+        return found(Program::StandIn(command), pullable.unwrap_or(UNKNOWN_BYTES));
+    }
+    if is_preloaded(name) {
+        return found(Program::Busybox, BUSYBOX_BYTES);
+    }
+    if let Some(size) = pullable {
+        return found(Program::Unknown, size);
+    }
+    let prefix = format!("failed to pull and unpack image \"{full}\": failed to resolve reference \"{full}\": ");
+    if name.host == "dead.invalid" {
+        let tag = name.version.trim_start_matches([':', '@']);
+        return Answer::Refused(format!(
+            "{prefix}failed to do request: Head \"http://127.0.0.1:1/v2/{}/manifests/{tag}?ns=%5BREDACTED%5D\": dial tcp 127.0.0.1:1: connect: connection refused",
+            name.path
+        ));
+    }
+    if name.host.ends_with(".invalid") || name.is_busybox() {
+        return Answer::Refused(format!("rpc error: code = NotFound desc = {prefix}{full}: not found"));
+    }
+    found(Program::Unknown, UNKNOWN_BYTES)
+}
+
+fn image_id(random: &Random, name: &ImageName) -> String {
+    if let Some(digest) = name.version.strip_prefix('@') {
+        return format!("{}@{digest}", name.repository());
+    }
+    let recorded = DIGESTS.iter().find(|(version, _)| name.is_busybox() && *version == name.version);
+    let digest = recorded.map_or_else(|| random.hex(&name.full(), "image-digest", 0, 64), |(_, digest)| (*digest).to_owned());
+    format!("{}@sha256:{digest}", name.repository())
+}
+
+/// Whether `text` matches `pattern`, in which `*` stands for any text.
+fn glob(pattern: &str, text: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let Some(mut rest) = parts.next().and_then(|first| text.strip_prefix(first)) else { return false };
+    let mut parts = parts.peekable();
+    if parts.peek().is_none() {
+        return rest.is_empty();
+    }
+    while let Some(part) = parts.next() {
+        if parts.peek().is_none() {
+            return rest.ends_with(part);
+        }
+        let Some(at) = rest.find(part) else { return false };
+        rest = &rest[at + part.len()..];
+    }
+    true
+}
+
+/// Images that this node has pulled, beside the preloaded ones.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ImageStore {
+    pulled: BTreeSet<String>,
+}
+
+impl ImageStore {
+    /// Whether the node has the image.
+    pub(super) fn has(&self, name: &ImageName) -> bool {
+        is_preloaded(name) || self.pulled.contains(&name.full())
+    }
+
+    /// Remembers a pulled image.
+    pub(super) fn add(&mut self, name: &ImageName) {
+        self.pulled.insert(name.full());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::profile::ImageStandIn;
+    use rstest::rstest;
+
+    fn ask(profile: &Profile, written: &str) -> Answer {
+        look_up(profile, &Random::new(1), written, &ImageName::parse(written).unwrap())
+    }
+
+    #[rstest]
+    #[case("shop/api:*", "shop/api:3", true)]
+    #[case("shop/api:*", "shop/apis", false)]
+    #[case("*/api:*-rc", "shop/api:2-rc", true)]
+    #[case("shop/api", "shop/api:1", false)]
+    #[case("*", "anything", true)]
+    fn globs(#[case] pattern: &str, #[case] text: &str, #[case] matches: bool) {
+        assert_eq!(glob(pattern, text), matches);
+    }
+
+    #[test]
+    fn answers_as_the_recorded_registry() {
+        let profile = Profile::default();
+        let Answer::Refused(missing) = ask(&profile, "example.invalid/nope:1") else { panic!("must be missing") };
+        assert_eq!(
+            missing,
+            "rpc error: code = NotFound desc = failed to pull and unpack image \"example.invalid/nope:1\": failed to resolve reference \"example.invalid/nope:1\": example.invalid/nope:1: not found"
+        );
+        let Answer::Refused(dead) = ask(&profile, "dead.invalid/nope:1") else { panic!("must be refused") };
+        assert!(dead.ends_with(
+            "Head \"http://127.0.0.1:1/v2/nope/manifests/1?ns=%5BREDACTED%5D\": dial tcp 127.0.0.1:1: connect: connection refused"
+        ));
+        assert!(matches!(ask(&profile, "busybox:nope"), Answer::Refused(_)));
+        let Answer::Found(busybox) = ask(&profile, "busybox:1.36") else { panic!("busybox exists") };
+        assert_eq!(busybox.name, "docker.io/library/busybox:1.36");
+        assert!(busybox.id.starts_with("docker.io/library/busybox@sha256:0c79956338"));
+        assert!(matches!(ask(&profile, "nginx:1.27"), Answer::Found(Image { program: Program::Unknown, .. })));
+    }
+
+    #[test]
+    fn profiles_add_images_and_stand_ins() {
+        let mut profile = Profile::default();
+        profile.pullable.insert("example.invalid/good:1".to_owned(), 7);
+        profile.images.push(ImageStandIn { pattern: "shop/api:*".to_owned(), command: vec!["sleep".to_owned()] });
+        assert!(matches!(ask(&profile, "example.invalid/good:1"), Answer::Found(Image { size: 7, .. })));
+        let Answer::Found(image) = ask(&profile, "shop/api:2") else { panic!("a stand-in exists") };
+        assert_eq!(image.program, Program::StandIn(vec!["sleep".to_owned()]));
+    }
+}

@@ -1,0 +1,345 @@
+//! The pod status as the kubelet generates it at the start of each sync, and its way into the API.
+//! Phase and conditions are computed in `conditions`.
+
+use super::conditions::{Facts, OWNED, Verdict, condition_of};
+use super::pod::{PodRecord, ProbeKind, ProbeResult, Seen, State, is_sidecar};
+use super::quantity::Amount;
+use crate::sim::api::Subresource;
+use crate::sim::api::resource::PODS;
+use k8s_openapi::api::core::v1::{Container, ResourceRequirements};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Of 31 readiness probes on fresh containers, 26 found the new status already written.
+const RACE_WON: f64 = 26.0 / 31.0;
+
+/// Generates the status of now and writes it if it differs; `terminal`: no container runs any more. Returns the phase that
+/// the containers add up to, which is written only when nothing can run any more.
+/// Readiness probes of started containers that are not ready are triggered on the way.
+pub(super) fn update(record: &PodRecord, terminal: bool) -> &'static str {
+    let race = record.unit("readiness-race");
+    let (status, phase) = {
+        let mut state = record.state();
+        let (status, seen, phase) = generate(&state, &record.agent.host_ip, &record.agent.api.clock.seconds(), terminal);
+        for (name, now) in &seen {
+            let ready = container_statuses(&status).any(|c| c["name"] == name.as_str() && c["ready"] == true);
+            if now.started && !ready {
+                let fresh = state.seen.get(name).is_none_or(|before| before.id != now.id);
+                if fresh && race >= RACE_WON {
+                    state.lost_race.insert(name.clone());
+                }
+                if let Some(trigger) = state.triggers.get(name) {
+                    trigger.notify_one();
+                }
+            }
+        }
+        state.seen = seen;
+        (status, phase)
+    };
+    write(record, status);
+    phase
+}
+
+/// All container statuses of a pod status.
+pub(super) fn container_statuses(status: &Value) -> impl Iterator<Item = &Value> {
+    ["initContainerStatuses", "containerStatuses"].into_iter().filter_map(|list| status[list].as_array()).flatten()
+}
+
+/// Writes a status: a final phase only once the pod's work is finished, conditions of others kept in front.
+pub(super) fn write(record: &PodRecord, mut status: Value) {
+    let (uid, finished) = {
+        let state = record.state();
+        if !state.finished && matches!(status["phase"].as_str(), Some("Succeeded" | "Failed")) {
+            let phase = state.written["phase"].as_str().unwrap_or("Pending");
+            status["phase"] = json!(phase);
+        }
+        if state.written == status {
+            return;
+        }
+        (record.uid.clone(), status.clone())
+    };
+    record.state().written = finished;
+    // A pod that is gone (404), or replaced under its name (other uid), needs no status.
+    let _gone = record.agent.api.modify(PODS, &record.namespace, &record.name, Subresource::Status, |pod| {
+        if pod.pointer("/metadata/uid").and_then(Value::as_str) != Some(uid.as_str()) {
+            return;
+        }
+        let foreign: Vec<Value> = pod["status"]["conditions"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|condition| !OWNED.iter().any(|owned| condition["type"] == *owned))
+            .cloned()
+            .collect();
+        if let (Value::Object(target), Value::Object(source)) = (&mut pod["status"], &status) {
+            for (key, value) in source {
+                target.insert(key.clone(), value.clone());
+            }
+        } else {
+            pod["status"] = status.clone();
+        }
+        if let Some(conditions) = pod["status"]["conditions"].as_array_mut() {
+            conditions.splice(0..0, foreign);
+        }
+    });
+}
+
+/// The status of a pod now, and what probe workers will see of it.
+pub(super) fn generate(state: &State, host_ip: &str, now: &str, terminal: bool) -> (Value, BTreeMap<String, Seen>, &'static str) {
+    let spec = &state.spec;
+    let mut seen = BTreeMap::new();
+    let default = if spec.init_containers.as_ref().is_none_or(Vec::is_empty) { "ContainerCreating" } else { "PodInitializing" };
+    let init: Vec<(Value, bool)> = spec
+        .init_containers
+        .iter()
+        .flatten()
+        .map(|container| (container_status(state, container, default, true, &mut seen), is_sidecar(container)))
+        .collect();
+    let containers: Vec<Value> =
+        spec.containers.iter().map(|container| container_status(state, container, default, false, &mut seen)).collect();
+    let facts = Facts { init: &init, containers: &containers, restart_policy: state.restart_policy(), terminal };
+    let phase = facts.phase();
+    let metadata = &state.pod["metadata"];
+    let generation = &metadata["generation"];
+    let previous = &state.written;
+    let containers_ready = facts.containers_ready(phase);
+    let verdicts = [
+        Verdict::plain(state.sandbox.as_ref().is_some_and(|sandbox| sandbox.ready)),
+        facts.initialized(phase),
+        ready(state, &containers_ready),
+        containers_ready,
+        Verdict::plain(true),
+    ];
+    let conditions: Vec<Value> =
+        OWNED.iter().zip(&verdicts).map(|(kind, verdict)| verdict.condition(kind, generation, previous, now)).collect();
+    let mut status = json!({
+        "observedGeneration": generation, "phase": phase, "conditions": conditions,
+        "hostIP": host_ip, "hostIPs": [{"ip": host_ip}], "startTime": state.start_time,
+        "containerStatuses": containers,
+        "qosClass": state.pod["status"].get("qosClass").cloned().unwrap_or_else(|| json!(qos_class(&spec.containers))),
+        "resources": pod_resources(&spec.containers),
+    });
+    if let Some(requests) = status["resources"].get("requests").cloned() {
+        status["allocatedResources"] = requests;
+    }
+    if let Some(sandbox) = &state.sandbox {
+        status["podIP"] = json!(sandbox.ip);
+        status["podIPs"] = json!([{"ip": sandbox.ip}]);
+    }
+    if !init.is_empty() {
+        status["initContainerStatuses"] = init.into_iter().map(|(status, _)| status).collect();
+    }
+    (status, seen, phase)
+}
+
+/// `Ready`: the containers, and the readiness gates.
+fn ready(state: &State, containers_ready: &Verdict) -> Verdict {
+    if !containers_ready.status {
+        return containers_ready.clone();
+    }
+    let missing: Vec<String> = state
+        .spec
+        .readiness_gates
+        .iter()
+        .flatten()
+        .filter_map(|gate| match condition_of(&state.pod["status"], &gate.condition_type) {
+            None => Some(format!("corresponding condition of pod readiness gate \"{}\" does not exist.", gate.condition_type)),
+            Some(condition) if condition["status"] != "True" => Some(format!(
+                "the status of pod readiness gate \"{}\" is not \"True\", but {}",
+                gate.condition_type,
+                condition["status"].as_str().unwrap_or_default()
+            )),
+            Some(_) => None,
+        })
+        .collect();
+    if missing.is_empty() {
+        return Verdict::plain(true);
+    }
+    Verdict { status: false, reason: "ReadinessGatesNotReady", message: missing.join(", ") }
+}
+
+fn container_status(state: &State, container: &Container, default: &str, init: bool, seen: &mut BTreeMap<String, Seen>) -> Value {
+    let instances = state.instances.get(&container.name).map(Vec::as_slice).unwrap_or_default();
+    let newest = instances.last();
+    let started = newest.is_some_and(|newest| newest.running() && probe_started(state, container, &newest.id));
+    let ready = match newest {
+        Some(newest) if init && !is_sidecar(container) => newest.finish.as_ref().is_some_and(|finish| finish.code == 0),
+        Some(newest) if started => {
+            container.readiness_probe.is_none()
+                || state.results.get(&(ProbeKind::Readiness, newest.id.clone())) == Some(&ProbeResult::Success)
+        }
+        _ => false,
+    };
+    let mut last = json!({});
+    let mut shown = newest.map_or_else(|| json!({"waiting": {"reason": default}}), super::instance::Instance::state);
+    if let Some(before) = instances.iter().rev().nth(1) {
+        last = before.state();
+    }
+    let restarted =
+        newest.is_none_or(|newest| newest.finish.as_ref().is_some_and(|finish| state.restarts(container, finish.code)));
+    if let Some(waiting) = state.waiting.get(&container.name).filter(|_| restarted && !state.deleting()) {
+        if shown.get("terminated").is_some() {
+            last = shown;
+        }
+        shown = json!({"waiting": {"reason": waiting.reason, "message": waiting.message}});
+    }
+    let mut status = Map::new();
+    let mut put = |key: &str, value: Value| status.insert(key.to_owned(), value);
+    put("name", json!(container.name));
+    put("state", shown);
+    put("lastState", last);
+    put("ready", json!(ready));
+    put("restartCount", json!(newest.map_or(0, |newest| newest.attempt)));
+    put("image", json!(newest.map_or_else(|| container.image.clone().unwrap_or_default(), |newest| newest.image.clone())));
+    put("imageID", json!(newest.map_or("", |newest| &newest.image_id)));
+    put("started", json!(started));
+    if let Some(newest) = newest {
+        put("containerID", json!(newest.container_id()));
+        put("resources", resources_value(container.resources.as_ref()));
+        if let Some(requests) = container.resources.as_ref().and_then(|r| r.requests.as_ref()).filter(|r| !r.is_empty()) {
+            put("allocatedResources", json!(requests));
+        }
+        put("user", json!({"linux": {"uid": 0, "gid": 0, "supplementalGroups": [0]}}));
+        seen.insert(
+            container.name.clone(),
+            Seen {
+                id: newest.id.clone(),
+                running_since: newest.started.as_ref().filter(|_| newest.running()).map(|(at, _)| *at),
+                terminated: !newest.running(),
+                started,
+            },
+        );
+    }
+    let mounts: Vec<Value> = container.volume_mounts.iter().flatten().map(mount_status).collect();
+    if !mounts.is_empty() {
+        put("volumeMounts", json!(mounts));
+    }
+    Value::Object(status)
+}
+
+fn mount_status(mount: &k8s_openapi::api::core::v1::VolumeMount) -> Value {
+    let mut value = json!({"name": mount.name, "mountPath": mount.mount_path});
+    if mount.read_only == Some(true) {
+        value["readOnly"] = json!(true);
+        value["recursiveReadOnly"] = json!(mount.recursive_read_only.as_deref().unwrap_or("Disabled"));
+    }
+    value
+}
+
+/// Whether the startup probe (if there is one) has passed for this instance.
+fn probe_started(state: &State, container: &Container, id: &str) -> bool {
+    container.startup_probe.is_none() || state.results.get(&(ProbeKind::Startup, id.to_owned())) == Some(&ProbeResult::Success)
+}
+
+fn resources_value(resources: Option<&ResourceRequirements>) -> Value {
+    let mut value = json!({});
+    for (key, list) in
+        [("limits", resources.and_then(|r| r.limits.as_ref())), ("requests", resources.and_then(|r| r.requests.as_ref()))]
+    {
+        if let Some(list) = list.filter(|list| !list.is_empty()) {
+            value[key] = json!(list);
+        }
+    }
+    value
+}
+
+fn pod_resources(containers: &[Container]) -> Value {
+    if let [only] = containers {
+        return resources_value(only.resources.as_ref());
+    }
+    let mut value = json!({});
+    type List = BTreeMap<String, Quantity>;
+    let pick: [(&str, fn(&ResourceRequirements) -> Option<&List>, bool); 2] =
+        [("limits", |r| r.limits.as_ref(), true), ("requests", |r| r.requests.as_ref(), false)];
+    for (key, list_of, all) in pick {
+        let lists: Vec<Option<&List>> = containers.iter().map(|c| c.resources.as_ref().and_then(list_of)).collect();
+        let names: BTreeSet<&String> = lists.iter().flatten().flat_map(|list| list.keys()).collect();
+        let mut sums = Map::new();
+        for name in names {
+            let amounts: Vec<Option<Amount>> =
+                lists.iter().map(|list| list.and_then(|list| list.get(name)).and_then(|q| Amount::parse(&q.0))).collect();
+            if all && amounts.iter().any(Option::is_none) {
+                continue;
+            }
+            let sum = amounts.into_iter().flatten().fold(Amount::ZERO, Amount::plus);
+            sums.insert(name.clone(), json!(sum.text()));
+        }
+        if !sums.is_empty() {
+            value[key] = Value::Object(sums);
+        }
+    }
+    value
+}
+
+/// The quality-of-service class of a pod without one.
+fn qos_class(containers: &[Container]) -> &'static str {
+    let list = |container: &Container, limits: bool| -> BTreeMap<String, Quantity> {
+        let resources = container.resources.clone().unwrap_or_default();
+        (if limits { resources.limits } else { resources.requests }).unwrap_or_default()
+    };
+    if containers.iter().all(|container| list(container, true).is_empty() && list(container, false).is_empty()) {
+        return "BestEffort";
+    }
+    let guaranteed = containers.iter().all(|container| {
+        let (limits, requests) = (list(container, true), list(container, false));
+        ["cpu", "memory"].iter().all(|name| limits.get(*name).is_some_and(|limit| requests.get(*name).is_none_or(|r| r == limit)))
+    });
+    if guaranteed { "Guaranteed" } else { "Burstable" }
+}
+
+/// Puts a probe's verdict into the written status at once, as the status manager does.
+pub(super) fn set_probe_result(record: &Arc<PodRecord>, container: &str, kind: ProbeKind, success: bool) {
+    let status = {
+        let state = record.state();
+        let mut status = state.written.clone();
+        let field = if kind == ProbeKind::Startup { "started" } else { "ready" };
+        let mut found = false;
+        for list in ["initContainerStatuses", "containerStatuses"] {
+            for entry in status[list].as_array_mut().into_iter().flatten() {
+                if entry["name"] == container && entry["state"].get("running").is_some() && entry[field] != success {
+                    entry[field] = json!(success);
+                    found = true;
+                }
+            }
+        }
+        if !found {
+            return;
+        }
+        refresh_readiness(&state, &mut status, &record.agent.api.clock.seconds());
+        status
+    };
+    if kind == ProbeKind::Startup
+        && let Some(seen) = record.state().seen.get_mut(container)
+    {
+        seen.started = success;
+    }
+    write(record, status);
+}
+
+fn refresh_readiness(state: &State, status: &mut Value, now: &str) {
+    let empty = Vec::new();
+    let sidecar = |name: &Value| state.spec.init_containers.iter().flatten().any(|c| is_sidecar(c) && *name == c.name.as_str());
+    let init: Vec<(Value, bool)> = status["initContainerStatuses"]
+        .as_array()
+        .unwrap_or(&empty)
+        .iter()
+        .map(|entry| (entry.clone(), sidecar(&entry["name"])))
+        .collect();
+    let containers = status["containerStatuses"].as_array().cloned().unwrap_or_default();
+    let facts = Facts { init: &init, containers: &containers, restart_policy: state.restart_policy(), terminal: false };
+    let containers_ready = facts.containers_ready(facts.phase());
+    let pod_ready = ready(state, &containers_ready);
+    let previous = status.clone();
+    let generation = status["observedGeneration"].clone();
+    for condition in status["conditions"].as_array_mut().into_iter().flatten() {
+        match condition["type"].as_str() {
+            Some("Ready") => *condition = pod_ready.condition("Ready", &generation, &previous, now),
+            Some("ContainersReady") => {
+                *condition = containers_ready.condition("ContainersReady", &generation, &previous, now);
+            }
+            _ => {}
+        }
+    }
+}
