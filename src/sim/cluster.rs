@@ -2,14 +2,12 @@
 //! How each part behaves lives in its own module.
 
 use super::api::ApiServer;
-use super::api::resource::NAMESPACES;
 use super::clock::Clock;
 use super::kubelet::{self, Runtime};
 use super::limits::Limits;
 use super::profile::Profile;
 use super::random::Random;
 use super::{controllers, scheduler};
-use serde_json::json;
 use std::sync::Arc;
 
 /// A running simulated cluster. Its parts are tasks of the tokio runtime that it was started on and end with it.
@@ -36,11 +34,9 @@ impl Simulation {
     pub fn start(seed: u64, epoch: jiff::Timestamp, profile: Profile) -> Self {
         let (clock, random) = (Clock::starting_at(epoch), Random::new(seed));
         let (limits, runtime) = (Limits::default(), Runtime::default());
-        let api = ApiServer::new(clock, random);
-        for name in ["default", "kube-node-lease", "kube-system"] {
-            // The store is empty: nothing can refuse these.
-            let _ = api.create(NAMESPACES, "", json!({"metadata": {"name": name}}));
-        }
+        let api = ApiServer::with_limits(clock, random, limits.clone());
+        // Refused by nothing: the store is empty.
+        let _ = api.bootstrap();
         controllers::start(&api, &profile, &limits);
         scheduler::start(&api, &profile);
         for node in &profile.nodes {

@@ -3,8 +3,12 @@
 
 mod context;
 mod deployment;
+mod endpoint_slice;
+mod garbage_collector;
+mod namespace;
 pub(crate) mod object;
 pub(crate) mod queue;
+mod quota;
 mod replica_set;
 pub(crate) mod selector;
 
@@ -22,4 +26,9 @@ pub fn start(api: &Arc<ApiServer>, profile: &Profile, _limits: &Limits) {
     let context = |name| Context::new(api, &profile.latencies, name);
     deployment::start(&context("deployment-controller"));
     replica_set::start(&context("replicaset-controller"));
+    endpoint_slice::start(&context("endpoint-slice-controller"));
+    namespace::start_filling(&context("serviceaccount-controller"));
+    namespace::start_emptying(&context("namespace-controller"));
+    quota::start(&context("resourcequota-controller"));
+    garbage_collector::start(&context("garbage-collector-controller"));
 }

@@ -142,18 +142,9 @@ impl Scheduler {
         tokio::spawn(async move {
             let context = &scheduler.context;
             context.wait(&key, "binding", scheduler.binding).await;
-            let now = context.api.clock.seconds();
-            let bound = context.api.modify(PODS, &key.0, &key.1, Subresource::Status, |stored| {
-                if uid(stored) != uid(&pod) || !is_waiting(stored) {
-                    return;
-                }
-                stored["spec"]["nodeName"] = json!(node);
-                let scheduled =
-                    json!({"type": "PodScheduled", "status": "True", "lastProbeTime": null, "lastTransitionTime": now});
-                put_condition(stored, scheduled);
-            });
+            let bound = context.api.bind(&key.0, &key.1, &node);
             scheduler.with_memory(|memory| memory.assumed.remove(uid(&pod)));
-            if bound.is_ok_and(|bound| text(&bound, "/spec/nodeName") == node) {
+            if bound.is_ok() {
                 let message = format!("Successfully assigned {}/{} to {node}", key.0, key.1);
                 context.recorder.event(&ObjectRef::of(&pod), EventType::Normal, "Scheduled", &message);
             }
@@ -213,6 +204,11 @@ fn score(pod: &Value, node: &Value, placed: &[&Value]) -> i128 {
             if offer == 0 || used > offer { 0 } else { (offer - used) * 100 / offer }
         })
         .sum()
+}
+
+/// What a pod asks for (`requests`) or may take (`limits`), in thousandths by resource: what quotas count, too.
+pub(crate) fn requested_amounts(pod: &Value, field: &str) -> BTreeMap<String, i128> {
+    resources::sum(pod, field, &Amounts::new())
 }
 
 /// Replaces the condition of its type in place, keeping the transition time when the status is the same.

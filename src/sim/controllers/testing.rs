@@ -2,7 +2,7 @@
 //! The real simulated kubelet is tested with its own module.
 
 use super::object::{is_deleting, key, name, text};
-use crate::sim::api::resource::{EVENTS, NAMESPACES, NODES, PODS};
+use crate::sim::api::resource::{EVENTS, NAMESPACES, NODES, PODS, SERVICE_ACCOUNTS};
 use crate::sim::api::{ApiServer, DeleteOptions, Resource, Subresource};
 use crate::sim::clock::Clock;
 use crate::sim::limits::Limits;
@@ -25,7 +25,9 @@ impl Cluster {
     pub(crate) fn start() -> Self {
         let clock = Clock::starting_at("2026-01-01T00:00:00Z".parse().unwrap());
         let api = ApiServer::new(clock, Random::new(7));
+        api.bootstrap().unwrap();
         api.create(NAMESPACES, "", json!({"metadata": {"name": "shop"}})).unwrap();
+        api.create(SERVICE_ACCOUNTS, "shop", json!({"metadata": {"name": "default"}})).unwrap();
         api.create(NODES, "", node("n1", "4")).unwrap();
         let profile = Profile::default();
         super::start(&api, &profile, &Limits::default());

@@ -1,0 +1,111 @@
+//! The quota controller: what a ResourceQuota's status says is in use, from a recount of the namespace.
+//! Refusing what exceeds it is the API server's admission.
+
+use super::context::Context;
+use super::object::{is_pod_finished, key, namespace, text};
+use super::queue::Key;
+use crate::sim::api::resource::{
+    CONFIG_MAPS, DEPLOYMENTS, PERSISTENT_VOLUME_CLAIMS, PODS, REPLICA_SETS, RESOURCE_QUOTAS, SECRETS, SERVICES,
+};
+use crate::sim::api::{ApiServer, quantity};
+use crate::sim::api::{Resource, Subresource, WatchItem};
+use crate::sim::scheduler::requested_amounts;
+use crate::sim::store::ChangeKind;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// Starts the controller.
+pub(super) fn start(context: &Arc<Context>) {
+    context.inform(RESOURCE_QUOTAS, |_, item| vec![key(&item.object)]);
+    for resource in [PODS, CONFIG_MAPS, SECRETS, SERVICES, PERSISTENT_VOLUME_CLAIMS, DEPLOYMENTS, REPLICA_SETS] {
+        context.inform(resource, concerned);
+    }
+    let context = Arc::clone(context);
+    tokio::spawn(async move {
+        loop {
+            let key = context.queue.next().await;
+            recount(&context, &key).await;
+        }
+    });
+}
+
+/// The quotas of a namespace when something in it began or ceased to count.
+fn concerned(context: &Context, item: &WatchItem) -> Vec<Key> {
+    let ended = item.previous.as_deref().is_some_and(|before| !is_pod_finished(before)) && is_pod_finished(&item.object);
+    if item.kind == ChangeKind::Modified && !ended {
+        return Vec::new();
+    }
+    context.api.list(RESOURCE_QUOTAS, Some(namespace(&item.object))).iter().map(|quota| key(quota)).collect()
+}
+
+async fn recount(context: &Context, key: &Key) {
+    let Ok(quota) = context.api.get(RESOURCE_QUOTAS, &key.0, &key.1) else { return };
+    let Some(hard) = quota.pointer("/spec/hard").and_then(Value::as_object) else { return };
+    let used: serde_json::Map<_, _> =
+        hard.keys().filter_map(|name| Some((name.clone(), json!(used(&context.api, &key.0, name)?)))).collect();
+    let status = json!({"hard": hard, "used": used});
+    if quota.get("status") == Some(&status) {
+        return;
+    }
+    context.before_write(key).await;
+    // A quota that vanished needs no status.
+    let _ = context.api.modify(RESOURCE_QUOTAS, &key.0, &key.1, Subresource::Status, |quota| quota["status"] = status);
+}
+
+/// What a namespace uses of one quota resource, in its canonical form; none for a resource that is not counted.
+fn used(api: &ApiServer, namespace: &str, name: &str) -> Option<String> {
+    if let Some(resource) = counted(api, name) {
+        let objects = api.list(resource, Some(namespace));
+        // Pods count until they end, under `pods`; every other name counts objects.
+        let count = objects.iter().filter(|object| name != "pods" || !is_pod_finished(object)).count();
+        return Some(count.to_string());
+    }
+    let (kind, resource) = name.split_once('.').map_or(("requests", name), |(kind, resource)| (kind, resource));
+    if !matches!(kind, "requests" | "limits") || !matches!(resource, "cpu" | "memory" | "ephemeral-storage") {
+        return None;
+    }
+    let pods = api.list(PODS, Some(namespace));
+    let total: i128 = pods
+        .iter()
+        .filter(|pod| !is_pod_finished(pod) && !text(pod, "/metadata/name").is_empty())
+        .filter_map(|pod| requested_amounts(pod, kind).get(resource).copied())
+        .sum();
+    Some(if resource == "cpu" { quantity::format_in_thousands(total) } else { quantity::format_binary(total) })
+}
+
+/// The resource whose objects a quota name counts: `pods`, `services` ..., or `count/deployments.apps`.
+fn counted(api: &ApiServer, name: &str) -> Option<Resource> {
+    let known =
+        ["pods", "services", "configmaps", "secrets", "persistentvolumeclaims", "resourcequotas", "replicationcontrollers"];
+    let qualified = name.strip_prefix("count/").or_else(|| known.contains(&name).then_some(name))?;
+    api.resources().into_iter().find(|resource| resource.namespaced && resource.qualified() == qualified)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Cluster, deployment};
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_status_follows_the_namespace() {
+        let cluster = Cluster::start();
+        let hard = json!({"pods": "9", "requests.cpu": "2", "limits.memory": "4Gi", "count/deployments.apps": "3"});
+        cluster.create(RESOURCE_QUOTAS, json!({"metadata": {"name": "q"}, "spec": {"hard": hard}}));
+        cluster.pass(0.1).await;
+        let used = |cluster: &Cluster| cluster.get(RESOURCE_QUOTAS, "q")["status"]["used"].clone();
+        assert_eq!(
+            used(&cluster),
+            json!({"pods": "0", "requests.cpu": "0", "limits.memory": "0", "count/deployments.apps": "0"})
+        );
+        let mut app = deployment(2, "v1");
+        app["spec"]["template"]["spec"]["containers"][0]["resources"] =
+            json!({"requests": {"cpu": "250m"}, "limits": {"cpu": "1", "memory": "64Mi"}});
+        cluster.create(DEPLOYMENTS, app);
+        cluster.pass(2.0).await;
+        let expected = json!({"pods": "2", "requests.cpu": "500m", "limits.memory": "128Mi", "count/deployments.apps": "1"});
+        assert_eq!(used(&cluster), expected);
+        cluster.change(DEPLOYMENTS, "app", |app| app["spec"]["replicas"] = json!(1));
+        cluster.pass(2.0).await;
+        assert_eq!(used(&cluster)["pods"], "1");
+    }
+}
