@@ -44,21 +44,23 @@ impl ExitCode {
         }
     }
 
-    /// The one that wins where several apply: interrupted, 70, 5, 1, 3, 4 (2 never meets the others: nothing ran).
+    /// Which code wins where several apply: interrupted, 70, 5, 1, 3, 4 (2 never meets the others: nothing ran).
+    pub const PRECEDENCE: [Self; 8] = [
+        Self::Interrupted,
+        Self::Terminated,
+        Self::Bug,
+        Self::Leftovers,
+        Self::ObjectiveMissed,
+        Self::Usage,
+        Self::Environment,
+        Self::Inconclusive,
+    ];
+
+    /// The one that wins where several apply.
     #[must_use]
     pub fn strongest(codes: impl IntoIterator<Item = Self>) -> Self {
-        const ORDER: [ExitCode; 8] = [
-            ExitCode::Interrupted,
-            ExitCode::Terminated,
-            ExitCode::Bug,
-            ExitCode::Leftovers,
-            ExitCode::ObjectiveMissed,
-            ExitCode::Usage,
-            ExitCode::Environment,
-            ExitCode::Inconclusive,
-        ];
         let codes: Vec<_> = codes.into_iter().collect();
-        ORDER.into_iter().find(|code| codes.contains(code)).unwrap_or(Self::Passed)
+        Self::PRECEDENCE.into_iter().find(|code| codes.contains(code)).unwrap_or(Self::Passed)
     }
 }
 

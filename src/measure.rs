@@ -1,6 +1,17 @@
 //! Measurement and judgement: pure functions of timeline and plan, the same live and afterwards (`comeback judge`).
 //! Knows no client and no clock.
 
+pub mod attribution;
+pub mod breaks;
+pub mod effect;
+pub mod hold;
+pub mod invariant;
+pub mod judge;
+pub mod outcome;
 pub mod result;
+pub mod statistics;
+pub mod verdict;
 
+pub use judge::{Judge, Next};
 pub use result::RunResult;
+pub use verdict::judge;

@@ -1,6 +1,7 @@
 //! What was seen: the timeline (the only truth), the index of objects folded from it, and the truth of conditions over that.
 //! `watch` is the only part with a client; everything else is pure.
 
+pub mod evaluate;
 pub mod index;
 pub mod timeline;
 

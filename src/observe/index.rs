@@ -9,7 +9,7 @@ use super::timeline::{Fact, LogLine, Observation, Reference};
 use crate::scenario::Target;
 use crate::selector::Selector;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +44,7 @@ pub struct Index {
     pods: BTreeMap<String, PodRecord>,
     events: BTreeMap<String, EventRecord>,
     logs: BTreeMap<(String, String), Vec<(Duration, LogLine)>>,
+    watched: BTreeSet<String>,
 }
 
 impl Index {
@@ -90,8 +91,15 @@ impl Index {
                 let key = (line.uid.clone(), line.container.clone());
                 self.logs.entry(key).or_default().push((observation.at, line.clone()));
             }
+            Fact::Watching { kinds } => self.watched.extend(kinds.iter().cloned()),
             _ => {}
         }
+    }
+
+    /// Whether objects of a kind are watched, so that not having seen one says that there is none.
+    #[must_use]
+    pub fn is_watched(&self, kind: &str) -> bool {
+        self.watched.contains(kind)
     }
 
     fn upsert(&mut self, object: &Arc<Value>, at: Duration) {

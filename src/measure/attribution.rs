@@ -1,0 +1,99 @@
+//! Who healed: from the healer's audit, the pods' ages and the objects' versions; otherwise "unknown".
+//! comeback is named only if an action of its own came before the recovery and the good pods are its doing.
+
+use super::judge::Judge;
+use super::result::{HealedBy, How, Who};
+use crate::heal::{ActionOutcome, ActionRecord};
+use crate::observe::index::PodRecord;
+use crate::observe::index::container::State;
+use crate::scenario::Fault;
+use std::time::Duration;
+
+/// Steps that push the symptom back and leave the cause.
+const STOPGAPS: [&str; 4] = ["restartPod", "restartWorkload", "relaxProbe", "wait"];
+
+/// Who healed what was stable from `stable_from` on.
+#[must_use]
+pub fn healed_by(judge: &Judge, stable_from: Duration) -> HealedBy {
+    let acted: Vec<_> = judge
+        .actions
+        .iter()
+        .filter(|action| action.outcome == ActionOutcome::Acted && action.step != "wait" && action.at <= stable_from)
+        .collect();
+    if acted.is_empty() { by_others(judge, stable_from) } else { by_comeback(judge, &acted) }
+}
+
+fn by_comeback(judge: &Judge, acted: &[&ActionRecord]) -> HealedBy {
+    let good: Vec<_> = judge.index.pods().filter(|pod| pod.is_live() && pod.ready).collect();
+    let mut evidence: Vec<String> = acted
+        .iter()
+        .map(|action| format!("{} on {} at {:.1}s", action.step, action.subject.name, action.at.as_secs_f64()))
+        .collect();
+    let last = acted.iter().max_by_key(|action| action.at);
+    let linked = last.and_then(|action| link(judge, &good, action));
+    let how = if acted.iter().any(|action| !STOPGAPS.contains(&action.step.as_str())) { How::Healed } else { How::Mitigated };
+    match linked {
+        Some(text) => {
+            evidence.push(text);
+            HealedBy { who: Who::Comeback, name: None, how, evidence }
+        }
+        None => {
+            evidence.push("but the good pods are neither younger than these actions nor use what they changed".to_owned());
+            HealedBy { who: Who::Unknown, name: None, how, evidence }
+        }
+    }
+}
+
+/// Why the good pods are the action's doing.
+fn link(judge: &Judge, good: &[&PodRecord], action: &ActionRecord) -> Option<String> {
+    let first = good.first()?;
+    if good.iter().all(|pod| pod.first_seen >= action.at) {
+        return Some(format!("pod {} and every other good pod are younger than the action", first.reference.name));
+    }
+    // A container that was started again after its configuration was put back uses what the action changed.
+    let restarted =
+        good.iter().all(|pod| pod.containers.values().any(|container| started_after(judge, &container.state, action.at)));
+    restarted
+        .then(|| format!("pod {} and every other good pod started its container again after the action", first.reference.name))
+}
+
+fn started_after(judge: &Judge, state: &State, at: Duration) -> bool {
+    match state {
+        State::Running(Some(started)) => {
+            judge.index.since_epoch(*started).is_some_and(|started| started + Duration::from_secs(1) >= at)
+        }
+        _ => false,
+    }
+}
+
+fn by_others(judge: &Judge, stable_from: Duration) -> HealedBy {
+    let how = if judge.plan.faults.iter().all(|fault| matches!(fault, Fault::DeletePods(_) | Fault::Exec(_)))
+        && !judge.plan.faults.is_empty()
+    {
+        How::Healed
+    } else {
+        How::Mitigated
+    };
+    if let Some(stranger) = strange_change(judge, stable_from) {
+        return HealedBy { who: Who::Unknown, name: None, how, evidence: vec![stranger] };
+    }
+    let mut evidence = vec!["nothing of the workload was changed by anybody after the fault".to_owned()];
+    let created = judge.index.events().filter(|event| {
+        event.reason == "SuccessfulCreate"
+            && judge.requested.is_some_and(|requested| event.last_seen >= requested && event.last_seen <= stable_from)
+    });
+    evidence.extend(created.map(|event| format!("{}: {}", event.component, event.message)).take(3));
+    HealedBy { who: Who::Kubernetes, name: None, how, evidence }
+}
+
+/// A change of a baseline object after the faults that neither the faults nor our actions explain.
+fn strange_change(judge: &Judge, stable_from: Duration) -> Option<String> {
+    let requested = judge.requested?;
+    let ours = judge.faults.len();
+    judge.baseline.iter().flat_map(|baseline| &baseline.objects).find_map(|object| {
+        let reference = crate::observe::index::reference_to(object);
+        let record = judge.index.record(&reference.kind, &reference.name)?;
+        let changes = record.versions.iter().skip(1).filter(|(at, _)| *at > requested && *at <= stable_from).count();
+        (changes > ours).then(|| format!("{reference} was changed {changes} times after the fault, {ours} of them by comeback"))
+    })
+}

@@ -1,0 +1,173 @@
+//! Whether faults took hold: explicit `effect` conditions and the contract's default effects, each latched once seen.
+//! The API's acceptance is never an effect.
+
+use super::hold::Moment;
+use crate::observe::evaluate::{self, Frame, Truth, evaluate};
+use crate::observe::index::container::State;
+use crate::observe::index::{PodRecord, text};
+use crate::observe::timeline::{FaultRecord, Reference};
+use crate::observe::{Index, index::pod::condition_of};
+use crate::scenario::{Condition, Plan};
+use std::time::Duration;
+
+/// Waiting reasons that are no failure (`diagnosis.md`, "Waiting reasons").
+const NEUTRAL: [&str; 2] = ["ContainerCreating", "PodInitializing"];
+
+/// One effect that is waited for.
+#[derive(Clone, Debug)]
+pub struct Latch {
+    what: Expected,
+    /// When it was first seen, once it was.
+    pub seen: Option<Moment>,
+    /// What was seen, or the last state of what was waited for.
+    pub text: String,
+}
+
+#[derive(Clone, Debug)]
+enum Expected {
+    /// A condition of the scenario.
+    Condition(Condition),
+    /// These pods are seen being deleted (one latch a fault; uids are crossed off).
+    Deleted(Vec<Reference>),
+    /// The good state is seen lost, or a container fails, after this moment.
+    Disturbed(Duration),
+    /// Something that was born broken shows it.
+    Sick,
+}
+
+impl Latch {
+    fn new(what: Expected, text: &str) -> Self {
+        Self { what, seen: None, text: text.to_owned() }
+    }
+
+    /// The latches of explicit conditions.
+    #[must_use]
+    pub fn explicit(conditions: &[Condition]) -> Vec<Self> {
+        conditions.iter().map(|condition| Self::new(Expected::Condition(condition.clone()), "nothing was seen")).collect()
+    }
+
+    /// The latch of something born broken.
+    #[must_use]
+    pub fn birth() -> Self {
+        Self::new(Expected::Sick, "no container failed, restarted or waited for a failure reason, and nothing was unschedulable")
+    }
+
+    /// The default latch of a fault, at the moment of its acceptance.
+    #[must_use]
+    pub fn of_fault(fault: &FaultRecord, accepted: Duration) -> Self {
+        match fault.key.as_str() {
+            "deletePods" | "evictPods" => {
+                Self::new(Expected::Deleted(fault.targets.clone()), "no target was seen with a deletionTimestamp or deleted")
+            }
+            _ => Self::new(
+                Expected::Disturbed(accepted),
+                "the good state was never seen lost, and no container restarted or failed",
+            ),
+        }
+    }
+
+    /// Looks at the index after an observation.
+    pub fn look(&mut self, frame: Frame<'_>, plan: &Plan, last_look: Duration) {
+        if self.seen.is_some() {
+            return;
+        }
+        let now = frame.index.now();
+        let seen = match &self.what {
+            Expected::Condition(condition) => {
+                let seen = evaluate(condition, frame);
+                self.text = seen.text;
+                (seen.truth == Truth::True).then_some(seen.server)
+            }
+            Expected::Deleted(targets) => {
+                let left = targets.iter().find(|target| {
+                    !frame.index.pod(&target.uid).is_some_and(|pod| pod.terminating.is_some() || pod.deleted.is_some())
+                });
+                self.text = left.map_or_else(
+                    || format!("{} seen being deleted", plural(targets.len(), "pod")),
+                    |left| format!("pod {} was not seen being deleted", left.name),
+                );
+                left.is_none().then_some(None)
+            }
+            Expected::Disturbed(accepted) => disturbed(frame, plan, *accepted).map(|text| {
+                self.text = text;
+                None
+            }),
+            Expected::Sick => sick(frame.index).map(|text| {
+                self.text = text;
+                None
+            }),
+        };
+        if let Some(server) = seen {
+            self.seen = Some(Moment { at: now, earliest: last_look, server });
+        }
+    }
+}
+
+/// `1 pod`, `2 pods`.
+pub(crate) fn plural(n: usize, noun: &str) -> String {
+    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
+}
+
+/// The conditions that say what good is for this plan: steady, else recovered.
+#[must_use]
+pub fn good_state(plan: &Plan) -> &[Condition] {
+    plan.steady.as_ref().map_or(&plan.recover.until, |steady| &steady.until)
+}
+
+fn disturbed(frame: Frame<'_>, plan: &Plan, accepted: Duration) -> Option<String> {
+    if frame.index.now() <= accepted {
+        return None;
+    }
+    let good = evaluate::all(good_state(plan), frame);
+    if good.truth == Truth::False {
+        return Some(format!("the good state was lost: {}", good.text));
+    }
+    frame.index.pods().filter(|pod| pod.is_live()).find_map(|pod| {
+        pod.containers.values().find_map(|container| {
+            if container.risen_since(accepted) > 0 {
+                return Some(format!("pod {}: container {} restarted", pod.reference.name, container.name));
+            }
+            container
+                .waits
+                .iter()
+                .find(|(at, reason, _)| *at > accepted && is_failure(reason))
+                .map(|(_, reason, _)| format!("pod {}: container {} waits for {reason}", pod.reference.name, container.name))
+        })
+    })
+}
+
+fn is_failure(reason: &str) -> bool {
+    !reason.is_empty() && !NEUTRAL.contains(&reason)
+}
+
+/// The first sign of failure anywhere in the workload.
+fn sick(index: &Index) -> Option<String> {
+    index.pods().find_map(sick_pod).or_else(|| {
+        index.objects("ReplicaSet").find_map(|set| {
+            let failure = condition_of(set, "ReplicaFailure").filter(|condition| text(condition, "/status") == "True")?;
+            Some(format!("replicaset {}: {}", text(set, "/metadata/name"), text(failure, "/message")))
+        })
+    })
+}
+
+fn sick_pod(pod: &PodRecord) -> Option<String> {
+    if pod.phase == "Failed" {
+        return Some(format!("pod {} failed", pod.reference.name));
+    }
+    if let Some(scheduled) = pod.condition("PodScheduled").filter(|condition| text(condition, "/status") == "False") {
+        return Some(format!("pod {} is not scheduled: {}", pod.reference.name, text(scheduled, "/message")));
+    }
+    pod.containers.values().find_map(|container| {
+        let place = || format!("pod {}: container {}", pod.reference.name, container.name);
+        if container.restart_count > 0 {
+            return Some(format!("{} restarted", place()));
+        }
+        match &container.state {
+            State::Waiting(reason, _) if is_failure(reason) => Some(format!("{} waits for {reason}", place())),
+            State::Terminated(exit) if exit.exit_code != 0 || (!container.is_init && pod.restart_policy() == "Always") => {
+                Some(format!("{} ended with {} ({})", place(), exit.exit_code, exit.reason))
+            }
+            _ => None,
+        }
+    })
+}

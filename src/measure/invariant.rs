@@ -1,0 +1,170 @@
+//! Invariants against healing by destruction: at the end the baseline's objects exist, with no fewer replicas, no lower
+//! requests and limits, and with images of the baseline or of the scenario's own strategy.
+
+use crate::observe::Index;
+use crate::observe::index::text;
+use crate::observe::timeline::Baseline;
+use crate::scenario::Plan;
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// Everything that is broken, in words; an empty baseline is an error of its own and never passes here.
+#[must_use]
+pub fn broken(baseline: &Baseline, index: &Index, plan: &Plan) -> Vec<String> {
+    let allowed = strategy_images(plan);
+    baseline.objects.iter().flat_map(|before| check(before, index, &allowed)).collect()
+}
+
+fn check(before: &Value, index: &Index, allowed: &BTreeSet<String>) -> Vec<String> {
+    let (kind, name) = (text(before, "/kind"), text(before, "/metadata/name"));
+    let what = format!("{}/{name}", kind.to_lowercase());
+    let now = if kind == "Pod" {
+        index.pods().find(|pod| pod.reference.name == name).map(|pod| &pod.object)
+    } else {
+        index.get(kind, name)
+    };
+    let Some(now) = now else {
+        // A kind that is not watched (a Role, say) cannot be lost by healing pods; absence proves nothing there.
+        return if index.is_watched(kind) { vec![format!("{what} no longer exists")] } else { Vec::new() };
+    };
+    let mut broken = Vec::new();
+    let replicas = |object: &Value| object.pointer("/spec/replicas").and_then(Value::as_u64);
+    if let (Some(before), Some(now)) = (replicas(before), replicas(now))
+        && now < before
+    {
+        broken.push(format!("{what} has {now} replicas instead of {before}"));
+    }
+    for container in containers(before) {
+        let container_name = text(container, "/name");
+        let Some(after) = containers(now).into_iter().find(|after| text(after, "/name") == container_name) else {
+            broken.push(format!("{what} lost its container {container_name}"));
+            continue;
+        };
+        let (image, was) = (text(after, "/image"), text(container, "/image"));
+        if image != was && !allowed.contains(image) {
+            broken.push(format!("{what}: container {container_name} runs {image} instead of {was}"));
+        }
+        broken.extend(
+            lower_resources(container, after).into_iter().map(|what_is| format!("{what}: container {container_name}: {what_is}")),
+        );
+    }
+    broken
+}
+
+fn containers(object: &Value) -> Vec<&Value> {
+    ["/spec/template/spec/containers", "/spec/template/spec/initContainers", "/spec/containers", "/spec/initContainers"]
+        .iter()
+        .filter_map(|list| object.pointer(list)?.as_array())
+        .flatten()
+        .collect()
+}
+
+fn lower_resources(before: &Value, after: &Value) -> Vec<String> {
+    let mut lower = Vec::new();
+    for list in ["requests", "limits"] {
+        let Some(resources) = before.pointer(&format!("/resources/{list}")).and_then(Value::as_object) else { continue };
+        for (resource, was) in resources {
+            let now = after.pointer(&format!("/resources/{list}/{resource}"));
+            // A limit that is gone is no lower limit, but a request that is gone is.
+            if now.is_none() && list == "limits" {
+                continue;
+            }
+            let (was, now) = (quantity(was), now.and_then(quantity));
+            if let Some(was) = was
+                && now.is_none_or(|now| now < was)
+            {
+                lower.push(format!("{list} of {resource} are lower than before"));
+            }
+        }
+    }
+    lower
+}
+
+/// A quantity as a number, for comparison only.
+fn quantity(value: &Value) -> Option<f64> {
+    let text = match value {
+        Value::Number(number) => return number.as_f64(),
+        Value::String(text) => text.as_str(),
+        _ => return None,
+    };
+    let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+    let (number, suffix) = text.split_at(split);
+    let factor = match suffix {
+        "" => 1.0,
+        "n" => 1e-9,
+        "u" => 1e-6,
+        "m" => 1e-3,
+        "k" => 1e3,
+        "M" => 1e6,
+        "G" => 1e9,
+        "T" => 1e12,
+        "P" => 1e15,
+        "E" => 1e18,
+        "Ki" => 1024.0,
+        "Mi" => 1024f64.powi(2),
+        "Gi" => 1024f64.powi(3),
+        "Ti" => 1024f64.powi(4),
+        "Pi" => 1024f64.powi(5),
+        "Ei" => 1024f64.powi(6),
+        exponent => return format!("{number}{exponent}").parse().ok(),
+    };
+    number.parse::<f64>().ok().map(|number| number * factor)
+}
+
+/// Every image that a step of the scenario's own strategy names.
+fn strategy_images(plan: &Plan) -> BTreeSet<String> {
+    let mut images = BTreeSet::new();
+    for step in &plan.heal.strategy {
+        if let crate::scenario::Step::Patch(patch) = step {
+            collect_images(&patch.patch, &mut images);
+        }
+    }
+    images
+}
+
+fn collect_images(value: &Value, images: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                if key == "image"
+                    && let Value::String(image) = value
+                {
+                    images.insert(image.clone());
+                }
+                collect_images(value, images);
+            }
+            // A JSON patch names the field in its path.
+            if let (Some(Value::String(path)), Some(Value::String(image))) = (fields.get("path"), fields.get("value"))
+                && path.ends_with("/image")
+            {
+                images.insert(image.clone());
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| collect_images(item, images)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+    use serde_json::json;
+
+    #[rstest]
+    #[case(json!("64Mi"), json!("67108864"))]
+    #[case(json!("1"), json!("1000m"))]
+    #[case(json!("1e3"), json!("1k"))]
+    #[case(json!(2), json!("2"))]
+    fn quantities_compare(#[case] a: Value, #[case] b: Value) {
+        assert_eq!(quantity(&a), quantity(&b));
+    }
+
+    #[test]
+    fn a_lower_request_is_seen_and_a_raised_limit_is_fine() {
+        let before = json!({"resources": {"requests": {"memory": "32Mi"}, "limits": {"memory": "64Mi"}}});
+        let after = json!({"resources": {"requests": {"memory": "16Mi"}, "limits": {"memory": "96Mi"}}});
+        assert_eq!(lower_resources(&before, &after), ["requests of memory are lower than before"]);
+        assert!(lower_resources(&before, &before).is_empty());
+    }
+}

@@ -1,0 +1,391 @@
+//! The judge: folds a trial's observations, one by one, into stamps. The engine asks it live when a trial is decided;
+//! `comeback judge` feeds it a saved timeline. How stamps become a verdict lives in `verdict`.
+
+use super::breaks::Breaks;
+use super::effect::{self, Latch};
+use super::hold::{Hold, Moment};
+use crate::detect::{Finding, cause_covers};
+use crate::heal::ActionRecord;
+use crate::observe::Index;
+use crate::observe::evaluate::{self, Frame, Seen, Truth, evaluate};
+use crate::observe::timeline::{Baseline, Began, Fact, FaultRecord, Observation, Reference};
+use crate::scenario::{Plan, Verdict};
+use crate::sim::limits::LimitKind;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A fault and what became of it.
+#[derive(Clone, Debug)]
+pub(super) struct FaultState {
+    pub record: FaultRecord,
+    pub accepted: Option<Duration>,
+}
+
+/// What the judge wants next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Nothing more can change the verdict.
+    Decided(String),
+    /// Wait for observations; time alone decides something at the given moment.
+    Wait(Option<Duration>),
+}
+
+/// Everything that was learnt from a trial's observations so far.
+#[derive(Clone, Debug)]
+pub struct Judge {
+    pub(super) plan: Arc<Plan>,
+    pub(super) index: Index,
+    pub(super) breaks: Breaks,
+    pub(super) began: Option<Began>,
+    pub(super) applied: Option<Duration>,
+    pub(super) steady: Option<Hold>,
+    pub(super) steady_seen: Option<Duration>,
+    pub(super) baseline: Option<Baseline>,
+    pub(super) requested: Option<Duration>,
+    pub(super) faults: Vec<FaultState>,
+    pub(super) latches: Vec<Latch>,
+    pub(super) effective: Option<Moment>,
+    pub(super) recover: Option<Hold>,
+    pub(super) detected: Option<Moment>,
+    pub(super) early_findings: usize,
+    pub(super) findings: Vec<Finding>,
+    pub(super) actions: Vec<ActionRecord>,
+    /// Reasons for verdicts that stand whatever the measurement says.
+    pub(super) problems: Vec<(Verdict, String)>,
+    pub(super) ended: Option<Duration>,
+    pub(super) restored: Option<Duration>,
+    pub(super) leftovers: Vec<Reference>,
+    next_seq: u64,
+    last_look: Duration,
+}
+
+impl Judge {
+    /// A judge that has seen nothing.
+    #[must_use]
+    pub fn new(plan: Arc<Plan>) -> Self {
+        Self {
+            plan,
+            index: Index::default(),
+            breaks: Breaks::default(),
+            began: None,
+            applied: None,
+            steady: None,
+            steady_seen: None,
+            baseline: None,
+            requested: None,
+            faults: Vec::new(),
+            latches: Vec::new(),
+            effective: None,
+            recover: None,
+            detected: None,
+            early_findings: 0,
+            findings: Vec::new(),
+            actions: Vec::new(),
+            problems: Vec::new(),
+            ended: None,
+            restored: None,
+            leftovers: Vec::new(),
+            next_seq: 0,
+            last_look: Duration::ZERO,
+        }
+    }
+
+    /// The objects as observed so far.
+    #[must_use]
+    pub const fn index(&self) -> &Index {
+        &self.index
+    }
+
+    /// The baseline, once taken.
+    #[must_use]
+    pub const fn baseline(&self) -> Option<&Baseline> {
+        self.baseline.as_ref()
+    }
+
+    /// Whether the steady state has held for its whole hold.
+    #[must_use]
+    pub fn steady_reached(&self) -> bool {
+        self.steady.as_ref().is_some_and(|hold| hold.stable_from().is_some())
+    }
+
+    /// When the effect was seen.
+    #[must_use]
+    pub fn effective(&self) -> Option<Duration> {
+        self.effective.map(|moment| moment.at)
+    }
+
+    /// Whether the recovery condition is good now (healing has nothing to do).
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        evaluate::all(&self.plan.recover.until, self.frame()).truth == Truth::True
+    }
+
+    fn frame(&self) -> Frame<'_> {
+        Frame { index: &self.index, baseline: self.baseline.as_ref(), since: self.requested.unwrap_or(Duration::ZERO) }
+    }
+
+    /// Time passes: holds may be completed by it.
+    pub fn advance(&mut self, now: Duration) {
+        if self.ended.is_some() {
+            return;
+        }
+        self.index.advance(now);
+        let floor = self.steady_floor();
+        if let (Some(hold), Some(floor)) = (&mut self.steady, floor) {
+            let length = self.plan.steady.as_ref().map_or(Duration::ZERO, |steady| steady.hold);
+            hold.advance(now, self.breaks.stretched(length).0, floor);
+        }
+        if let (Some(hold), Some(effective)) = (&mut self.recover, self.effective) {
+            hold.advance(now, self.breaks.stretched(self.plan.recover.hold).0, effective.at);
+        }
+    }
+
+    /// From when on the steady state counts: the apply, or, in a control with faults, their acceptance.
+    pub(super) fn steady_floor(&self) -> Option<Duration> {
+        match self.faults.last() {
+            Some(fault) if self.plan.is_control() => fault.accepted,
+            _ => self.applied,
+        }
+    }
+
+    /// Folds the next observation in. What follows the end of the trial only tells of clean-up.
+    pub fn observe(&mut self, observation: &Observation) {
+        if observation.seq != self.next_seq {
+            let lost = format!("the timeline is torn: observation {} follows {}", observation.seq, self.next_seq);
+            self.problems.push((Verdict::Error, lost));
+        }
+        self.next_seq = observation.seq + 1;
+        let at = observation.at;
+        if self.ended.is_some() {
+            self.after_the_end(observation);
+            return;
+        }
+        self.advance(at);
+        self.index.apply(observation);
+        match &observation.fact {
+            Fact::Began(began) => self.began = Some(began.clone()),
+            Fact::Applied { .. } => self.applied_at(at),
+            Fact::Steady => self.steady_seen = Some(at),
+            Fact::Baseline(baseline) => self.baseline = Some(baseline.clone()),
+            Fact::Requested(record) => self.requested_at(at, record),
+            Fact::Accepted { fault } => self.accepted_at(at, *fault),
+            Fact::NoTarget { reason, .. } => self.problems.push((Verdict::Invalid, format!("no target: {reason}"))),
+            Fact::Finding(finding) => self.found(at, finding),
+            Fact::Action(action) => self.actions.push(action.clone()),
+            Fact::Limit(limit) => {
+                let verdict = if limit.kind == LimitKind::Program { Verdict::Error } else { Verdict::Skipped };
+                let place = limit.position.as_ref().map(|position| format!(", {position}")).unwrap_or_default();
+                let text =
+                    format!("the embedded cluster cannot run `{}` ({}{place}): {}", limit.construct, limit.subject, limit.help);
+                self.problems.push((verdict, text));
+            }
+            Fact::Error { message } => self.problems.push((Verdict::Error, message.clone())),
+            Fact::Aborted { signal } => self.problems.push((Verdict::Aborted, format!("stopped by {signal}"))),
+            Fact::Ended { .. } => self.ended = Some(at),
+            Fact::Object(object) | Fact::Deleted(object) => {
+                let uid = evaluate_uid(object);
+                let broken = uid.and_then(|uid| self.breaks.look(&self.index, uid, self.requested));
+                self.look(at, broken.as_deref());
+            }
+            Fact::LogLine(_) => self.look(at, None),
+            Fact::NamespaceReady | Fact::Watching { .. } | Fact::Relisted { .. } | Fact::Restored { .. } => {}
+        }
+    }
+
+    fn after_the_end(&mut self, observation: &Observation) {
+        if let Fact::Restored { leftovers } = &observation.fact {
+            self.restored = Some(observation.at);
+            self.leftovers.clone_from(leftovers);
+        }
+    }
+
+    fn applied_at(&mut self, at: Duration) {
+        self.applied = Some(at);
+        if self.plan.steady.is_some() {
+            self.steady = Some(Hold::beginning(Duration::ZERO));
+        }
+        if self.plan.is_born_broken() {
+            self.request(at);
+            self.latches = match &self.plan.effect.until {
+                Some(conditions) => Latch::explicit(conditions),
+                None => vec![Latch::birth()],
+            };
+        }
+        self.look(at, None);
+    }
+
+    fn requested_at(&mut self, at: Duration, record: &FaultRecord) {
+        if self.requested.is_none() && !self.plan.is_control() {
+            self.check_nothing_held(at);
+            self.request(at);
+            self.latches = self.plan.effect.until.as_deref().map(Latch::explicit).unwrap_or_default();
+        }
+        self.faults.push(FaultState { record: record.clone(), accepted: None });
+    }
+
+    /// Without a fault but with a steady state, the workload breaks by itself: from the baseline on.
+    pub(super) fn breaks_by_itself(&self) -> bool {
+        self.plan.faults.is_empty() && self.plan.steady.is_some() && !self.plan.is_control()
+    }
+
+    fn request(&mut self, at: Duration) {
+        self.requested = Some(at);
+        self.recover = Some(Hold::beginning(at));
+    }
+
+    /// An effect that holds before the fault proves nothing; neither does a fault on what is not well.
+    fn check_nothing_held(&mut self, at: Duration) {
+        let frame = Frame { since: at, ..self.frame() };
+        let held = self
+            .plan
+            .effect
+            .until
+            .iter()
+            .flatten()
+            .map(|condition| evaluate(condition, frame))
+            .find(|seen| seen.truth == Truth::True);
+        if let Some(seen) = held {
+            self.problems.push((Verdict::Invalid, format!("the effect held already before the fault: {}", seen.text)));
+        }
+        let good = evaluate::all(effect::good_state(&self.plan), self.frame());
+        if self.plan.steady.is_some() && good.truth != Truth::True {
+            self.problems.push((Verdict::Invalid, format!("the steady state was lost before the fault: {}", good.text)));
+        }
+    }
+
+    fn accepted_at(&mut self, at: Duration, fault: usize) {
+        let Some(state) = self.faults.iter_mut().find(|state| state.record.fault == fault) else { return };
+        state.accepted = Some(at);
+        if self.plan.is_control() {
+            self.steady = Some(Hold::beginning(at));
+        } else if self.plan.effect.until.is_none() {
+            self.latches.push(Latch::of_fault(&state.record, at));
+        }
+        self.look(at, None);
+    }
+
+    fn found(&mut self, at: Duration, finding: &Finding) {
+        let too_early = !self.plan.is_control() && self.requested.is_none_or(|requested| finding.at < requested);
+        let known = self.findings.iter_mut().find(|known| known.cause == finding.cause && known.subject == finding.subject);
+        match known {
+            Some(known) => *known = finding.clone(),
+            None => {
+                self.early_findings += usize::from(too_early);
+                self.findings.push(finding.clone());
+            }
+        }
+        let expected = self.plan.detect.as_ref().is_some_and(|detect| cause_covers(&detect.cause, &finding.cause));
+        if expected && finding.leading && !too_early && self.detected.is_none() {
+            self.detected = Some(Moment { at, earliest: finding.last_seen.min(at), server: None });
+        }
+    }
+
+    /// Looks at every condition that is being followed.
+    fn look(&mut self, at: Duration, broken: Option<&str>) {
+        if self.breaks_by_itself() && self.baseline.is_some() && self.requested.is_none() {
+            self.request(at);
+            self.latches = match &self.plan.effect.until {
+                Some(conditions) => Latch::explicit(conditions),
+                None => vec![Latch::birth()],
+            };
+        }
+        let last_look = std::mem::replace(&mut self.last_look, at);
+        let frame =
+            Frame { index: &self.index, baseline: self.baseline.as_ref(), since: self.requested.unwrap_or(Duration::ZERO) };
+        if let (Some(hold), Some(steady)) = (&mut self.steady, &self.plan.steady)
+            && (self.requested.is_none() || self.plan.is_control())
+        {
+            hold.see(at, &evaluate::all(&steady.until, frame), broken);
+        }
+        if let Some(hold) = &mut self.recover {
+            let seen: Seen = evaluate::all(&self.plan.recover.until, frame);
+            hold.see(at, &seen, broken);
+        }
+        for latch in &mut self.latches {
+            latch.look(frame, &self.plan, last_look);
+        }
+        let all_accepted =
+            self.faults.len() >= self.plan.faults.len() && self.faults.iter().all(|fault| fault.accepted.is_some());
+        if self.effective.is_none() && all_accepted && !self.latches.is_empty() {
+            let seen: Option<Vec<Moment>> = self.latches.iter().map(|latch| latch.seen).collect();
+            self.effective = seen.and_then(|moments| moments.into_iter().max_by_key(|moment| moment.at));
+        }
+    }
+
+    /// What the judge waits for at `now`.
+    #[must_use]
+    pub fn next(&self, now: Duration) -> Next {
+        if let Some((verdict, _)) = self.problems.first() {
+            return Next::Decided(format!("{verdict}"));
+        }
+        let Some(applied) = self.applied else { return Next::Wait(None) };
+        if let (Some(steady), Some(hold)) = (&self.plan.steady, &self.steady)
+            && (self.steady_seen.is_none() || self.plan.is_control())
+        {
+            return self.next_steady(now, applied, steady.within, steady.hold, hold);
+        }
+        let Some(requested) = self.requested else { return Next::Wait(None) };
+        let Some(effective) = self.effective else {
+            let deadline = requested + self.plan.effect.within;
+            return if now >= deadline {
+                Next::Decided("the effect was not seen".to_owned())
+            } else {
+                Next::Wait(Some(deadline))
+            };
+        };
+        self.next_recovery(now, effective.at)
+    }
+
+    fn next_steady(&self, now: Duration, applied: Duration, within: Duration, length: Duration, hold: &Hold) -> Next {
+        if self.plan.is_control() && !self.findings.is_empty() {
+            return Next::Decided("something was detected".to_owned());
+        }
+        let all_requested = self.faults.len() == self.plan.faults.len();
+        if hold.stable_from().is_some() {
+            let finished = self.plan.is_control() && all_requested && self.faults.iter().all(|fault| fault.accepted.is_some());
+            return if finished && self.steady_seen.is_some() {
+                Next::Decided("the steady state held".to_owned())
+            } else {
+                Next::Wait(None)
+            };
+        }
+        let floor = self.steady_floor().unwrap_or(applied);
+        let deadline = floor + within;
+        let length = self.breaks.stretched(length).0;
+        match hold.stretch_after(floor) {
+            Some(from) => Next::Wait(Some(from.at + length)),
+            None if now >= deadline => Next::Decided("the steady state was not reached".to_owned()),
+            None => Next::Wait(Some(deadline)),
+        }
+    }
+
+    fn next_recovery(&self, now: Duration, effective: Duration) -> Next {
+        let detection_deadline = self.plan.detect.as_ref().map(|detect| effective + detect.within);
+        let detection_open = self.detected.is_none() && detection_deadline.is_some_and(|deadline| now < deadline);
+        let deadline = effective + self.plan.recover.within;
+        let Some(hold) = &self.recover else { return Next::Wait(None) };
+        let length = self.breaks.stretched(self.plan.recover.hold).0;
+        let candidate = hold.stretch_after(effective).filter(|from| from.at <= deadline);
+        let recovery_wake = if hold.stable_from().is_some() {
+            None
+        } else if let Some(from) = candidate {
+            Some(from.at + length)
+        } else if now < deadline {
+            Some(deadline)
+        } else {
+            None
+        };
+        match (recovery_wake, detection_open) {
+            (None, false) if hold.stable_from().is_some() => Next::Decided("recovered and held".to_owned()),
+            (None, false) => Next::Decided("the budget ended".to_owned()),
+            (None, true) => Next::Wait(detection_deadline),
+            (Some(wake), false) => Next::Wait(Some(wake)),
+            (Some(wake), true) => Next::Wait(Some(detection_deadline.map_or(wake, |deadline| deadline.min(wake)))),
+        }
+    }
+}
+
+/// The uid of a pod that an observation is about.
+fn evaluate_uid(object: &serde_json::Value) -> Option<&str> {
+    (object.get("kind")?.as_str()? == "Pod").then(|| object.pointer("/metadata/uid")?.as_str()).flatten()
+}

@@ -1,0 +1,103 @@
+//! Conditions about objects other than pods: status conditions, events, endpoints, rollouts, absence.
+
+use super::{Frame, Seen, Truth};
+use crate::observe::index::pod::condition_of;
+use crate::observe::index::{revision_of, text};
+use crate::scenario::condition::{Absent, Endpoints, EventSeen, Rollout, RolloutState, StatusCondition};
+use regex::Regex;
+use serde_json::Value;
+use std::sync::Arc;
+
+fn object_or_pod<'a>(frame: Frame<'a>, kind: &str, name: &str) -> Option<&'a Arc<Value>> {
+    if kind == "Pod" {
+        return frame.index.pods().find(|pod| pod.reference.name == name).map(|pod| &pod.object);
+    }
+    frame.index.get(kind, name)
+}
+
+pub(super) fn condition(wanted: &StatusCondition, frame: Frame<'_>) -> Seen {
+    let what = format!("condition {}/{} {}={:?}", wanted.kind.to_lowercase(), wanted.name, wanted.type_, wanted.status);
+    let Some(object) = object_or_pod(frame, &wanted.kind, &wanted.name) else {
+        return Seen { truth: Truth::Unknown, text: format!("{what}: the object was not seen"), server: None };
+    };
+    let Some(found) = condition_of(object, &wanted.type_) else {
+        return Seen { truth: Truth::Unknown, text: format!("{what}: the object has no such condition"), server: None };
+    };
+    let (status, reason) = (text(found, "/status"), text(found, "/reason"));
+    let holds = status == format!("{:?}", wanted.status) && wanted.reason.as_ref().is_none_or(|wanted| wanted == reason);
+    Seen {
+        truth: holds.into(),
+        text: format!("{what}: it is {status}{}", if reason.is_empty() { String::new() } else { format!(" ({reason})") }),
+        server: text(found, "/lastTransitionTime").parse().ok(),
+    }
+}
+
+pub(super) fn event(wanted: &EventSeen, frame: Frame<'_>) -> Seen {
+    let what = format!("event {}", wanted.reason.as_deref().or(wanted.message.as_deref()).unwrap_or("of any kind"));
+    let pattern = match wanted.message.as_deref().map(Regex::new).transpose() {
+        Ok(pattern) => pattern,
+        Err(_) => return Seen { truth: Truth::Unknown, text: format!("{what}: not a regular expression"), server: None },
+    };
+    let found = frame.index.events().find(|event| {
+        event.last_seen >= frame.since
+            && wanted.reason.as_ref().is_none_or(|reason| *reason == event.reason)
+            && wanted.kind.as_ref().is_none_or(|kind| *kind == event.regarding.kind)
+            && wanted.name.as_ref().is_none_or(|name| *name == event.regarding.name)
+            && pattern.as_ref().is_none_or(|pattern| pattern.is_match(&event.message))
+    });
+    match found {
+        Some(event) => Seen {
+            truth: Truth::True,
+            text: format!("{what}: {} {}: {}", event.reason, event.regarding.name, event.message),
+            server: text(&event.object, "/lastTimestamp").parse().ok(),
+        },
+        None => Seen { truth: Truth::False, text: format!("{what}: not seen"), server: None },
+    }
+}
+
+pub(super) fn endpoints(wanted: &Endpoints, frame: Frame<'_>) -> Seen {
+    let ready = frame
+        .index
+        .objects("EndpointSlice")
+        .filter(|slice| text(slice, "/metadata/labels/kubernetes.io~1service-name") == wanted.service)
+        .filter_map(|slice| slice.get("endpoints")?.as_array())
+        .flatten()
+        .filter(|endpoint| endpoint.pointer("/conditions/ready").and_then(Value::as_bool).unwrap_or(true))
+        .count();
+    let text = format!("endpoints service/{}: {ready} of {} ready", wanted.service, wanted.at_least);
+    Seen { truth: (ready >= wanted.at_least as usize).into(), text, server: None }
+}
+
+pub(super) fn rollout(wanted: &Rollout, frame: Frame<'_>) -> Seen {
+    let what = format!("rollout deployment/{}", wanted.deployment);
+    let Some(deployment) = frame.index.get("Deployment", &wanted.deployment) else {
+        return Seen { truth: Truth::Unknown, text: format!("{what}: the deployment was not seen"), server: None };
+    };
+    let number = |pointer| deployment.pointer(pointer).and_then(Value::as_u64).unwrap_or(0);
+    let desired = deployment.pointer("/spec/replicas").and_then(Value::as_u64).unwrap_or(1);
+    let observed = number("/status/observedGeneration") >= number("/metadata/generation");
+    let progressing = condition_of(deployment, "Progressing");
+    let reason = progressing.map(|condition| text(condition, "/reason")).unwrap_or_default();
+    let (updated, available, all) =
+        (number("/status/updatedReplicas"), number("/status/availableReplicas"), number("/status/replicas"));
+    let in_state = wanted.is.is_none_or(|state| match state {
+        RolloutState::Complete => observed && updated >= desired && available >= desired && all == updated,
+        RolloutState::Stuck => observed && reason == "ProgressDeadlineExceeded",
+    });
+    let revision = revision_of(deployment);
+    let new_enough = wanted.revision.is_none_or(|wanted| revision >= u64::from(wanted));
+    Seen {
+        truth: (in_state && new_enough).into(),
+        text: format!("{what}: revision {revision}, {updated} of {desired} updated, {available} available ({reason})"),
+        server: progressing.and_then(|condition| text(condition, "/lastUpdateTime").parse().ok()),
+    }
+}
+
+pub(super) fn absent(wanted: &Absent, frame: Frame<'_>) -> Seen {
+    let what = format!("absent {}/{}", wanted.kind.to_lowercase(), wanted.name);
+    if !frame.index.is_watched(&wanted.kind) {
+        return Seen { truth: Truth::Unknown, text: format!("{what}: the kind is not watched"), server: None };
+    }
+    let there = object_or_pod(frame, &wanted.kind, &wanted.name).is_some();
+    Seen { truth: (!there).into(), text: format!("{what}: it {}", if there { "exists" } else { "does not exist" }), server: None }
+}
