@@ -36,6 +36,10 @@ pub fn scenario(plan: &Plan, trials: Vec<TrialResult>, gate: Option<&Gate>) -> S
         success_rate,
         within_rto,
         rto: plan.recover.rto.map(|rto| rto.as_secs_f64()),
+        detect: plan
+            .detect
+            .as_ref()
+            .map(|detect| DetectObjective { cause: detect.cause.clone(), within: detect.within.as_secs_f64() }),
         counts,
         recovery: times(&trials, |trial| trial.durations.to_recover.as_ref()),
         detection: times(&trials, |trial| trial.durations.to_detect.as_ref()),
