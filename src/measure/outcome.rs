@@ -1,6 +1,8 @@
 //! From trials to scenarios to a run: one fold over all trials decides outcome and exit code (contract, "Passing").
 
-use super::result::{Distribution, ExitReason, Healing, Outcome, Rate, ScenarioResult, Summary, TrialResult, Who};
+use super::result::{
+    DetectObjective, Distribution, ExitReason, Healing, Outcome, Rate, ScenarioResult, Summary, TrialResult, Who,
+};
 use super::statistics::{self, CONFIDENCE, Sample};
 use crate::exit_code::ExitCode;
 use crate::heal::ActionOutcome;
