@@ -10,6 +10,7 @@ pub mod exit_code;
 pub mod heal;
 pub mod measure;
 pub mod observe;
+pub mod report;
 pub mod scenario;
 pub mod selector;
 pub mod sim;

@@ -1,0 +1,150 @@
+//! What failed and why, for each scenario that did not pass: condition, last observed state, evidence, how to try it again.
+
+use super::Terminal;
+use super::summary_table::counts;
+use crate::heal::ActionOutcome;
+use crate::measure::result::{Outcome, RunResult, ScenarioResult, TrialResult};
+use crate::report::style::{Tone, mark, trial_mark};
+use crate::report::{format, layout};
+
+/// How many trials of one scenario are shown in full; the rest is in the result file.
+const SHOWN_TRIALS: usize = 3;
+/// How many findings of one trial are shown.
+const SHOWN_FINDINGS: usize = 2;
+/// Options that a trial depends on: they are repeated in the command that tries it again.
+const REPEATED_OPTIONS: [&str; 4] = ["--cluster", "--set", "--kind-image", "--allow-context"];
+
+/// The section; empty where everything passed.
+pub(super) fn failures(terminal: &Terminal, result: &RunResult) -> String {
+    let blocks: Vec<String> = result
+        .scenarios
+        .iter()
+        .filter(|scenario| matches!(scenario.outcome, Outcome::Failed | Outcome::Inconclusive))
+        .map(|scenario| block(terminal, result, scenario))
+        .collect();
+    blocks.join("\n")
+}
+
+fn block(terminal: &Terminal, result: &RunResult, scenario: &ScenarioResult) -> String {
+    let (mark, tone) = mark(scenario.outcome);
+    let lead = format!("{mark} {}", format::plain(&scenario.name));
+    let line =
+        layout::outdented(0, &format!("{lead}: {} (expected {})", counts(scenario, " "), expected(scenario)), terminal.width);
+    let mut out = line.replacen(&lead, &terminal.palette.paint(tone, &lead), 1);
+    let unexpected: Vec<&TrialResult> =
+        scenario.trials.iter().filter(|trial| !scenario.expect.contains(&trial.verdict)).collect();
+    if unexpected.is_empty() {
+        out.push_str(&layout::outdented(2, &format::plain(&scenario.reason), terminal.width));
+    }
+    for trial in unexpected.iter().take(SHOWN_TRIALS) {
+        out.push_str(&describe(terminal, result, scenario, trial));
+    }
+    let rest = unexpected.len().saturating_sub(SHOWN_TRIALS);
+    if rest > 0 {
+        out.push_str(&format!("  and {} more, in the result file\n", format::count(rest, "trial")));
+    }
+    out
+}
+
+fn expected(scenario: &ScenarioResult) -> String {
+    scenario.expect.iter().map(|verdict| verdict.as_str()).collect::<Vec<_>>().join(" or ")
+}
+
+fn describe(terminal: &Terminal, result: &RunResult, scenario: &ScenarioResult, trial: &TrialResult) -> String {
+    let palette = terminal.palette;
+    let (_, tone) = trial_mark(trial.verdict, &scenario.expect);
+    let lead = format!("  trial {} {}", trial.index, trial.verdict);
+    let line = layout::outdented(2, &format!("{}: {}", lead.trim_start(), format::plain(&trial.reason)), terminal.width);
+    let mut out = line.replacen(&lead, &palette.paint(tone, &lead), 1);
+    let mut detail = |label: &str, text: &str| {
+        let label = format!("    {label:<9} ");
+        let line = layout::hanging(&label, &format::plain(text), terminal.width);
+        out.push_str(&line.replacen(&label, &palette.paint(Tone::Faint, &label), 1));
+    };
+    for reason in trial.reasons.iter().filter(|reason| **reason != trial.reason) {
+        detail("also", reason);
+    }
+    let leading: Vec<_> = trial.findings.iter().filter(|finding| finding.leading).collect();
+    if leading.is_empty() && trial.verdict.is_valid() {
+        detail("found", "nothing");
+    }
+    for finding in leading.iter().take(SHOWN_FINDINGS) {
+        let subject = &finding.subject;
+        let confidence = format!("{:?}", finding.confidence).to_lowercase();
+        detail(
+            "found",
+            &format!("{} on {} {} ({confidence} confidence)", finding.cause, subject.kind.to_lowercase(), subject.name),
+        );
+        if let Some(evidence) = finding.evidence.first() {
+            detail("evidence", &format!("{}: {}", evidence.source, evidence.text));
+        }
+    }
+    for action in &trial.actions {
+        let how = match action.outcome {
+            ActionOutcome::Acted => "acted",
+            ActionOutcome::Refused => "refused",
+            ActionOutcome::NoOp => "nothing to change",
+            ActionOutcome::Failed => "failed",
+            ActionOutcome::NoRemedy => "no remedy",
+        };
+        let on = format!("{} {}", action.subject.kind.to_lowercase(), action.subject.name);
+        detail("healer", &format!("{} on {}: {how}; {}", action.step, on.trim(), action.reason));
+    }
+    for note in &trial.notes {
+        detail("note", note);
+    }
+    for leftover in &trial.leftovers {
+        detail("left over", leftover);
+    }
+    if let Some(directory) = &terminal.run_directory {
+        detail("timeline", &format!("{directory}/{}", trial.timeline));
+    }
+    // Not wrapped: it is to be pasted.
+    out.push_str(&palette.paint(Tone::Faint, "    again     "));
+    out.push_str(&again(result, scenario, trial));
+    out.push('\n');
+    out
+}
+
+/// The command that runs this trial again: its seed follows from the run's seed, the scenario and the index.
+fn again(result: &RunResult, scenario: &ScenarioResult, trial: &TrialResult) -> String {
+    let mut words = vec![
+        "comeback run".to_owned(),
+        quote(&scenario.file),
+        format!("--seed {} --trials {}", result.run.seed, trial.index + 1),
+    ];
+    let mut command = result.run.command.iter();
+    while let Some(word) = command.next() {
+        if REPEATED_OPTIONS.contains(&word.as_str()) {
+            words.push(word.clone());
+            words.extend(command.next().map(|value| quote(value)));
+        } else if word.split_once('=').is_some_and(|(option, _)| REPEATED_OPTIONS.contains(&option)) {
+            words.push(quote(word));
+        }
+    }
+    words.join(" ")
+}
+
+fn quote(word: &str) -> String {
+    let safe = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
+    if !word.is_empty() && word.chars().all(safe) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture;
+
+    #[test]
+    fn the_command_repeats_what_the_trial_depends_on() {
+        let mut result = fixture::run();
+        result.run.command = ["comeback", "run", "x", "--set", "workers=it's", "--set=n=3", "--out", "d", "--cluster=kind"]
+            .map(String::from)
+            .to_vec();
+        let scenario = &result.scenarios[1];
+        assert_eq!(
+            again(&result, scenario, &scenario.trials[2]),
+            r"comeback run scenarios/crash/crash-loop-after-config-change.yaml --seed 42 --trials 3 --set 'workers=it'\''s' --set=n=3 --cluster=kind"
+        );
+    }
+}

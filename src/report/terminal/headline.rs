@@ -1,0 +1,77 @@
+//! Title and headline of the terminal report: what ran where, how it ended, why the exit code is what it is.
+
+use super::Terminal;
+use crate::measure::result::{Outcome, RunResult, ScenarioResult};
+use crate::report::style::{Tone, mark};
+use crate::report::{format, layout};
+
+/// `comeback 0.1.0 on a simulated Kubernetes v1.36.0 (embedded, 1 node), seed 42`.
+pub(super) fn title(terminal: &Terminal, result: &RunResult) -> String {
+    let text = format!("comeback {} on {}, seed {}", result.run.version, cluster(result), result.run.seed);
+    layout::wrap(&text, terminal.width, layout::Break::Words)
+        .iter()
+        .fold(String::new(), |out, line| out + &terminal.palette.paint(Tone::Faint, line) + "\n")
+}
+
+fn cluster(result: &RunResult) -> String {
+    let fingerprint = &result.cluster.fingerprint;
+    let simulated = if fingerprint.simulated { "a simulated Kubernetes" } else { "Kubernetes" };
+    let provider = &result.cluster.provider;
+    let name = if result.cluster.name == *provider { String::new() } else { format!(" {}", format::plain(&result.cluster.name)) };
+    format!("{simulated} {} ({provider}{name}, {})", fingerprint.kubernetes, format::count(fingerprint.nodes, "node"))
+}
+
+/// Warnings, the verdict of the run, reasons, the run directory.
+pub(super) fn headline(terminal: &Terminal, result: &RunResult) -> String {
+    let palette = terminal.palette;
+    let mut out = String::new();
+    for warning in &result.warnings {
+        let line = layout::hanging("warning: ", &format::plain(warning), terminal.width);
+        out.push_str(&line.replacen("warning:", &palette.paint(Tone::Doubt, "warning:"), 1));
+    }
+    for scenario in skipped(result) {
+        let line =
+            layout::hanging("skipped: ", &format!("{}: {}", scenario.name, format::plain(&scenario.reason)), terminal.width);
+        out.push_str(&line.replacen("skipped:", &palette.paint(Tone::Faint, "skipped:"), 1));
+    }
+    if !out.is_empty() {
+        out.push('\n');
+    }
+    let (mark, tone) = if result.complete { mark(result.outcome) } else { mark(Outcome::Inconclusive) };
+    let word = match (result.complete, result.outcome) {
+        (false, _) => "INCOMPLETE",
+        (true, Outcome::Passed) => "PASSED",
+        (true, Outcome::Failed) => "FAILED",
+        (true, Outcome::Inconclusive) => "INCONCLUSIVE",
+        (true, Outcome::Skipped) => "SKIPPED",
+    };
+    let lead = format!("{mark} {word}");
+    let simulated = if result.cluster.fingerprint.simulated { " (simulated)" } else { "" };
+    let line = layout::outdented(0, &format!("{lead}{simulated}: {}", sums(result)), terminal.width);
+    out.push_str(&line.replacen(&lead, &palette.paint(tone, &lead), 1));
+    for reason in &result.exit_reasons {
+        let line = layout::hanging(&format!("  exit code {}: ", reason.code), &format::plain(&reason.reason), terminal.width);
+        out.push_str(&line);
+    }
+    if let Some(directory) = &terminal.run_directory {
+        out.push_str(&palette.paint(Tone::Faint, &format!("  everything that was observed: {directory}")));
+        out.push('\n');
+    }
+    out
+}
+
+fn skipped(result: &RunResult) -> impl Iterator<Item = &ScenarioResult> {
+    result.scenarios.iter().filter(|scenario| scenario.outcome == Outcome::Skipped)
+}
+
+fn sums(result: &RunResult) -> String {
+    let summary = &result.summary;
+    let mut parts = vec![format!("{} of {} passed", summary.passed, format::count(summary.scenarios, "scenario"))];
+    let more = [(summary.failed, "failed"), (summary.inconclusive, "inconclusive"), (summary.skipped, "skipped")];
+    parts.extend(more.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")));
+    if !result.complete {
+        let ran: usize = result.scenarios.iter().map(|scenario| scenario.trials.len()).sum();
+        parts.push(format!("{ran} of {} were run", format::count(result.expected.trials, "trial")));
+    }
+    parts.join(", ")
+}
