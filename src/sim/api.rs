@@ -1,20 +1,30 @@
 //! The API server: the request pipeline (defaulting, validation, admission, store) and its REST face.
 //! Controllers, scheduler and kubelets call [`ApiServer`] directly; clients come through [`client`].
 
+mod apply;
 mod client;
+mod decode;
 mod defaults;
 mod delete;
 mod field;
+mod fields;
 mod list;
 mod namespace;
+mod patch;
 mod pipeline;
 mod pod_defaults;
 pub mod quantity;
+mod quota;
 pub mod resource;
 mod rest;
+mod scale;
+mod schema;
 pub mod select;
 pub mod server;
 pub mod status;
+mod strategic;
+mod update;
+mod validate;
 
 pub use client::client;
 pub use field::FieldError;

@@ -1,10 +1,11 @@
 //! The steps between a request and the store: names, defaulting, admission, validation, quota, stamps.
 //! Each step's rules are in a module of its own; their order is here.
 
+use super::fields::{self, Writer};
 use super::resource::{self, Resource, Service};
 use super::server::{ApiServer, Subresource};
 use super::status::ApiError;
-use super::{defaults, namespace, pod_defaults};
+use super::{defaults, namespace, pod_defaults, quota, validate};
 use crate::sim::limits::{Limit, LimitKind};
 use crate::sim::store::Object;
 use serde_json::{Map, Value, json};
@@ -29,7 +30,14 @@ const SERVER_SET: &[&str] =
     &["uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "selfLink"];
 
 /// Takes a new object through all steps but the store.
-pub(super) fn admit(api: &ApiServer, resource: Resource, namespace: &str, mut object: Value) -> Result<Admitted, ApiError> {
+/// A client's new object belongs to its `writer`; the simulation's own objects keep no record of who set what.
+pub(super) fn admit(
+    api: &ApiServer,
+    resource: Resource,
+    namespace: &str,
+    mut object: Value,
+    writer: Option<&Writer>,
+) -> Result<Admitted, ApiError> {
     let metadata = metadata_of(&mut object)?;
     for field in SERVER_SET {
         metadata.remove(*field);
@@ -44,10 +52,18 @@ pub(super) fn admit(api: &ApiServer, resource: Resource, namespace: &str, mut ob
     object["kind"] = json!(resource.kind);
     namespace::check(api, resource, namespace, &name)?;
     defaults::apply(resource, &mut object);
+    if let Some(writer) = writer {
+        fields::after_write(None, &mut object, resource, writer, None);
+    }
     if resource == resource::PODS {
         pod_defaults::admit(api, &mut object)?;
     }
     defaults::begin(api, resource, &mut object);
+    let errors = validate::object(resource, &object);
+    if !errors.is_empty() {
+        return Err(ApiError::invalid(resource, &name, &errors));
+    }
+    quota::check(api, resource, namespace, &object)?;
     if api.store.get(resource, namespace, &name).is_some() {
         return Err(ApiError::already_exists(resource, &name));
     }
@@ -81,19 +97,25 @@ pub(super) fn store_update(
     api: &ApiServer,
     resource: Resource,
     stored: &Object,
-    mut object: Value,
+    object: Value,
     subresource: Subresource,
 ) -> Object {
+    let object = counted(resource, stored, object, subresource);
     let (namespace, name) = (text(stored, "/metadata/namespace").to_owned(), text(stored, "/metadata/name").to_owned());
-    if subresource == Subresource::Main && resource.has_generation() && !same_but_for_metadata_and_status(stored, &object) {
-        let generation = stored.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or(0);
-        object["metadata"]["generation"] = json!(generation + 1);
-    }
     if is_done_deleting(resource, &object) {
         api.store.remove(resource, &namespace, &name);
         return Object::new(object);
     }
     api.store.put(resource, &namespace, &name, object)
+}
+
+/// The changed object with the generation that it will have.
+pub(super) fn counted(resource: Resource, stored: &Value, mut object: Value, subresource: Subresource) -> Value {
+    if subresource == Subresource::Main && resource.has_generation() && !same_but_for_metadata_and_status(stored, &object) {
+        let generation = stored.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or(0);
+        object["metadata"]["generation"] = json!(generation + 1);
+    }
+    object
 }
 
 /// `spec.nodeName` and PodScheduled in one write.

@@ -2,6 +2,7 @@
 //! Paths are read in `rest/route`; each verb has a file of its own.
 
 mod body;
+mod change;
 mod read;
 mod route;
 mod watch;
@@ -83,6 +84,10 @@ impl Rest {
             (Method::GET, false, None) if route.is_watch() => watch::watch(self, path, &route.query),
             (Method::GET, false, None) => read::list(self, path, &route.query),
             (Method::POST, false, None) => write::create(self, path, &route.query, request).await,
+            (Method::PUT, true, None | Some("status")) => change::put(self, path, &route.query, request).await,
+            (Method::PATCH, true, None | Some("status")) => change::patch(self, path, &route.query, request).await,
+            (Method::GET, true, Some("scale")) => change::get_scale(self, path),
+            (Method::PUT | Method::PATCH, true, Some("scale")) => change::set_scale(self, path, &route.query, request).await,
             (Method::DELETE, true, None) => write::delete(self, path, &route.query, request).await,
             (Method::DELETE, false, None) => write::delete_collection(self, path, &route.query, request).await,
             _ => Err(ApiError::wrong_method()),

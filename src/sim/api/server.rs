@@ -158,7 +158,7 @@ impl ApiServer {
 
     /// Creates an object through the whole pipeline: defaulting, admission, validation, quota.
     pub fn create(&self, resource: Resource, namespace: &str, object: Value) -> Result<Object, ApiError> {
-        let new = pipeline::admit(self, resource, namespace, object)?;
+        let new = pipeline::admit(self, resource, namespace, object, None)?;
         Ok(pipeline::store_new(self, resource, new))
     }
 

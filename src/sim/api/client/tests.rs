@@ -1,6 +1,8 @@
 //! The REST face as kube's client sees it, on a paused clock.
 //! What every group of tests shares is here; the groups are files of their own.
 
+mod applying;
+mod changing;
 mod objects;
 mod watching;
 

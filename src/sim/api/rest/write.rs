@@ -1,18 +1,20 @@
 //! POST, DELETE and DELETE of a collection.
-//! PUT is in `update`, PATCH in `change`.
+//! PUT and PATCH are in `change`.
 
 use super::Rest;
 use super::body::{self, ResponseBody};
 use super::read;
 use super::route::{ObjectPath, parameter};
+use crate::sim::api::decode;
 use crate::sim::api::delete;
 use crate::sim::api::field::FieldError;
+use crate::sim::api::fields::Writer;
 use crate::sim::api::list::{self, ListOptions};
 use crate::sim::api::pipeline;
 use crate::sim::api::resource::Resource;
 use crate::sim::api::server::{DeleteOptions, Propagation};
 use crate::sim::api::status::ApiError;
-use http::{Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use kube::client::Body;
 use serde_json::{Value, json};
 
@@ -24,17 +26,77 @@ pub(super) async fn create(
     request: Request<Body>,
 ) -> Result<Response<ResponseBody>, ApiError> {
     let dry_run = is_dry_run(query, "CreateOptions")?;
+    let writer = writer(rest, query, request.headers());
+    let strictness = Strictness::parse(query, "CreateOptions")?;
     let bytes = body::read(request).await?;
     let object = parse_object(&bytes, &path.plural)?;
     let resource = match rest.api.resource(&path.group, &path.version, &path.plural) {
         Some(known) => known,
         None => learn(rest, path, &object)?,
     };
-    let admitted = pipeline::admit(&rest.api, resource, path.namespace(), object)?;
-    if dry_run {
-        return body::json(StatusCode::CREATED, &admitted.into_object());
+    let decoded = decode::decode(resource, object)?;
+    strictness.check(resource, &decoded.unknown)?;
+    let given = decoded.object.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or_default();
+    if !given.is_empty() && given != path.namespace() {
+        let why = "the namespace of the provided object does not match the namespace sent on the request";
+        return Err(ApiError::bad_request(why));
     }
-    body::json(StatusCode::CREATED, &*pipeline::store_new(&rest.api, resource, admitted))
+    let admitted = pipeline::admit(&rest.api, resource, path.namespace(), decoded.object, Some(&writer))?;
+    let mut response = if dry_run {
+        body::json(StatusCode::CREATED, &admitted.into_object())?
+    } else {
+        body::json(StatusCode::CREATED, &*pipeline::store_new(&rest.api, resource, admitted))?
+    };
+    strictness.warn(&mut response, &decoded.unknown);
+    Ok(response)
+}
+
+/// What happens to fields that a kind does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Strictness {
+    /// They fall away silently.
+    Ignore,
+    /// They fall away, and a `Warning` header names them.
+    Warn,
+    /// They are refused.
+    Strict,
+}
+
+impl Strictness {
+    /// Reads `fieldValidation`.
+    pub(super) fn parse(query: &[(String, String)], options: &str) -> Result<Self, ApiError> {
+        match parameter(query, "fieldValidation") {
+            Some("Ignore") => Ok(Self::Ignore),
+            None | Some("" | "Warn") => Ok(Self::Warn),
+            Some("Strict") => Ok(Self::Strict),
+            Some(other) => {
+                let error = FieldError::not_supported("fieldValidation", &json!(other), &["", "Ignore", "Strict", "Warn"]);
+                Err(ApiError::invalid_kind("meta.k8s.io", options, "", &[error]))
+            }
+        }
+    }
+
+    /// Refuses unknown fields where that was asked for.
+    pub(super) fn check(self, resource: Resource, unknown: &[String]) -> Result<(), ApiError> {
+        if self == Self::Strict && !unknown.is_empty() { Err(decode::strict(resource, unknown)) } else { Ok(()) }
+    }
+
+    /// Names unknown fields in the answer's headers where that was asked for.
+    pub(super) fn warn(self, response: &mut Response<ResponseBody>, unknown: &[String]) {
+        for path in unknown.iter().filter(|_| self == Self::Warn) {
+            if let Ok(text) = HeaderValue::from_str(&format!("299 - \"unknown field \\\"{path}\\\"\"")) {
+                response.headers_mut().append(header::WARNING, text);
+            }
+        }
+    }
+}
+
+/// Who writes: the field manager that the request names, else its user agent up to the slash.
+pub(super) fn writer(rest: &Rest, query: &[(String, String)], headers: &HeaderMap) -> Writer {
+    let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
+    let agent = agent.split('/').next().filter(|agent| !agent.is_empty()).unwrap_or("unknown");
+    let manager = parameter(query, "fieldManager").filter(|manager| !manager.is_empty()).unwrap_or(agent);
+    Writer { manager: manager.to_owned(), time: rest.api.clock.seconds() }
 }
 
 /// Begins to serve the kind of an object that was sent to an unknown path of its own apiVersion.

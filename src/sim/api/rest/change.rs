@@ -1,0 +1,230 @@
+//! PUT and PATCH of objects, their status and their scale.
+//! What a change may do is in `update`, how patches merge in `patch` and `apply`.
+
+use super::Rest;
+use super::body::{self, ResponseBody};
+use super::read;
+use super::route::{ObjectPath, parameter};
+use super::write::{Strictness, is_dry_run, learn, parse_object, writer};
+use crate::sim::api::apply::{self, Application};
+use crate::sim::api::decode;
+use crate::sim::api::field::FieldError;
+use crate::sim::api::fields::{self, Entry, Writer};
+use crate::sim::api::list::is_true;
+use crate::sim::api::patch::PatchKind;
+use crate::sim::api::pipeline;
+use crate::sim::api::resource::{self, Resource};
+use crate::sim::api::scale;
+use crate::sim::api::server::Subresource;
+use crate::sim::api::status::ApiError;
+use crate::sim::api::update::Update;
+use crate::sim::store::Object;
+use http::{Request, Response, StatusCode, header};
+use kube::client::Body;
+use serde_json::{Value, json};
+
+type Query = [(String, String)];
+
+fn subresource_of(resource: Resource, path: &ObjectPath) -> Result<Subresource, ApiError> {
+    match path.subresource.as_deref() {
+        Some("status") if resource.has_status() || !resource::ALL.contains(&resource) => Ok(Subresource::Status),
+        Some(_) => Err(ApiError::no_such_path()),
+        None => Ok(Subresource::Main),
+    }
+}
+
+/// PUT of an object or its status.
+pub(super) async fn put(
+    rest: &Rest,
+    path: &ObjectPath,
+    query: &Query,
+    request: Request<Body>,
+) -> Result<Response<ResponseBody>, ApiError> {
+    let resource = read::resource_of(rest, path)?;
+    let subresource = subresource_of(resource, path)?;
+    let dry_run = is_dry_run(query, "UpdateOptions")?;
+    let strictness = Strictness::parse(query, "UpdateOptions")?;
+    let writer = writer(rest, query, request.headers());
+    let bytes = body::read(request).await?;
+    let decoded = decode::decode(resource, parse_object(&bytes, resource.kind)?)?;
+    strictness.check(resource, &decoded.unknown)?;
+    let stored = rest.api.get(resource, path.namespace(), path.name())?;
+    let given = decoded.object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+    if given.is_empty() {
+        let why = format!("the name of the object ({given}) does not match the name on the URL ({})", path.name());
+        return Err(ApiError::bad_request(why));
+    }
+    let update = Update { resource, stored: &stored, subresource, dry_run };
+    let object = update.write(&rest.api, decoded.object, &writer)?;
+    let mut response = body::json(StatusCode::OK, &*object)?;
+    strictness.warn(&mut response, &decoded.unknown);
+    Ok(response)
+}
+
+/// PATCH of an object or its status.
+pub(super) async fn patch(
+    rest: &Rest,
+    path: &ObjectPath,
+    query: &Query,
+    request: Request<Body>,
+) -> Result<Response<ResponseBody>, ApiError> {
+    let (kind, writer) = patch_kind(rest, query, &request)?;
+    let dry_run = is_dry_run(query, "PatchOptions")?;
+    let strictness = Strictness::parse(query, "PatchOptions")?;
+    let bytes = body::read(request).await?;
+    if kind == PatchKind::Apply {
+        let force = parameter(query, "force").is_some_and(is_true);
+        return apply(rest, path, &bytes, &writer, force, dry_run);
+    }
+    let resource = read::resource_of(rest, path)?;
+    let subresource = subresource_of(resource, path)?;
+    let stored = rest.api.get(resource, path.namespace(), path.name())?;
+    let patched = kind.patched(resource, &stored, &bytes)?;
+    check_uid(resource, &stored, &patched)?;
+    let decoded = decode::decode(resource, patched).map_err(|error| unpatchable(&bytes, &error))?;
+    strictness.check(resource, &decoded.unknown)?;
+    let update = Update { resource, stored: &stored, subresource, dry_run };
+    let object = update.write(&rest.api, decoded.object, &writer)?;
+    let mut response = body::json(StatusCode::OK, &*object)?;
+    strictness.warn(&mut response, &decoded.unknown);
+    Ok(response)
+}
+
+fn patch_kind(rest: &Rest, query: &Query, request: &Request<Body>) -> Result<(PatchKind, Writer), ApiError> {
+    let media_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = PatchKind::parse(media_type)?;
+    let refused = |error: FieldError| Err(ApiError::invalid_kind("meta.k8s.io", "PatchOptions", "", &[error]));
+    if kind == PatchKind::Apply && parameter(query, "fieldManager").unwrap_or_default().is_empty() {
+        return refused(FieldError::required("fieldManager", "is required for apply patch"));
+    }
+    if kind != PatchKind::Apply && parameter(query, "force").is_some() {
+        return refused(FieldError::forbidden("force", "may not be specified for non-apply patch"));
+    }
+    Ok((kind, writer(rest, query, request.headers())))
+}
+
+fn check_uid(resource: Resource, stored: &Value, patched: &Value) -> Result<(), ApiError> {
+    let uid = |object: &Value| object.pointer("/metadata/uid").cloned().unwrap_or_default();
+    if uid(stored) == uid(patched) {
+        return Ok(());
+    }
+    let name = stored.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+    Err(ApiError::invalid(resource, name, &[FieldError::invalid("metadata.uid", &uid(patched), "field is immutable")]))
+}
+
+/// A patch whose result is no object of the kind: 422 with the patch and the decoder's words.
+fn unpatchable(patch: &[u8], error: &ApiError) -> ApiError {
+    let why = error.message.split_once(": ").map_or(error.message.as_str(), |(_, why)| why);
+    let shown = json!(String::from_utf8_lossy(patch));
+    ApiError::invalid_kind("", "", "", &[FieldError::invalid("patch", &shown, why)])
+}
+
+/// Server-side apply: creates the object, or merges into it.
+fn apply(
+    rest: &Rest,
+    path: &ObjectPath,
+    body: &[u8],
+    writer: &Writer,
+    force: bool,
+    dry_run: bool,
+) -> Result<Response<ResponseBody>, ApiError> {
+    let given: Value = serde_json::from_slice(body).or_else(|_| yaml(body))?;
+    let resource = match rest.api.resource(&path.group, &path.version, &path.plural) {
+        Some(_) => read::resource_of(rest, path)?,
+        None => learn(rest, path, &given)?,
+    };
+    let subresource = subresource_of(resource, path)?;
+    let given = apply::wanted(resource, path.name(), given)?;
+    let decoded = decode::decode(resource, given)?;
+    if let Some(unknown) = decoded.unknown.first() {
+        let object = format!("{}/{}; {}, Kind={}", path.namespace(), path.name(), resource.api_version(), resource.kind);
+        let why = format!("failed to create typed patch object ({object}): .{unknown}: field not declared in schema");
+        return Err(ApiError::internal(why));
+    }
+    let application = Application { resource, wanted: &decoded.object, writer, subresource: path.subresource.as_deref(), force };
+    match rest.api.store.get(resource, path.namespace(), path.name()) {
+        Some(stored) => {
+            let mut merged = application.onto(&stored)?;
+            let owners = fields::entries(&merged);
+            let update = Update { resource, stored: &stored, subresource, dry_run };
+            if let Some(metadata) = merged.get_mut("metadata").and_then(Value::as_object_mut) {
+                metadata.remove("managedFields");
+            }
+            let mut object = update.prepare(merged)?;
+            fields::set_entries(&mut object, &owners);
+            body::json(StatusCode::OK, &*update.store(&rest.api, object))
+        }
+        None if subresource == Subresource::Status => Err(ApiError::not_found(resource, path.name())),
+        None => create_applied(rest, path, &application, dry_run),
+    }
+}
+
+fn create_applied(
+    rest: &Rest,
+    path: &ObjectPath,
+    application: &Application<'_>,
+    dry_run: bool,
+) -> Result<Response<ResponseBody>, ApiError> {
+    let resource = application.resource;
+    let mut object = application.wanted.clone();
+    let mut owners: Vec<Entry> = Vec::new();
+    let wanted = fields::leaves(resource, &object).into_keys().collect();
+    application.own(&mut owners, wanted, &resource.api_version());
+    fields::set_entries(&mut object, &owners);
+    let admitted = pipeline::admit(&rest.api, resource, path.namespace(), object, None)?;
+    if dry_run {
+        return body::json(StatusCode::CREATED, &admitted.into_object());
+    }
+    body::json(StatusCode::CREATED, &*pipeline::store_new(&rest.api, resource, admitted))
+}
+
+fn yaml(body: &[u8]) -> Result<Value, ApiError> {
+    let text = std::str::from_utf8(body).map_err(|_| ApiError::bad_request("error decoding YAML: the body is not UTF-8"))?;
+    serde_saphyr::from_str(text).map_err(|error| ApiError::bad_request(format!("error decoding YAML: {error}")))
+}
+
+fn scalable(rest: &Rest, path: &ObjectPath) -> Result<(Resource, Object), ApiError> {
+    let resource = read::resource_of(rest, path)?;
+    if !resource.has_scale() {
+        return Err(ApiError::no_such_path());
+    }
+    Ok((resource, rest.api.get(resource, path.namespace(), path.name())?))
+}
+
+/// GET of a scale.
+pub(super) fn get_scale(rest: &Rest, path: &ObjectPath) -> Result<Response<ResponseBody>, ApiError> {
+    body::json(StatusCode::OK, &scale::of(&scalable(rest, path)?.1))
+}
+
+/// PUT or PATCH of a scale.
+pub(super) async fn set_scale(
+    rest: &Rest,
+    path: &ObjectPath,
+    query: &Query,
+    request: Request<Body>,
+) -> Result<Response<ResponseBody>, ApiError> {
+    let dry_run = is_dry_run(query, "UpdateOptions")?;
+    let is_put = request.method() == http::Method::PUT;
+    let (kind, writer) =
+        if is_put { (PatchKind::Merge, writer(rest, query, request.headers())) } else { patch_kind(rest, query, &request)? };
+    let bytes = body::read(request).await?;
+    let (resource, stored) = scalable(rest, path)?;
+    let wanted = match kind {
+        _ if is_put => parse_object(&bytes, "Scale")?,
+        PatchKind::Apply => {
+            let mut merged = scale::of(&stored);
+            let given: Value = serde_json::from_slice(&bytes).or_else(|_| yaml(&bytes))?;
+            merged["spec"] = given.get("spec").cloned().unwrap_or_default();
+            merged
+        }
+        other => other.patched(resource, &scale::of(&stored), &bytes)?,
+    };
+    let replicas = scale::replicas(&wanted, path.name())?;
+    let mut object = (*stored).clone();
+    if let Some(version) = wanted.pointer("/metadata/resourceVersion") {
+        object["metadata"]["resourceVersion"] = version.clone();
+    }
+    object["spec"]["replicas"] = json!(replicas);
+    let update = Update { resource, stored: &stored, subresource: Subresource::Main, dry_run };
+    body::json(StatusCode::OK, &scale::of(&*update.write(&rest.api, object, &writer)?))
+}

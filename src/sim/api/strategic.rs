@@ -1,0 +1,273 @@
+//! Strategic merge patches: lists merged by key, and the directives `$patch`, `$setElementOrder`, `$deleteFromPrimitiveList`, `$retainKeys`.
+//! Other patch types are in `patch`.
+
+use super::schema::{ListKind, strategic_list};
+use super::status::ApiError;
+use serde_json::{Map, Value};
+
+const DIRECTIVE: &str = "$patch";
+const RETAIN: &str = "$retainKeys";
+const ORDER: &str = "$setElementOrder/";
+const DELETE_SCALARS: &str = "$deleteFromPrimitiveList/";
+
+/// Merges a patch into an object of a built-in kind.
+pub(super) fn merge(object: &mut Value, patch: &Value) -> Result<(), ApiError> {
+    let Some(patch) = patch.as_object() else {
+        return Err(ApiError::bad_request(
+            "error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}",
+        ));
+    };
+    let fields = object.as_object_mut().ok_or_else(|| ApiError::internal("the stored object is no object"))?;
+    merge_map(fields, patch, "")
+}
+
+fn merge_map(object: &mut Map<String, Value>, patch: &Map<String, Value>, name: &str) -> Result<(), ApiError> {
+    match patch.get(DIRECTIVE).and_then(Value::as_str) {
+        Some("replace") => {
+            *object = without_directives(patch);
+            return Ok(());
+        }
+        Some("delete") => {
+            object.clear();
+            return Ok(());
+        }
+        Some("merge") | None => {}
+        Some(other) => return Err(ApiError::bad_request(format!("Unknown patch type found: {other}"))),
+    }
+    if let Some(keys) = patch.get(RETAIN).and_then(Value::as_array) {
+        object.retain(|field, _| keys.iter().any(|key| key == field));
+    }
+    for (field, list) in patch.iter().filter_map(|(field, list)| Some((field.strip_prefix(DELETE_SCALARS)?, list.as_array()?))) {
+        if let Some(present) = object.get_mut(field).and_then(Value::as_array_mut) {
+            present.retain(|item| !list.contains(item));
+        }
+    }
+    for (field, change) in patch.iter().filter(|(field, _)| !field.starts_with('$')) {
+        match change {
+            Value::Null => {
+                object.remove(field);
+            }
+            Value::Object(inner) => {
+                if !object.get(field).is_some_and(Value::is_object) {
+                    object.insert(field.clone(), Value::Object(Map::new()));
+                }
+                if let Some(present) = object.get_mut(field).and_then(Value::as_object_mut) {
+                    merge_map(present, inner, field)?;
+                }
+                if inner.get(DIRECTIVE).and_then(Value::as_str) == Some("delete") {
+                    object.remove(field);
+                }
+            }
+            Value::Array(items) => {
+                let order = patch.get(&format!("{ORDER}{field}")).and_then(Value::as_array);
+                merge_list(object, name, field, items, order)?;
+            }
+            scalar => {
+                check_shape(name, field, object.get(field), scalar)?;
+                object.insert(field.clone(), scalar.clone());
+            }
+        }
+    }
+    order_only(object, patch, name);
+    Ok(())
+}
+
+/// A scalar cannot take the place of a list that merges.
+fn check_shape(parent: &str, field: &str, present: Option<&Value>, given: &Value) -> Result<(), ApiError> {
+    let merges = strategic_list(parent, field) != ListKind::Atomic && present.is_some_and(Value::is_array);
+    if !merges {
+        return Ok(());
+    }
+    let kind = if given.is_string() { "string" } else { "scalar" };
+    let why = format!("cannot restore slice from {kind}");
+    Err(ApiError::invalid_kind("", "", "", &[super::field::FieldError::invalid("patch", given, &why)]))
+}
+
+fn merge_list(
+    object: &mut Map<String, Value>,
+    parent: &str,
+    field: &str,
+    items: &[Value],
+    order: Option<&Vec<Value>>,
+) -> Result<(), ApiError> {
+    let present = object.entry(field.to_owned()).or_insert_with(|| Value::Array(Vec::new()));
+    let Some(present) = present.as_array_mut() else {
+        *present = Value::Array(items.to_vec());
+        return Ok(());
+    };
+    match strategic_list(parent, field) {
+        ListKind::Atomic => *present = items.iter().map(cleaned).collect(),
+        ListKind::Set => {
+            for item in items {
+                if !present.contains(item) {
+                    present.push(item.clone());
+                }
+            }
+            sort_by_order(present, order, |item, wanted| item == wanted);
+        }
+        ListKind::Keyed(keys) => {
+            let key = keys.first().copied().unwrap_or_default();
+            if items.iter().any(|item| item.get(DIRECTIVE).and_then(Value::as_str) == Some("replace")) {
+                let rest = items.iter().filter(|item| item.get(DIRECTIVE).is_none());
+                *present = rest.map(cleaned).collect();
+                return Ok(());
+            }
+            for item in items {
+                merge_item(present, item, key, field)?;
+            }
+            sort_by_order(present, order, |item, wanted| item.get(key) == wanted.get(key));
+        }
+    }
+    Ok(())
+}
+
+fn merge_item(present: &mut Vec<Value>, item: &Value, key: &str, field: &str) -> Result<(), ApiError> {
+    let Some(patch) = item.as_object() else {
+        return Err(ApiError::bad_request(format!("{field}: an entry of this list must be an object")));
+    };
+    let Some(identity) = patch.get(key) else {
+        let mut error = ApiError::internal(format!("map: {item} does not contain declared merge key: {key}"));
+        error.reason = "";
+        return Err(error);
+    };
+    let place = present.iter().position(|candidate| candidate.get(key) == Some(identity));
+    if patch.get(DIRECTIVE).and_then(Value::as_str) == Some("delete") {
+        if let Some(place) = place {
+            present.remove(place);
+        }
+        return Ok(());
+    }
+    match place.and_then(|place| present[place].as_object_mut()) {
+        Some(existing) => merge_map(existing, patch, field),
+        None => {
+            let mut fresh = Map::new();
+            merge_map(&mut fresh, patch, field)?;
+            present.push(Value::Object(fresh));
+            Ok(())
+        }
+    }
+}
+
+/// An order may come without the list itself.
+fn order_only(object: &mut Map<String, Value>, patch: &Map<String, Value>, parent: &str) {
+    for (field, order) in patch.iter().filter_map(|(field, order)| Some((field.strip_prefix(ORDER)?, order.as_array()?))) {
+        if patch.contains_key(field) {
+            continue;
+        }
+        if let (ListKind::Keyed(keys), Some(present)) =
+            (strategic_list(parent, field), object.get_mut(field).and_then(Value::as_array_mut))
+        {
+            let key = keys.first().copied().unwrap_or_default();
+            sort_by_order(present, Some(order), |item, wanted| item.get(key) == wanted.get(key));
+        }
+    }
+}
+
+/// Puts listed items into the listed order, each in the places that listed items had; others keep theirs.
+fn sort_by_order(present: &mut [Value], order: Option<&Vec<Value>>, same: impl Fn(&Value, &Value) -> bool) {
+    let Some(order) = order else { return };
+    let rank = |item: &Value| order.iter().position(|wanted| same(item, wanted));
+    let places: Vec<usize> = (0..present.len()).filter(|place| rank(&present[*place]).is_some()).collect();
+    let mut listed: Vec<Value> = places.iter().map(|place| present[*place].clone()).collect();
+    listed.sort_by_key(|item| rank(item));
+    for (place, item) in places.into_iter().zip(listed) {
+        present[place] = item;
+    }
+}
+
+fn without_directives(patch: &Map<String, Value>) -> Map<String, Value> {
+    patch
+        .iter()
+        .filter(|(field, value)| !field.starts_with('$') && !value.is_null())
+        .map(|(f, v)| (f.clone(), cleaned(v)))
+        .collect()
+}
+
+fn cleaned(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => Value::Object(without_directives(fields)),
+        other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn containers(items: Value) -> Value {
+        json!({"spec": {"template": {"spec": {"containers": items}}}})
+    }
+
+    #[rstest::rstest]
+    #[case::scalar(json!({"a": 1, "b": 2}), json!({"a": 3}), json!({"a": 3, "b": 2}))]
+    #[case::null_deletes(json!({"a": {"b": 1, "c": 2}}), json!({"a": {"b": null}}), json!({"a": {"c": 2}}))]
+    #[case::keyed(
+        containers(json!([{"name": "a", "image": "1", "env": [{"name": "X", "value": "1"}]}, {"name": "b"}])),
+        containers(json!([{"name": "a", "env": [{"name": "Y", "value": "2"}]}])),
+        containers(json!([{"name": "a", "image": "1", "env": [{"name": "X", "value": "1"}, {"name": "Y", "value": "2"}]}, {"name": "b"}]))
+    )]
+    #[case::keyed_delete(
+        containers(json!([{"name": "a"}, {"name": "b"}])),
+        containers(json!([{"name": "a", "$patch": "delete"}])),
+        containers(json!([{"name": "b"}]))
+    )]
+    #[case::keyed_replace(
+        containers(json!([{"name": "a"}, {"name": "b"}])),
+        containers(json!([{"$patch": "replace"}, {"name": "c"}])),
+        containers(json!([{"name": "c"}]))
+    )]
+    #[case::atomic(
+        containers(json!([{"name": "a", "command": ["x", "y"]}])),
+        containers(json!([{"name": "a", "command": ["z"]}])),
+        containers(json!([{"name": "a", "command": ["z"]}]))
+    )]
+    #[case::map_replace(
+        json!({"spec": {"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}}}}),
+        json!({"spec": {"strategy": {"$patch": "replace", "type": "Recreate"}}}),
+        json!({"spec": {"strategy": {"type": "Recreate"}}})
+    )]
+    #[case::retain_keys(
+        json!({"spec": {"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}}}}),
+        json!({"spec": {"strategy": {"$retainKeys": ["type"], "type": "Recreate"}}}),
+        json!({"spec": {"strategy": {"type": "Recreate"}}})
+    )]
+    #[case::map_delete(json!({"spec": {"a": {"b": 1}, "c": 1}}), json!({"spec": {"a": {"$patch": "delete"}}}), json!({"spec": {"c": 1}}))]
+    #[case::scalars_deleted(
+        json!({"metadata": {"finalizers": ["a", "b"]}}),
+        json!({"metadata": {"$deleteFromPrimitiveList/finalizers": ["a"]}}),
+        json!({"metadata": {"finalizers": ["b"]}})
+    )]
+    #[case::scalars_added(
+        json!({"metadata": {"finalizers": ["a"]}}),
+        json!({"metadata": {"finalizers": ["b", "a"]}}),
+        json!({"metadata": {"finalizers": ["a", "b"]}})
+    )]
+    #[case::order(
+        containers(json!([{"name": "a"}, {"name": "b"}, {"name": "c"}])),
+        json!({"spec": {"template": {"spec": {"$setElementOrder/containers": [{"name": "c"}, {"name": "a"}]}}}}),
+        containers(json!([{"name": "c"}, {"name": "b"}, {"name": "a"}]))
+    )]
+    #[case::service_ports(
+        json!({"spec": {"ports": [{"port": 80, "targetPort": 1}]}}),
+        json!({"spec": {"ports": [{"port": 80, "targetPort": 2}, {"port": 81}]}}),
+        json!({"spec": {"ports": [{"port": 80, "targetPort": 2}, {"port": 81}]}})
+    )]
+    #[case::tolerations_are_atomic(
+        json!({"spec": {"tolerations": [{"key": "a"}]}}),
+        json!({"spec": {"tolerations": [{"key": "b"}]}}),
+        json!({"spec": {"tolerations": [{"key": "b"}]}})
+    )]
+    fn merges(#[case] mut object: Value, #[case] patch: Value, #[case] expected: Value) {
+        merge(&mut object, &patch).unwrap();
+        assert_eq!(object, expected);
+    }
+
+    #[test]
+    fn an_item_without_its_key_is_refused() {
+        let mut object = containers(json!([{"name": "a"}]));
+        let error = merge(&mut object, &containers(json!([{"image": "b"}]))).unwrap_err();
+        assert_eq!(error.code, 500);
+        assert!(error.message.ends_with("does not contain declared merge key: name"), "{error}");
+    }
+}
