@@ -31,6 +31,8 @@ struct Sync<'a> {
     deployment: Value,
     /// Whether the revision annotation of `deployment` is ahead of the stored one.
     annotated: bool,
+    /// Whether this run has written the Deployment's status, so that its resourceVersion is an old one.
+    stale: bool,
 }
 
 /// Starts the controller.
@@ -78,14 +80,14 @@ fn waiting_for_the_end_of(context: &Context, item: &WatchItem) -> Vec<Key> {
 
 async fn sync(context: &Context, key: &Key) -> Result<(), ApiError> {
     let Ok(deployment) = context.api.get(DEPLOYMENTS, &key.0, &key.1) else { return Ok(()) };
-    let mut sync = Sync { context, key, deployment: (*deployment).clone(), annotated: false };
+    let mut sync = Sync { context, key, deployment: (*deployment).clone(), annotated: false, stale: false };
     let sets = sync.claim().await?;
     if is_deleting(&deployment) {
         let (new, _) = sync.new_and_old(&sets);
         return sync.write_counters(&sets, new.as_ref()).await;
     }
     sync.note_pausing().await?;
-    if deployment.pointer("/spec/paused") == Some(&json!(true)) || sync.is_scaling(&sets) {
+    if deployment.pointer("/spec/paused") == Some(&json!(true)) || sync.is_scaling(&sets).await? {
         return sync.scale_all(&sets).await;
     }
     if numbers::is_rolling(&deployment) { sync.roll(&sets).await } else { sync.recreate(&sets).await }

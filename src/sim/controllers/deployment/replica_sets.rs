@@ -93,13 +93,13 @@ impl Sync<'_> {
             differs = true;
         }
         if differs {
-            // The Deployment's own annotation follows in the sync that this write causes.
-            return self
-                .change_set(&set, |stored| {
-                    stored["metadata"]["annotations"] = changed["metadata"]["annotations"].clone();
-                    stored["spec"] = changed["spec"].clone();
-                })
-                .await;
+            self.change_set(&set, |stored| {
+                stored["metadata"]["annotations"] = changed["metadata"]["annotations"].clone();
+                stored["spec"] = changed["spec"].clone();
+            })
+            .await?;
+            // The real controller comes here twice in a sync, and the second time its copy is too old.
+            return Err(ApiError::modified(REPLICA_SETS, name(&set)));
         }
         self.set_revision(revision(&set));
         let mut status = self.deployment.get("status").cloned().unwrap_or_else(|| json!({}));

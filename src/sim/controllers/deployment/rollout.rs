@@ -82,6 +82,10 @@ impl Sync<'_> {
         let mut removed = 0;
         for set in &mut old {
             let unhealthy = replicas(set) - integer(set, "/status/availableReplicas");
+            if unhealthy < 0 && removed < most {
+                // It was shrunk just now and its status does not show it yet: its counters would mislead.
+                return Ok(false);
+            }
             let count = unhealthy.min(most - removed);
             if count > 0
                 && let Some(resized) = self.resize(set, replicas(set) - count).await?

@@ -10,13 +10,12 @@ use crate::sim::store::Object;
 use serde_json::json;
 
 impl Sync<'_> {
-    /// Whether `spec.replicas` was changed since a ReplicaSet with pods was last sized.
-    pub(super) fn is_scaling(&self, sets: &[Object]) -> bool {
+    /// Whether `spec.replicas` was changed since a ReplicaSet with pods was last sized. Brings revisions up to date first.
+    pub(super) async fn is_scaling(&mut self, sets: &[Object]) -> Result<bool, ApiError> {
+        self.sync_new(sets, false).await?;
         let wanted = replicas(&self.deployment);
-        sets.iter()
-            .filter(|set| replicas(set) > 0)
-            .filter_map(|set| annotation(set, DESIRED)?.parse::<i64>().ok())
-            .any(|desired| desired != wanted)
+        let sized = sets.iter().filter(|set| replicas(set) > 0);
+        Ok(sized.filter_map(|set| annotation(set, DESIRED)?.parse::<i64>().ok()).any(|desired| desired != wanted))
     }
 
     /// What a paused Deployment, or one whose size was changed, gets instead of a rollout step.

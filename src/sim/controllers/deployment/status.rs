@@ -157,12 +157,16 @@ impl Sync<'_> {
         }
     }
 
-    /// Writes status and the revision annotation; keeps this sync's view of the Deployment up to date.
+    /// Writes status and the revision annotation. A second write in one sync conflicts with the first, as in the real
+    /// controller, which keeps its old resourceVersion: the sync is tried again with fresh eyes.
     pub(super) async fn write_status(&mut self, status: Value) -> Result<(), ApiError> {
         let revision = annotation(&self.deployment, super::REVISION).map(ToOwned::to_owned);
         let unchanged = self.deployment.get("status") == Some(&status) && !self.annotated;
         if unchanged {
             return Ok(());
+        }
+        if self.stale {
+            return Err(ApiError::modified(DEPLOYMENTS, &self.key.1));
         }
         self.context.before_write(self.key).await;
         let written = self.context.api.modify(DEPLOYMENTS, &self.key.0, &self.key.1, Subresource::Status, |deployment| {
@@ -171,7 +175,7 @@ impl Sync<'_> {
                 super::super::object::annotate(deployment, super::REVISION, revision);
             }
         });
-        self.annotated = false;
+        (self.annotated, self.stale) = (false, true);
         match written {
             Ok(written) => {
                 self.deployment["status"] = written["status"].clone();
