@@ -2,7 +2,7 @@
 //! What a worker does with its pod lives in `worker`.
 
 use super::backoff::Backoff;
-use super::grid::Grid;
+use super::grid::{Grid, QUEUE_PERIOD, RELIST_PERIOD};
 use super::pod::PodRecord;
 use super::registry::ImageStore;
 use super::runtime::Runtime;
@@ -13,7 +13,7 @@ use crate::sim::api::resource::{CONFIG_MAPS, PODS, Resource, SECRETS};
 use crate::sim::events::EventRecorder;
 use crate::sim::limits::Limits;
 use crate::sim::profile::{NodeShape, Profile};
-use crate::sim::store::ChangeKind;
+use crate::sim::store::{ChangeKind, Object};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -59,7 +59,8 @@ impl Agent {
         limits: &Limits,
     ) -> Arc<Self> {
         let now = Instant::now();
-        let phase = |purpose: &str| now + Duration::from_secs_f64(api.random.unit(&node.name, purpose, 0));
+        // Whole milliseconds: tokio's timers know nothing finer.
+        let phase = |purpose: &str| now + Duration::from_millis(api.random.bits(&node.name, purpose, 0) % 1_000);
         let subnet = profile.nodes.iter().position(|shape| shape.name == node.name).unwrap_or_default();
         Arc::new(Self {
             api: Arc::clone(api),
@@ -69,8 +70,8 @@ impl Agent {
             limits: limits.clone(),
             recorder: EventRecorder::new(Arc::clone(api), "kubelet", Some(&node.name)),
             host_ip: format!("172.18.0.{}", subnet + 2),
-            relist: Grid::new(phase("relist")),
-            queue: Grid::new(phase("work-queue")),
+            relist: Grid::new(phase("relist"), RELIST_PERIOD),
+            queue: Grid::new(phase("work-queue"), QUEUE_PERIOD),
             images: Mutex::default(),
             crashes: Mutex::default(),
             pulls: Mutex::default(),
@@ -88,40 +89,66 @@ impl Agent {
 
     /// Serves the pods bound to the node until the runtime ends.
     pub(super) async fn serve_pods(self: Arc<Self>) {
-        let mut watch = self.api.watch(PODS, None);
-        while let Some(item) = watch.next().await {
-            let Some(uid) = item.object.pointer("/metadata/uid").and_then(Value::as_str) else { continue };
-            if item.object.pointer("/spec/nodeName").and_then(Value::as_str) != Some(self.node.name.as_str()) {
-                continue;
+        loop {
+            let mut watch = self.api.watch(PODS, None);
+            self.reconcile();
+            while let Some(item) = watch.next().await {
+                self.dispatch(item.kind, item.object);
             }
-            let known = lock(&self.pods).get(uid).cloned();
-            match (item.kind, known) {
-                (ChangeKind::Deleted, Some(record)) => record.removed(item.object),
-                (ChangeKind::Deleted, None) => {}
-                (_, Some(record)) => record.observe(item.object),
-                (_, None) => {
-                    let record = PodRecord::new(&self, Arc::clone(&item.object));
-                    lock(&self.pods).insert(uid.to_owned(), Arc::clone(&record));
-                    tokio::spawn(Worker::new(record).run());
-                }
+            // The change log was cut under the watch: begin again from a list, as any informer does.
+        }
+    }
+
+    /// Ends the pods that vanished while nothing was watched.
+    fn reconcile(&self) {
+        let records: Vec<_> = lock(&self.pods).values().cloned().collect();
+        for record in records {
+            let stored = self.api.get(PODS, &record.namespace, &record.name).ok();
+            if stored.is_none_or(|pod| pod["metadata"]["uid"] != record.uid.as_str()) {
+                let last = Arc::clone(&record.state().pod);
+                record.removed(last);
+            }
+        }
+    }
+
+    fn dispatch(self: &Arc<Self>, kind: ChangeKind, pod: Object) {
+        if pod.pointer("/spec/nodeName").and_then(Value::as_str) != Some(self.node.name.as_str()) {
+            return;
+        }
+        let Some(uid) = pod.pointer("/metadata/uid").and_then(Value::as_str).map(ToOwned::to_owned) else { return };
+        let known = lock(&self.pods).get(&uid).cloned();
+        match (kind, known) {
+            (ChangeKind::Deleted, Some(record)) => record.removed(pod),
+            (ChangeKind::Deleted, None) => {}
+            (_, Some(record)) => record.observe(pod),
+            (_, None) => {
+                let record = PodRecord::new(self, pod);
+                lock(&self.pods).insert(uid, Arc::clone(&record));
+                tokio::spawn(Worker::new(record).run());
             }
         }
     }
 
     /// Tells pods that a ConfigMap or Secret that they mount has changed.
     pub(super) async fn serve_sources(self: Arc<Self>, resource: Resource) {
-        let mut watch = self.api.watch(resource, None);
-        while let Some(item) = watch.next().await {
-            let text = |pointer: &str| item.object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-            let source = (resource.plural, text("/metadata/name").to_owned());
-            let records: Vec<_> =
-                lock(&self.pods).values().filter(|pod| pod.namespace == text("/metadata/namespace")).cloned().collect();
-            for record in records {
-                let spec = Arc::clone(&record.state().spec);
-                if sources(&spec).contains(&source) {
-                    record.state().refresh = true;
-                    record.wake.notify_one();
-                }
+        loop {
+            let mut watch = self.api.watch(resource, None);
+            while let Some(item) = watch.next().await {
+                self.source_changed(resource, &item.object);
+            }
+        }
+    }
+
+    fn source_changed(&self, resource: Resource, object: &Value) {
+        let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        let source = (resource.plural, text("/metadata/name").to_owned());
+        let namespace = text("/metadata/namespace");
+        let records: Vec<_> = lock(&self.pods).values().filter(|pod| pod.namespace == namespace).cloned().collect();
+        for record in records {
+            let spec = Arc::clone(&record.state().spec);
+            if sources(&spec).contains(&source) {
+                record.state().refresh = true;
+                record.wake.notify_one();
             }
         }
     }

@@ -2,7 +2,7 @@
 //! Their content is made in `volume`.
 
 use super::expansion::expand;
-use super::volume::{Trouble, content, refreshes};
+use super::volume::{Files, Trouble, content, refreshes};
 use super::worker::Worker;
 use crate::sim::events::EventType;
 use crate::sim::limits::{Limit, LimitKind};
@@ -59,6 +59,7 @@ impl Worker {
             waiting = left;
         }
         sleep(if failed { POLL } else { latency.mul_f64(0.4) }).await;
+        self.share_parts(spec);
         self.mounted = true;
     }
 
@@ -93,7 +94,19 @@ impl Worker {
         }
     }
 
-    /// The mounts of a container that starts now. A `subPath` is a copy: it never refreshes.
+    /// The parts of writable volumes that containers share by `subPath`: one content for all who name the same part.
+    fn share_parts(&mut self, spec: &PodSpec) {
+        let writable = |name: &str| spec.volumes.iter().flatten().any(|volume| volume.name == name && !refreshes(volume));
+        for container in spec.init_containers.iter().flatten().chain(&spec.containers) {
+            for wanted in container.volume_mounts.iter().flatten() {
+                if let Some(part) = wanted.sub_path.as_deref().filter(|part| !part.is_empty() && writable(&wanted.name)) {
+                    self.volumes.entry(part_key(&wanted.name, part)).or_default();
+                }
+            }
+        }
+    }
+
+    /// The mounts of a container that starts now. A `subPath` of what follows the API is a copy: it never refreshes.
     pub(super) fn mounts_of(&self, spec: &PodSpec, container: &Container, env: &BTreeMap<String, String>) -> Vec<Mount> {
         let mut mounts = Vec::new();
         for wanted in container.volume_mounts.iter().flatten() {
@@ -101,26 +114,43 @@ impl Worker {
             let follows = spec.volumes.iter().flatten().any(|volume| volume.name == wanted.name && refreshes(volume));
             let read_only = wanted.read_only == Some(true) || follows;
             let path = wanted.mount_path.trim_end_matches('/').to_owned();
-            let sub_path = wanted.sub_path.clone().or_else(|| wanted.sub_path_expr.as_ref().map(|text| expand(text, env)));
-            match sub_path.filter(|text| !text.is_empty()) {
-                None => mounts.push(Mount { path, read_only, volume: Arc::clone(volume) }),
-                Some(inner) => {
-                    let files = volume.lock().unwrap_or_else(PoisonError::into_inner);
-                    let (parent, file) = path.rsplit_once('/').unwrap_or(("", &path));
-                    let (place, copy) = match files.get(&inner) {
-                        Some(bytes) => (parent.to_owned(), BTreeMap::from([(file.to_owned(), bytes.clone())])),
-                        None => {
-                            let prefix = format!("{}/", inner.trim_end_matches('/'));
-                            let below = files
-                                .iter()
-                                .filter_map(|(name, bytes)| Some((name.strip_prefix(&prefix)?.to_owned(), bytes.clone())));
-                            (path.clone(), below.collect())
-                        }
-                    };
-                    mounts.push(Mount { path: place, read_only, volume: Arc::new(Mutex::new(copy)) });
-                }
-            }
+            let part = wanted.sub_path.clone().or_else(|| wanted.sub_path_expr.as_ref().map(|text| expand(text, env)));
+            let volume = match part.filter(|part| !part.is_empty()) {
+                None => Arc::clone(volume),
+                Some(part) => match self.volumes.get(&part_key(&wanted.name, &part)) {
+                    Some(shared) => Arc::clone(shared),
+                    None => Arc::new(Mutex::new(copy_of(&volume.lock().unwrap_or_else(PoisonError::into_inner), &part))),
+                },
+            };
+            mounts.push(Mount { path, read_only, volume });
         }
         mounts
+    }
+}
+
+/// The key of a shared part of a volume; no volume has a name with a slash.
+fn part_key(volume: &str, part: &str) -> String {
+    format!("{volume}/{}", part.trim_matches('/'))
+}
+
+/// A copy of one file (the empty key stands for it) or of everything below a directory.
+fn copy_of(files: &Files, part: &str) -> Files {
+    if let Some(bytes) = files.get(part) {
+        return BTreeMap::from([(String::new(), bytes.clone())]);
+    }
+    let prefix = format!("{}/", part.trim_matches('/'));
+    files.iter().filter_map(|(name, bytes)| Some((name.strip_prefix(&prefix)?.to_owned(), bytes.clone()))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_is_a_file_or_what_lies_below() {
+        let files = BTreeMap::from([("a.conf".to_owned(), b"1".to_vec()), ("d/b".to_owned(), b"2".to_vec())]);
+        assert_eq!(copy_of(&files, "a.conf"), BTreeMap::from([(String::new(), b"1".to_vec())]));
+        assert_eq!(copy_of(&files, "d/"), BTreeMap::from([("b".to_owned(), b"2".to_vec())]));
+        assert!(copy_of(&files, "nothing").is_empty());
     }
 }

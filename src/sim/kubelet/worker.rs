@@ -15,6 +15,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 /// A pod that is only listed again each minute or so (times 1 to 1.5).
 const RESYNC: Duration = Duration::from_secs(60);
+/// Timers fire up to this late (tokio counts whole milliseconds).
+const SAME_RELIST: Duration = Duration::from_millis(2);
 /// From the end of a sync that changed containers to the relist that it asked for.
 const ON_DEMAND: Duration = Duration::from_millis(8);
 
@@ -113,7 +115,7 @@ impl Worker {
         let mut reason = std::mem::take(&mut state.pending);
         while let Some(first) = state.relists.first().copied().filter(|first| *first <= now) {
             state.relists.remove(&first);
-            if first == now && reason {
+            if reason && now.duration_since(first) < SAME_RELIST {
                 state.pending = true;
             }
             reason = true;
