@@ -35,6 +35,10 @@ pub(super) fn delete(
     let grace = if resource == resource::PODS { pod_grace(&stored, options.grace_seconds) } else { 0 };
     let waits = grace > 0 || !finalizers.is_empty() || has_namespace_finalizer(resource, &stored);
     if !waits {
+        if resource == resource::PODS {
+            // The real server stores the last mark before it removes a pod: watchers see MODIFIED with grace 0, then DELETED.
+            api.store.put(resource, namespace, name, mark(api, resource, &stored, 0, &finalizers));
+        }
         let object = api.store.remove(resource, namespace, name).ok_or_else(|| ApiError::not_found(resource, name))?;
         return Ok(Deleted { object, gone: true });
     }
