@@ -72,6 +72,12 @@ impl Index {
         Duration::try_from(at.duration_since(self.epoch?)).ok()
     }
 
+    /// The server's clock now, as far as the epoch tells.
+    #[must_use]
+    pub fn server_now(&self) -> Option<jiff::Timestamp> {
+        self.epoch?.checked_add(jiff::SignedDuration::try_from(self.now).ok()?).ok()
+    }
+
     /// Moves time on without an observation: thresholds may pass.
     pub fn advance(&mut self, now: Duration) {
         self.now = self.now.max(now);

@@ -1,0 +1,52 @@
+//! `schedule.resources`: no node has the room that a pod requests. Taints, affinities and gates are other causes.
+//! A pod that waits shorter than the threshold is only waiting.
+
+use crate::detect::case::{Case, Sign, evidence};
+use crate::detect::finding::Confidence;
+use crate::observe::index::pod::condition_of;
+use crate::observe::index::text;
+use crate::scenario::duration::format;
+use std::time::Duration;
+
+/// When the scheduler has said for the threshold that something is insufficient.
+pub fn sign<'a>(case: &Case<'a>) -> Option<Sign<'a>> {
+    let (age, message) = stuck(case)?;
+    if age < case.thresholds.unschedulable_for {
+        return None;
+    }
+    let event = case.events.iter().filter(|event| event.reason == "FailedScheduling").max_by_key(|event| event.last_seen);
+    let short = message.split(" preemption:").next().unwrap_or(message).trim_end_matches(',');
+    let others = message.contains("taint") || message.contains("affinity");
+    Some(Sign {
+        cause: "schedule.resources",
+        pod: case.pod,
+        container: None,
+        first_seen: event.map_or(case.pod.first_seen, |event| event.first_seen),
+        last_seen: event.map_or(case.pod.last_seen, |event| event.last_seen),
+        // One pod that waits is one signal, however often the scheduler looked at it.
+        count: 1,
+        confidence: if others { Confidence::Medium } else { Confidence::High },
+        evidence: vec![evidence(
+            "pod status",
+            format!("pod {} unscheduled for {}: {short}", case.pod.reference.name, format(Duration::from_secs(age.as_secs()))),
+        )],
+        alternatives: if others { vec!["schedule.constraints"] } else { Vec::new() },
+    })
+}
+
+/// When the rule would fire.
+pub fn due(case: &Case<'_>) -> Option<Duration> {
+    let (age, _) = stuck(case)?;
+    Some(case.index.now() + case.thresholds.unschedulable_for.checked_sub(age)?)
+}
+
+fn stuck<'a>(case: &Case<'a>) -> Option<(Duration, &'a str)> {
+    let condition = condition_of(&case.pod.object, "PodScheduled")?;
+    let message = text(condition, "/message");
+    if text(condition, "/status") != "False" || text(condition, "/reason") != "Unschedulable" || !message.contains("Insufficient")
+    {
+        return None;
+    }
+    let stamp = text(condition, "/lastTransitionTime").parse().ok();
+    Some((case.began(case.pod.first_seen, stamp).age, message))
+}

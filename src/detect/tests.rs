@@ -1,0 +1,147 @@
+//! Detection over recordings of a real cluster: as a stream, as a single LIST, and silence where nothing is wrong.
+
+use super::replay::Recording;
+use super::*;
+use rstest::rstest;
+use std::fmt::Write as _;
+
+/// Feeds a recording and looks after every observation, and at every deadline in between, as the engine does.
+fn statements(name: &str) -> Vec<Finding> {
+    let (thresholds, mut ledger) = (Thresholds::default(), Ledger::default());
+    let mut index = Index::new("test");
+    let mut stated = Vec::new();
+    for observation in Recording::read(name).stream() {
+        while let Some(due) = next_deadline(&index, &thresholds).filter(|due| *due < observation.at) {
+            index.advance(due);
+            note(&mut ledger, &index, &thresholds, &mut stated);
+        }
+        index.apply(&observation);
+        note(&mut ledger, &index, &thresholds, &mut stated);
+    }
+    stated
+}
+
+fn note(ledger: &mut Ledger, index: &Index, thresholds: &Thresholds, stated: &mut Vec<Finding>) {
+    let findings = detect(index, thresholds);
+    let mut groups: Vec<_> = findings.iter().map(|finding| finding.group.as_str()).collect();
+    groups.dedup();
+    for group in groups {
+        let leading = findings.iter().filter(|finding| finding.group == group && finding.leading).count();
+        assert_eq!(leading, 1, "{group} at {:?}: {findings:#?}", index.now());
+    }
+    stated.extend(ledger.note(findings).into_iter().filter(|(_, changed)| *changed).map(|(finding, _)| finding));
+}
+
+/// (recording, cause, earliest and latest second of the first leading statement)
+#[rstest]
+#[case::crash_loop("crash-loop", "crash.app-error", 11.0, 13.5)]
+#[case::init_crash("init-crash", "crash.app-error", 1.0, 8.0)]
+#[case::oom("oom", "oom.limit", 0.5, 12.0)]
+#[case::bad_liveness("bad-liveness", "probe.liveness", 6.0, 7.0)]
+#[case::startup("startup-never", "probe.startup", 6.0, 7.0)]
+#[case::readiness("bad-readiness", "probe.readiness", 30.0, 33.0)]
+#[case::image("image-pull", "image.notfound", 0.5, 1.0)]
+#[case::config_error("config-error", "config.missing", 0.7, 0.8)]
+#[case::volume("missing-volume", "config.missing", 0.2, 0.5)]
+#[case::command("bad-command", "start.command", 0.8, 1.0)]
+#[case::request("unschedulable", "schedule.resources", 5.0, 6.5)]
+#[case::rollout_image("bad-rollout", "image.notfound", 30.0, 31.5)]
+#[case::rollout_crash("bad-rollout-crash", "crash.after-rollout", 30.0, 60.0)]
+#[case::config_change("config-update", "config.bad-value", 70.0, 100.0)]
+fn a_stream_gives_the_cause_and_nothing_else_leads(#[case] name: &str, #[case] cause: &str, #[case] from: f64, #[case] to: f64) {
+    let stated = statements(name);
+    let leading: Vec<_> = stated.iter().filter(|finding| finding.leading).collect();
+    let first = leading.first().unwrap_or_else(|| panic!("nothing stated"));
+    assert_eq!(first.cause, cause, "{first:#?}");
+    let at = first.at.as_secs_f64();
+    assert!(from <= at && at <= to, "stated at {at}: {first:#?}");
+    assert!(leading.iter().all(|finding| finding.cause == cause), "{leading:#?}");
+}
+
+/// A client that comes late sees one LIST. What changed before is not in it, so a changed value shows as the crash that it causes.
+#[rstest]
+#[case("crash-loop", 60.0, "crash.app-error")]
+#[case("oom", 55.0, "oom.limit")]
+#[case("bad-liveness", 70.0, "probe.liveness")]
+#[case("startup-never", 19.0, "probe.startup")]
+#[case("bad-readiness", 58.0, "probe.readiness")]
+#[case("image-pull", 40.0, "image.notfound")]
+#[case("config-error", 20.0, "config.missing")]
+#[case("missing-volume", 15.0, "config.missing")]
+#[case("bad-command", 18.0, "start.command")]
+#[case("unschedulable", 15.0, "schedule.resources")]
+#[case("bad-rollout", 80.0, "image.notfound")]
+#[case("bad-rollout-crash", 90.0, "crash.after-rollout")]
+#[case("config-update", 120.0, "crash.app-error")]
+#[case("init-crash", 35.0, "crash.app-error")]
+fn a_single_list_gives_the_cause(#[case] name: &str, #[case] moment: f64, #[case] cause: &str) {
+    let index = Recording::read(name).list_at(moment);
+    let findings = detect(&index, &Thresholds::default());
+    let leading: Vec<_> = findings.iter().filter(|finding| finding.leading).map(|finding| finding.cause.as_str()).collect();
+    assert_eq!(leading, [cause], "{findings:#?}");
+}
+
+#[rstest]
+fn nothing_is_stated_where_nothing_of_ours_is_wrong(
+    #[values(
+        "healthy",
+        "good-rollout",
+        "recreate",
+        "healthy-noprobe",
+        "sigterm-143",
+        "init-slow",
+        "slow-startup",
+        "completed",
+        "container-kill",
+        "node-selector",
+        "image-pull-dead-registry",
+        "image-never",
+        "run-as-nonroot"
+    )]
+    name: &str,
+) {
+    assert_eq!(statements(name), []);
+}
+
+#[test]
+fn the_evidence_speaks_to_people() {
+    let mut text = String::new();
+    for name in
+        ["crash-loop", "config-update", "bad-rollout-crash", "bad-liveness", "oom", "image-pull", "config-error", "unschedulable"]
+    {
+        let stated = statements(name);
+        let last = stated.last().unwrap();
+        writeln!(text, "{name}: {} {:?} x{} {:?}", last.cause, last.confidence, last.count, last.alternatives).unwrap();
+        for piece in &last.evidence {
+            writeln!(text, "  {}: {}", piece.source, piece.text).unwrap();
+        }
+    }
+    insta::assert_snapshot!(text, @r#"
+    crash-loop: crash.app-error Medium x8 []
+      pod status: container app ended by itself 4 times, last exit code 1 (Error) after 5s
+      pod status: container app was seen waiting: CrashLoopBackOff (back-off 20s)
+      pod status: 2 pods of deployment/app show it: app-56b45fcf95-4b6g2, app-56b45fcf95-cgfnl
+    config-update: config.bad-value Medium x8 ["crash.app-error"]
+      configmap: ConfigMap cfg changed 32s before the first crash after it: key mode `good` -> `bad`
+      pod status: container app ended by itself 4 times, last exit code 78 (Error) after 0s
+      pod status: container app was seen waiting: CrashLoopBackOff (back-off 20s)
+      pod status: 2 pods of deployment/app show it: app-7bf76679f9-llsqj, app-7bf76679f9-q7xw9
+    bad-rollout-crash: crash.after-rollout High x9 ["crash.app-error"]
+      replicaset: only revision 2 (ReplicaSet app-55fc454598) fails; revision 1 (ReplicaSet app-5dff9bc75c) was available
+      pod status: container app ended by itself 3 times, last exit code 3 (Error) after 1s
+      pod status: container app was seen waiting: CrashLoopBackOff (back-off 10s)
+      pod status: 3 pods of deployment/app show it: app-55fc454598-7p49c, app-55fc454598-msphj, app-55fc454598-zgdrk
+    bad-liveness: probe.liveness High x2 ["crash.app-error"]
+      event: container app was stopped 2 times because its liveness probe failed (failureThreshold 3, periodSeconds 2)
+      event: Liveness probe failed:
+      pod status: its last exit code was 137 after 36s
+    oom: oom.limit High x4 ["oom.leak"]
+      pod status: container app was OOMKilled 4 times (exit code 137) at its memory limit of 32Mi, 3s after its start
+    image-pull: image.notfound High x3 []
+      pod status: image example.invalid/nope:1 of container app was not found by its registry (asked 3 times)
+    config-error: config.missing High x4 []
+      pod status: ConfigMap cfg does not exist, and pod app-859c76d6bb-fp4nd needs it (told 4 times)
+    unschedulable: schedule.resources High x1 []
+      pod status: pod app-56785f5f88-78b8k unscheduled for 5s: 0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate
+    "#);
+}
