@@ -108,16 +108,16 @@ impl Judge {
         self.steady.as_ref().is_some_and(|hold| hold.stable_from().is_some())
     }
 
+    /// When the first fault was requested, or something born broken was applied.
+    #[must_use]
+    pub const fn requested(&self) -> Option<Duration> {
+        self.requested
+    }
+
     /// When the effect was seen.
     #[must_use]
     pub fn effective(&self) -> Option<Duration> {
         self.effective.map(|moment| moment.at)
-    }
-
-    /// Whether the recovery condition is good now (healing has nothing to do).
-    #[must_use]
-    pub fn is_good(&self) -> bool {
-        evaluate::all(&self.plan.recover.until, self.frame()).truth == Truth::True
     }
 
     fn frame(&self) -> Frame<'_> {
@@ -166,7 +166,10 @@ impl Judge {
             Fact::Began(began) => self.began = Some(began.clone()),
             Fact::Applied { .. } => self.applied_at(at),
             Fact::Steady => self.steady_seen = Some(at),
-            Fact::Baseline(baseline) => self.baseline = Some(baseline.clone()),
+            Fact::Baseline(baseline) => {
+                self.baseline = Some(baseline.clone());
+                self.look(at, None);
+            }
             Fact::Requested(record) => self.requested_at(at, record),
             Fact::Accepted { fault } => self.accepted_at(at, *fault),
             Fact::NoTarget { reason, .. } => self.problems.push((Verdict::Invalid, format!("no target: {reason}"))),
