@@ -1,19 +1,36 @@
 //! The scenario language: what a YAML file may say (`model`), and the resolved plan that engine and judge work from (`plan`).
 //! No client and no clock: everything here is a pure function of text.
 
+pub mod builtin;
+pub mod check;
+pub mod code;
 pub mod condition;
+pub mod diagnostic;
+pub mod discover;
 pub mod duration;
+pub mod expand;
 pub mod fault;
 pub mod heal;
+pub mod load;
+pub mod manifest;
 pub mod model;
+pub mod node;
+pub mod parameters;
+pub mod parse;
+pub mod patching;
 pub mod plan;
+pub mod source;
+pub mod structure;
+pub mod suite;
 pub mod target;
 pub mod thresholds;
 pub mod verdict;
 
 pub use condition::Condition;
+pub use diagnostic::Diagnostic;
 pub use fault::Fault;
 pub use heal::{Heal, Healer, Step};
+pub use load::{LoadOptions, Loaded, load};
 pub use model::{Scenario, Suite};
 pub use plan::Plan;
 pub use target::Target;

@@ -1,0 +1,126 @@
+//! From a scenario as written to its plan: every default of the contract filled in.
+//! Mistakes have been found before; nothing here reports any.
+
+use super::condition::{Condition, Ready};
+use super::fault::Fault;
+use super::manifest::Object;
+use super::model::{Need, ScenarioSpec};
+use super::plan::{DetectPlan, EffectPlan, Plan, RecoverPlan, SteadyPlan};
+use super::verdict::Verdict;
+use super::{Scenario, duration};
+use serde_json::Value;
+use std::time::Duration;
+
+const STEADY_WITHIN: Duration = Duration::from_secs(300);
+const STEADY_HOLD: Duration = Duration::from_secs(5);
+const EFFECT_WITHIN: Duration = Duration::from_secs(120);
+const DETECT_WITHIN: Duration = Duration::from_secs(120);
+/// `recover.hold` where none is given.
+pub const RECOVER_HOLD: Duration = Duration::from_secs(30);
+const RECOVER_WITHIN: Duration = Duration::from_secs(300);
+
+/// What a suite or the command line gives to a scenario that leaves it out.
+#[derive(Clone, Debug, Default)]
+pub struct Given {
+    /// Trials where the scenario says nothing (a suite's `defaults`).
+    pub trials: Option<u32>,
+    /// Trials in any case (`--trials`).
+    pub trials_override: Option<u32>,
+    /// The RTO of the scenario's class.
+    pub rto: Option<Duration>,
+}
+
+/// The plan of a scenario that has no mistakes.
+#[must_use]
+pub fn plan(file: &str, scenario: Scenario, objects: &[Object], given: &Given) -> Plan {
+    let ScenarioSpec {
+        summary,
+        description: _,
+        parameters: _,
+        needs,
+        workload,
+        steady,
+        fault,
+        effect,
+        detect,
+        thresholds,
+        heal,
+        recover,
+        expect,
+        trials,
+    } = scenario.spec;
+    let expect = expect.map_or_else(|| vec![Verdict::Recovered], |expect| expect.0);
+    let is_control = expect.contains(&Verdict::Quiet);
+    let every_workload = ready(objects);
+    let steady = (steady.is_some() || !fault.is_empty() || is_control).then(|| {
+        let written = steady.unwrap_or_default();
+        SteadyPlan {
+            until: written.until.unwrap_or_else(|| every_workload.clone()),
+            within: written.within.unwrap_or(STEADY_WITHIN),
+            hold: written.hold.unwrap_or(STEADY_HOLD),
+        }
+    });
+    let effect = effect.unwrap_or_default();
+    let recover = recover.unwrap_or_default();
+    let rto = recover.rto.or(given.rto);
+    Plan {
+        name: scenario.metadata.name,
+        file: file.to_owned(),
+        labels: scenario.metadata.labels,
+        summary,
+        needs: all_needs(needs, &fault),
+        manifests: objects.iter().map(|object| object.manifest.clone()).collect(),
+        images: workload.images,
+        effect: EffectPlan { until: effect.until, within: effect.within.unwrap_or(EFFECT_WITHIN) },
+        detect: detect.map(|detect| DetectPlan { cause: detect.cause, within: detect.within.or(rto).unwrap_or(DETECT_WITHIN) }),
+        thresholds: thresholds.unwrap_or_default(),
+        heal: heal.unwrap_or_default(),
+        recover: RecoverPlan {
+            until: recover
+                .until
+                .or_else(|| is_control.then(|| steady.as_ref().map(|steady| steady.until.clone())).flatten())
+                .unwrap_or(every_workload),
+            rto,
+            hold: recover.hold.unwrap_or(RECOVER_HOLD),
+            within: recover.within.unwrap_or_else(|| default_within(rto)),
+        },
+        steady,
+        faults: fault,
+        expect,
+        trials: given.trials_override.or(trials).or(given.trials).unwrap_or(1),
+    }
+}
+
+/// The budget of recovery where none is given: the larger of 5 minutes and three times the RTO.
+#[must_use]
+pub fn default_within(rto: Option<Duration>) -> Duration {
+    RECOVER_WITHIN.max(rto.map_or(Duration::ZERO, |rto| rto.saturating_mul(3)))
+}
+
+/// "Every workload is ready": each Deployment that wants pods, and each bare pod.
+#[must_use]
+pub fn ready(objects: &[Object]) -> Vec<Condition> {
+    let condition = |object: &Object| match object.kind() {
+        "Deployment" if object.manifest.object.pointer("/spec/replicas").and_then(Value::as_u64) != Some(0) => {
+            Some(Ready { deployment: Some(object.name().to_owned()), pod: None, selector: None, at_least: None })
+        }
+        "Pod" => Some(Ready { deployment: None, pod: Some(object.name().to_owned()), selector: None, at_least: None }),
+        _ => None,
+    };
+    objects.iter().filter_map(condition).map(Condition::Ready).collect()
+}
+
+fn all_needs(mut needs: Vec<Need>, faults: &[Fault]) -> Vec<Need> {
+    if faults.iter().any(|fault| matches!(fault, Fault::Exec(_))) {
+        needs.push(Need::Exec);
+    }
+    needs.sort_unstable();
+    needs.dedup();
+    needs
+}
+
+/// A duration of the tree, if it is one.
+#[must_use]
+pub fn duration_of(node: Option<&super::node::Node>) -> Option<Duration> {
+    node.and_then(super::node::Node::text).and_then(|text| duration::parse(text).ok())
+}

@@ -1,0 +1,242 @@
+//! From paths to plans: reads files, folders, built-ins and suites, and hands back either everything or all that is wrong.
+//! Each step (reading, structure, checks, defaults) lives in a module of its own.
+
+use super::diagnostic::{Code, Diagnostic, Position, Severity, allowed, sort};
+use super::discover::{Document, DocumentKind, discover};
+use super::expand::{self, Given};
+use super::manifest::{self, Object};
+use super::model::{Gate, Order};
+use super::node::Node;
+use super::parameters::{self, Values};
+use super::plan::Plan;
+use super::suite::{self, Settings};
+use super::{Scenario, check, structure};
+use crate::selector::Selector;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// What the command line says about loading.
+#[derive(Clone, Debug, Default)]
+pub struct LoadOptions {
+    /// `--set NAME=VALUE`: parameter values, as YAML scalars.
+    pub set: BTreeMap<String, String>,
+    /// `--select`: a label selector on scenarios.
+    pub select: Option<String>,
+    /// `--trials`: instead of what scenarios and suites say.
+    pub trials: Option<u32>,
+}
+
+/// What is to be run.
+#[derive(Clone, Debug, Default)]
+pub struct Loaded {
+    /// The scenarios, in order.
+    pub plans: Vec<Arc<Plan>>,
+    /// What must be proven.
+    pub gate: Option<Gate>,
+    /// How many trials run at once, where a suite says so.
+    pub concurrency: Option<u32>,
+    /// In which order.
+    pub order: Order,
+    /// What the user should know.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// One scenario document and the suite that it is read for.
+struct Job {
+    document: Document,
+    settings: Option<Arc<Settings>>,
+    declared: Values,
+}
+
+/// Loads what the paths name; none: the built-in gate suite. Suites in a folder are checked, but only a suite that is named
+/// itself runs.
+///
+/// # Errors
+/// All diagnostics of all files, errors and warnings, sorted by file and position.
+pub fn load(paths: &[String], options: &LoadOptions) -> Result<Loaded, Vec<Diagnostic>> {
+    let mut found = Vec::new();
+    let mut loaded = Loaded::default();
+    let select = options.select.as_deref().and_then(|text| {
+        let wrong = |message| found.push(Diagnostic::argument(Code::BadSelector, format!("--select: {message}")));
+        Selector::parse(text).map_err(wrong).ok()
+    });
+    if options.trials == Some(0) {
+        found.push(Diagnostic::argument(Code::NoTrials, "with `--trials 0` nothing would run").help("Give at least 1."));
+    }
+    let default = ["builtin:gate".to_owned()];
+    let mut jobs = Vec::new();
+    for path in if paths.is_empty() { &default[..] } else { paths } {
+        collect(path, &mut jobs, &mut loaded, &mut found);
+    }
+    let mut seen = BTreeSet::new();
+    jobs.retain(|job| seen.insert((job.document.place.clone(), job.document.index)));
+    let set = command_line_values(options, &jobs, &mut found);
+    let mut names = BTreeMap::new();
+    for job in &jobs {
+        let Some(plan) = expand_job(job, &set, options, &mut names, &mut found) else { continue };
+        let of_suite = job.settings.as_ref().and_then(|settings| settings.select.as_ref());
+        if [of_suite, select.as_ref()].into_iter().flatten().all(|select| select.matches(&plan.labels)) {
+            if let Some(settings) = &job.settings {
+                suite::too_few_trials(settings, &plan, &mut found);
+            }
+            loaded.plans.push(Arc::new(plan));
+        }
+    }
+    sort(&mut found);
+    if found.iter().any(Diagnostic::is_error) {
+        return Err(found);
+    }
+    if loaded.plans.is_empty() {
+        let help = "`comeback list` shows the labels that `--select` and a suite's `select` look at.";
+        let nothing = Diagnostic::argument(Code::NothingSelected, "the selection leaves no scenario").help(help);
+        found.push(Diagnostic { severity: Severity::Warning, ..nothing });
+    }
+    loaded.warnings = found;
+    Ok(loaded)
+}
+
+/// Adds the scenarios that a path names, through suites too.
+fn collect(path: &str, jobs: &mut Vec<Job>, loaded: &mut Loaded, found: &mut Vec<Diagnostic>) {
+    let discovered = discover(path, None, None, found);
+    for document in discovered.documents {
+        match document.kind {
+            DocumentKind::Scenario => jobs.push(job(document, None, found)),
+            DocumentKind::Suite => {
+                let settings = Arc::new(suite::settings(&document, found));
+                let scenarios = scenarios_of(&document, found);
+                if discovered.in_folder {
+                    continue;
+                }
+                take_settings(&settings, loaded, found);
+                for scenario in scenarios {
+                    jobs.push(job(scenario, Some(Arc::clone(&settings)), found));
+                }
+            }
+        }
+    }
+}
+
+fn job(document: Document, settings: Option<Arc<Settings>>, found: &mut Vec<Diagnostic>) -> Job {
+    let declared = parameters::declared(&document.node, &document.source, found);
+    Job { document, settings, declared }
+}
+
+/// The scenarios that a suite names; suites in its folders are not its business.
+fn scenarios_of(suite: &Document, found: &mut Vec<Diagnostic>) -> Vec<Document> {
+    let mut scenarios = Vec::new();
+    for entry in suite.node.at(&["spec", "scenarios"]).map(Node::items).unwrap_or_default() {
+        let Some(path) = entry.text() else { continue };
+        let origin = Position { source: Arc::clone(&suite.source), span: entry.span };
+        let discovered = discover(path, Some(&suite.place), Some(&origin), found);
+        for document in discovered.documents {
+            match document.kind {
+                DocumentKind::Scenario => scenarios.push(document),
+                DocumentKind::Suite if discovered.in_folder => {}
+                DocumentKind::Suite => {
+                    let message = format!("`{path}` is a suite; a suite within a suite is not supported yet");
+                    let help = "Name its scenarios, or give both suites on the command line.";
+                    found.push(Diagnostic::error(Code::NotSupportedYet, &origin.source, origin.span, message).help(help));
+                }
+            }
+        }
+    }
+    scenarios
+}
+
+/// The settings of a suite that hold for the whole run.
+fn take_settings(settings: &Settings, loaded: &mut Loaded, found: &mut Vec<Diagnostic>) {
+    let Some(suite) = &settings.suite else { return };
+    if let Some(gate) = &suite.spec.gate {
+        if loaded.gate.as_ref().is_some_and(|other| other != gate) {
+            let message = format!("`{}` is the second suite with a gate of its own", suite.metadata.name);
+            found.push(Diagnostic::argument(Code::SeveralGates, message).help("Run the suites one after the other."));
+        }
+        loaded.gate = Some(gate.clone());
+    }
+    loaded.concurrency = loaded.concurrency.or(suite.spec.concurrency);
+    if let Some(order) = suite.spec.order {
+        loaded.order = order;
+    }
+}
+
+/// The values of `--set`; each must be declared by one scenario at least.
+fn command_line_values(options: &LoadOptions, jobs: &[Job], found: &mut Vec<Diagnostic>) -> Values {
+    let declared: BTreeSet<_> = jobs.iter().flat_map(|job| job.declared.keys()).map(String::as_str).collect();
+    let mut values = Values::new();
+    for (name, text) in &options.set {
+        if !declared.contains(name.as_str()) {
+            let message = format!("--set: no scenario declares a parameter `{name}`");
+            let help = allowed("Declared", name, &declared.iter().copied().collect::<Vec<_>>());
+            found.push(Diagnostic::argument(Code::UnknownParameter, message).help(help));
+        }
+        match parameters::scalar(name, text) {
+            Ok(value) => drop(values.insert(name.clone(), value)),
+            Err(message) => found.push(Diagnostic::argument(Code::BadParameter, message)),
+        }
+    }
+    values
+}
+
+/// The plan of one scenario; none when it has an error, which is then reported.
+fn expand_job(
+    job: &Job,
+    set: &Values,
+    options: &LoadOptions,
+    names: &mut BTreeMap<String, String>,
+    found: &mut Vec<Diagnostic>,
+) -> Option<Plan> {
+    let mut own = Vec::new();
+    let Document { place, source, node, .. } = &job.document;
+    let mut node = node.clone();
+    let mut values = job.declared.clone();
+    for overriding in [job.settings.as_ref().map(|settings| &settings.with), Some(set)].into_iter().flatten() {
+        for (name, value) in overriding.iter().filter(|(name, _)| job.declared.contains_key(*name)) {
+            values.insert(name.clone(), value.clone());
+        }
+    }
+    parameters::replace(&mut node, &values, source, &mut own);
+    structure::scenario(&node, source, &mut own);
+    duplicate_name(&node, &job.document, names, &mut own);
+    let objects = objects(&node, &job.document, &mut own);
+    let class = node.at(&["metadata", "labels", "class"]).and_then(Node::text);
+    let class_rto = class.and_then(|class| job.settings.as_ref()?.rto.get(class));
+    check::scenario(&node, source, &objects, class_rto, &mut own);
+    let clean = own.iter().all(|diagnostic| !diagnostic.is_error());
+    found.append(&mut own);
+    if !clean {
+        return None;
+    }
+    let given = Given {
+        trials: job.settings.as_ref().and_then(|settings| settings.trials),
+        trials_override: options.trials,
+        rto: class_rto.map(|(rto, _)| *rto),
+    };
+    match serde_json::from_value::<Scenario>(node.to_json()) {
+        Ok(scenario) => Some(expand::plan(&place.to_string(), scenario, &objects, &given)),
+        Err(error) => {
+            found.push(Diagnostic::error(Code::BadValue, source, node.span, error.to_string()));
+            None
+        }
+    }
+}
+
+fn duplicate_name(node: &Node, document: &Document, names: &mut BTreeMap<String, String>, found: &mut Vec<Diagnostic>) {
+    let Some(name) = node.at(&["metadata", "name"]) else { return };
+    let Some(text) = name.text() else { return };
+    let here = format!("{}:{}", document.source.name, name.span.line);
+    if let Some(first) = names.get(text) {
+        let message = format!("the scenario `{text}` is there twice; the first is at {first}");
+        let help = "Results are kept by name; give one of them another.";
+        found.push(Diagnostic::error(Code::DuplicateScenario, &document.source, name.span, message).help(help));
+    } else {
+        names.insert(text.to_owned(), here);
+    }
+}
+
+/// The workload's objects, patched.
+fn objects(node: &Node, document: &Document, found: &mut Vec<Diagnostic>) -> Vec<Object> {
+    let Some(workload) = node.at(&["spec", "workload"]) else { return Vec::new() };
+    let mut objects = manifest::read(workload, &document.place, &document.source, found);
+    manifest::patch(&mut objects, workload, &document.source, found);
+    objects
+}
