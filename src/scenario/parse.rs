@@ -26,15 +26,31 @@ pub enum Dialect {
 /// with the first value, so that other mistakes show at the same time.
 pub fn documents(source: &Arc<Source>, dialect: Dialect, found: &mut Vec<Diagnostic>) -> Vec<Node> {
     let read = |duplicates| {
-        serde_saphyr::from_multiple_with_options::<Spanned<Raw>>(&source.text, options(dialect, duplicates))
-            .map_err(|error| explain(source, &error))
+        on_a_deep_stack(|| {
+            serde_saphyr::from_multiple_with_options::<Spanned<Raw>>(&source.text, options(dialect, duplicates))
+                .map_err(|error| explain(source, &error))
+                .map(|documents| documents.into_iter().map(Node::from).collect::<Vec<_>>())
+        })
     };
     let result = read(DuplicateKeyPolicy::Error).or_else(|diagnostic| {
         let again = (diagnostic.code == Code::DuplicateKey).then(|| read(DuplicateKeyPolicy::FirstWins).ok()).flatten();
         found.push(diagnostic);
         again.ok_or(())
     });
-    result.map(|documents| documents.into_iter().map(Into::into).collect()).unwrap_or_default()
+    result.unwrap_or_default()
+}
+
+/// Reading recurses once per level, through many frames of serde: 64 levels do not fit everywhere, so they get a stack of
+/// their own, of which only the pages in use cost anything.
+fn on_a_deep_stack<T: Send>(read: impl FnOnce() -> Result<T, Diagnostic> + Send) -> Result<T, Diagnostic> {
+    std::thread::scope(|scope| {
+        let worker = std::thread::Builder::new().name("yaml".to_owned()).stack_size(64 * 1024 * 1024).spawn_scoped(scope, read);
+        let failed = |what: String| Err(Diagnostic::argument(Code::Unreadable, what));
+        match worker {
+            Ok(worker) => worker.join().unwrap_or_else(|_| failed("the YAML reader failed; please report the file".to_owned())),
+            Err(error) => failed(format!("no thread could be started to read YAML: {error}")),
+        }
+    })
 }
 
 fn options(dialect: Dialect, duplicates: DuplicateKeyPolicy) -> Options {
