@@ -297,7 +297,7 @@ pub(super) fn set_probe_result(record: &Arc<PodRecord>, container: &str, kind: P
         let field = if kind == ProbeKind::Startup { "started" } else { "ready" };
         let mut found = false;
         for list in ["initContainerStatuses", "containerStatuses"] {
-            for entry in status[list].as_array_mut().into_iter().flatten() {
+            for entry in status.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
                 if entry["name"] == container && entry["state"].get("running").is_some() && entry[field] != success {
                     entry[field] = json!(success);
                     found = true;
@@ -333,7 +333,7 @@ fn refresh_readiness(state: &State, status: &mut Value, now: &str) {
     let pod_ready = ready(state, &containers_ready);
     let previous = status.clone();
     let generation = status["observedGeneration"].clone();
-    for condition in status["conditions"].as_array_mut().into_iter().flatten() {
+    for condition in status.get_mut("conditions").and_then(Value::as_array_mut).into_iter().flatten() {
         match condition["type"].as_str() {
             Some("Ready") => *condition = pod_ready.condition("Ready", &generation, &previous, now),
             Some("ContainersReady") => {

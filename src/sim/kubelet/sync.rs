@@ -8,7 +8,7 @@ use super::status;
 use super::terminate::{Stop, stop_instance};
 use super::worker::Worker;
 use k8s_openapi::api::core::v1::{Container, PodSpec};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::time::{Instant, sleep};
@@ -171,7 +171,7 @@ impl Worker {
             let mut state = record.state();
             let mut status = state.written.clone();
             let now = record.agent.api.clock.seconds();
-            for condition in status["conditions"].as_array_mut().into_iter().flatten() {
+            for condition in status.get_mut("conditions").and_then(Value::as_array_mut).into_iter().flatten() {
                 if condition["type"] == "PodReadyToStartContainers" {
                     condition["status"] = json!("True");
                     condition["lastTransitionTime"] = json!(now);

@@ -186,7 +186,7 @@ impl Worker {
             state.finished = true;
             let mut status = state.written.clone();
             for list in ["initContainerStatuses", "containerStatuses"] {
-                for entry in status[list].as_array_mut().into_iter().flatten() {
+                for entry in status.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
                     if lost.iter().any(|name| entry["name"] == name.as_str()) {
                         entry["state"] = json!({"terminated": {
                             "exitCode": 137, "reason": "ContainerStatusUnknown", "startedAt": null, "finishedAt": null,
