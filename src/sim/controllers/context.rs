@@ -63,7 +63,7 @@ impl Context {
     /// Queues a key as an informer's event does: after the watch has delivered it.
     pub(crate) fn enqueue(&self, key: Key) {
         let lag = self.draw(&key, "informer", self.latencies.informer);
-        self.queue.add_after(key, lag);
+        self.queue.news(key, lag);
     }
 
     /// Follows all objects of a resource; `keys` names the keys that a change concerns.

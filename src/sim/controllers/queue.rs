@@ -15,11 +15,20 @@ const RETRY_MAX: Duration = Duration::from_secs(1_000);
 /// Namespace and name of the object to look at.
 pub(crate) type Key = (String, String);
 
+/// Why a key waits. A retry that is due later is not lost when news of the object arrives before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Cause {
+    /// News of the object is on its way.
+    News,
+    /// The controller asked to look again.
+    Delay,
+}
+
 #[derive(Debug, Default)]
 struct State {
     ready: VecDeque<Key>,
-    waiting: BTreeSet<(Instant, u64, Key)>,
-    due: BTreeMap<Key, (Instant, u64)>,
+    waiting: BTreeSet<(Instant, u64, Cause, Key)>,
+    due: BTreeMap<(Cause, Key), (Instant, u64)>,
     failures: BTreeMap<Key, u32>,
     sequence: u64,
 }
@@ -36,23 +45,30 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Hands `key` out after `delay`; a key that waits already comes at the earlier of both times.
+    /// Hands `key` out after `delay`; when it waits already, at the earlier of both times.
     pub(crate) fn add_after(&self, key: Key, delay: Duration) {
+        self.wait_for(Cause::Delay, key, delay);
+    }
+
+    /// Hands `key` out when news of it has arrived, `lag` from now; beside whatever [`Queue::add_after`] asked for.
+    pub(crate) fn news(&self, key: Key, lag: Duration) {
+        self.wait_for(Cause::News, key, lag);
+    }
+
+    fn wait_for(&self, cause: Cause, key: Key, delay: Duration) {
         let mut state = self.lock();
-        if state.ready.contains(&key) {
-            return;
-        }
         let at = Instant::now() + delay;
-        if let Some(&(earlier, sequence)) = state.due.get(&key) {
+        let entry = (cause, key);
+        if let Some(&(earlier, sequence)) = state.due.get(&entry) {
             if earlier <= at {
                 return;
             }
-            state.waiting.remove(&(earlier, sequence, key.clone()));
+            state.waiting.remove(&(earlier, sequence, cause, entry.1.clone()));
         }
         state.sequence += 1;
         let sequence = state.sequence;
-        state.due.insert(key.clone(), (at, sequence));
-        state.waiting.insert((at, sequence, key));
+        state.waiting.insert((at, sequence, cause, entry.1.clone()));
+        state.due.insert(entry, (at, sequence));
         drop(state);
         self.changed.notify_one();
     }
@@ -82,8 +98,11 @@ impl Queue {
                 let now = Instant::now();
                 while let Some(first) = state.waiting.first().filter(|(at, ..)| *at <= now).cloned() {
                     state.waiting.remove(&first);
-                    state.due.remove(&first.2);
-                    state.ready.push_back(first.2);
+                    let entry = (first.2, first.3);
+                    state.due.remove(&entry);
+                    if !state.ready.contains(&entry.1) {
+                        state.ready.push_back(entry.1);
+                    }
                 }
                 if let Some(key) = state.ready.pop_front() {
                     return key;
@@ -121,6 +140,18 @@ mod tests {
         assert_eq!((queue.next().await, start.elapsed()), (key("a"), Duration::from_secs(1)));
         assert_eq!((queue.next().await, start.elapsed()), (key("b"), Duration::from_secs(2)));
         assert!(tokio::time::timeout(Duration::from_secs(60), queue.next()).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn news_does_not_take_the_place_of_a_later_look() {
+        let queue = Queue::default();
+        let start = Instant::now();
+        queue.add_after(key("a"), Duration::from_secs(5));
+        queue.news(key("a"), Duration::from_secs(1));
+        queue.news(key("a"), Duration::from_secs(2));
+        for seconds in [1, 5] {
+            assert_eq!((queue.next().await, start.elapsed()), (key("a"), Duration::from_secs(seconds)));
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -85,7 +85,7 @@ async fn extremes(cluster: &Cluster, image: &str) -> (i64, i64) {
 #[case(4, json!("25%"), json!("25%"), 5, 3)]
 #[case(4, json!(0), json!(2), 4, 2)]
 #[case(2, json!("100%"), json!(0), 4, 2)]
-#[case(1, json!(0), json!(0), 1, 0)]
+#[case(1, json!(0), json!("30%"), 1, 0)]
 #[tokio::test(start_paused = true)]
 async fn a_rollout_stays_within_surge_and_unavailability(
     #[case] replicas: i64,

@@ -40,7 +40,8 @@ async fn a_slice_follows_readiness_and_deletion() {
 #[tokio::test(start_paused = true)]
 async fn a_slice_goes_with_its_service() {
     let cluster = Cluster::start();
-    cluster.create(SERVICES, json!({"metadata": {"name": "web"}, "spec": {"selector": {"app": "app"}}}));
+    let ports = json!([{"port": 80}]);
+    cluster.create(SERVICES, json!({"metadata": {"name": "web"}, "spec": {"selector": {"app": "app"}, "ports": ports}}));
     cluster.pass(0.1).await;
     cluster.api.delete(SERVICES, "shop", "web", &DeleteOptions::default()).unwrap();
     cluster.pass(1.0).await;

@@ -3,6 +3,7 @@
 use super::super::object::annotation;
 use super::super::testing::{Cluster, set_ready};
 use super::*;
+use crate::sim::api::resource::RESOURCE_QUOTAS;
 
 fn replica_set(replicas: i64) -> Value {
     json!({
@@ -100,4 +101,23 @@ async fn refused_pods_are_reported_once_as_a_condition_and_retried_with_back_off
     cluster.pass(25.0).await;
     assert_eq!(cluster.all(PODS).len(), 2);
     assert!(condition(&status(&cluster), "ReplicaFailure").is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quota_lets_some_pods_in_and_raising_it_does_not_wake_the_set() {
+    let cluster = Cluster::start();
+    cluster.create(RESOURCE_QUOTAS, json!({"metadata": {"name": "q"}, "spec": {"hard": {"pods": "2"}}}));
+    cluster.create(REPLICA_SETS, replica_set(4));
+    cluster.pass(2.0).await;
+    assert_eq!(integer(&status(&cluster), "/replicas"), 2);
+    let message = text(condition(&status(&cluster), "ReplicaFailure").unwrap(), "/message").to_owned();
+    let expected = "is forbidden: exceeded quota: q, requested: pods=1, used: pods=2, limited: pods=2";
+    assert!(message.starts_with("pods \"web-") && message.ends_with(expected), "{message}");
+    cluster.change(RESOURCE_QUOTAS, "q", |quota| quota["spec"]["hard"]["pods"] = json!("3"));
+    cluster.pass(1.0).await;
+    assert_eq!(integer(&status(&cluster), "/replicas"), 2);
+    cluster.pass(200.0).await;
+    assert_eq!(integer(&status(&cluster), "/replicas"), 3);
+    let kept = text(condition(&status(&cluster), "ReplicaFailure").unwrap(), "/message").to_owned();
+    assert_eq!(kept, message, "a condition that stands is not rewritten");
 }
