@@ -6,6 +6,8 @@ mod client;
 mod decode;
 mod defaults;
 mod delete;
+mod discovery;
+mod event;
 mod field;
 mod fields;
 mod list;

@@ -3,6 +3,10 @@
 
 mod body;
 mod change;
+mod exec;
+mod log;
+mod other;
+mod pod;
 mod read;
 mod route;
 mod watch;
@@ -77,7 +81,10 @@ impl Rest {
 
     async fn dispatch(self: &Arc<Self>, request: Request<Body>, route: Route) -> Result<Response<ResponseBody>, ApiError> {
         let method = request.method().clone();
-        let Target::Object(path) = &route.target else { return Err(ApiError::no_such_path()) };
+        let path = match &route.target {
+            Target::Object(path) => path,
+            Target::Other(segments) => return other::answer(self, segments, request).await,
+        };
         let named = path.name.is_some();
         match (method, named, path.subresource.as_deref()) {
             (Method::GET, true, None | Some("status")) => read::get(self, path),
@@ -88,6 +95,13 @@ impl Rest {
             (Method::PATCH, true, None | Some("status")) => change::patch(self, path, &route.query, request).await,
             (Method::GET, true, Some("scale")) => change::get_scale(self, path),
             (Method::PUT | Method::PATCH, true, Some("scale")) => change::set_scale(self, path, &route.query, request).await,
+            (Method::GET, true, Some("log")) => log::log(self, path, &route.query),
+            (Method::GET | Method::POST, true, Some("exec")) => {
+                exec::exec(self, path, &route.query, &request.headers().clone()).await
+            }
+            (Method::POST, true, Some("binding")) => pod::bind(self, path, &route.query, request).await,
+            (Method::POST, true, Some("eviction")) => pod::evict(self, path, &route.query, request).await,
+            (Method::PUT, true, Some("finalize")) => change::finalize(self, path, request).await,
             (Method::DELETE, true, None) => write::delete(self, path, &route.query, request).await,
             (Method::DELETE, false, None) => write::delete_collection(self, path, &route.query, request).await,
             _ => Err(ApiError::wrong_method()),

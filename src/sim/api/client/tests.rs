@@ -4,6 +4,7 @@
 mod applying;
 mod changing;
 mod objects;
+mod others;
 mod watching;
 
 use super::client;

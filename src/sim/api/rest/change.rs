@@ -46,7 +46,7 @@ pub(super) async fn put(
     let strictness = Strictness::parse(query, "UpdateOptions")?;
     let writer = writer(rest, query, request.headers());
     let bytes = body::read(request).await?;
-    let decoded = decode::decode(resource, parse_object(&bytes, resource.kind)?)?;
+    let decoded = decode::decode(resource, read::stored_form(path, parse_object(&bytes, resource.kind)?))?;
     strictness.check(resource, &decoded.unknown)?;
     let stored = rest.api.get(resource, path.namespace(), path.name())?;
     let given = decoded.object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
@@ -56,7 +56,7 @@ pub(super) async fn put(
     }
     let update = Update { resource, stored: &stored, subresource, dry_run };
     let object = update.write(&rest.api, decoded.object, &writer)?;
-    let mut response = body::json(StatusCode::OK, &*object)?;
+    let mut response = read::shown(path, StatusCode::OK, &object)?;
     strictness.warn(&mut response, &decoded.unknown);
     Ok(response)
 }
@@ -79,13 +79,13 @@ pub(super) async fn patch(
     let resource = read::resource_of(rest, path)?;
     let subresource = subresource_of(resource, path)?;
     let stored = rest.api.get(resource, path.namespace(), path.name())?;
-    let patched = kind.patched(resource, &stored, &bytes)?;
+    let patched = read::stored_form(path, kind.patched(resource, &read::view(path, &stored), &bytes)?);
     check_uid(resource, &stored, &patched)?;
     let decoded = decode::decode(resource, patched).map_err(|error| unpatchable(&bytes, &error))?;
     strictness.check(resource, &decoded.unknown)?;
     let update = Update { resource, stored: &stored, subresource, dry_run };
     let object = update.write(&rest.api, decoded.object, &writer)?;
-    let mut response = body::json(StatusCode::OK, &*object)?;
+    let mut response = read::shown(path, StatusCode::OK, &object)?;
     strictness.warn(&mut response, &decoded.unknown);
     Ok(response)
 }
@@ -130,6 +130,7 @@ fn apply(
 ) -> Result<Response<ResponseBody>, ApiError> {
     let given: Value = serde_json::from_slice(body).or_else(|_| yaml(body))?;
     let resource = match rest.api.resource(&path.group, &path.version, &path.plural) {
+        None if path.is_grouped_event() => return Err(ApiError::method_not_allowed("apply", resource::EVENTS)),
         Some(_) => read::resource_of(rest, path)?,
         None => learn(rest, path, &given)?,
     };
@@ -181,6 +182,21 @@ fn create_applied(
 fn yaml(body: &[u8]) -> Result<Value, ApiError> {
     let text = std::str::from_utf8(body).map_err(|_| ApiError::bad_request("error decoding YAML: the body is not UTF-8"))?;
     serde_saphyr::from_str(text).map_err(|error| ApiError::bad_request(format!("error decoding YAML: {error}")))
+}
+
+/// PUT of a namespace's finalizers: the namespace controller's last step.
+pub(super) async fn finalize(rest: &Rest, path: &ObjectPath, request: Request<Body>) -> Result<Response<ResponseBody>, ApiError> {
+    let resource = read::resource_of(rest, path)?;
+    if resource != resource::NAMESPACES {
+        return Err(ApiError::no_such_path());
+    }
+    let bytes = body::read(request).await?;
+    let given = parse_object(&bytes, resource.kind)?;
+    let finalizers = given.pointer("/spec/finalizers").cloned().unwrap_or(json!([]));
+    let changed = rest.api.modify(resource, "", path.name(), Subresource::Main, |namespace| {
+        namespace["spec"]["finalizers"] = finalizers;
+    })?;
+    body::json(StatusCode::OK, &*changed)
 }
 
 fn scalable(rest: &Rest, path: &ObjectPath) -> Result<(Resource, Object), ApiError> {

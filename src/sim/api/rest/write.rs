@@ -30,8 +30,9 @@ pub(super) async fn create(
     let strictness = Strictness::parse(query, "CreateOptions")?;
     let bytes = body::read(request).await?;
     let object = parse_object(&bytes, &path.plural)?;
-    let resource = match rest.api.resource(&path.group, &path.version, &path.plural) {
-        Some(known) => known,
+    let object = read::stored_form(path, object);
+    let resource = match read::known(rest, path) {
+        Some(_) => read::resource_of(rest, path)?,
         None => learn(rest, path, &object)?,
     };
     let decoded = decode::decode(resource, object)?;
@@ -43,9 +44,9 @@ pub(super) async fn create(
     }
     let admitted = pipeline::admit(&rest.api, resource, path.namespace(), decoded.object, Some(&writer))?;
     let mut response = if dry_run {
-        body::json(StatusCode::CREATED, &admitted.into_object())?
+        read::shown(path, StatusCode::CREATED, &admitted.into_object())?
     } else {
-        body::json(StatusCode::CREATED, &*pipeline::store_new(&rest.api, resource, admitted))?
+        read::shown(path, StatusCode::CREATED, &pipeline::store_new(&rest.api, resource, admitted))?
     };
     strictness.warn(&mut response, &decoded.unknown);
     Ok(response)
@@ -191,9 +192,14 @@ pub(super) async fn delete_collection(
 }
 
 async fn delete_options(query: &[(String, String)], request: Request<Body>) -> Result<(DeleteOptions, bool), ApiError> {
-    let mut dry_run = is_dry_run(query, "DeleteOptions")?;
     let bytes = body::read(request).await?;
     let given = if bytes.is_empty() { json!({}) } else { parse_object(&bytes, "DeleteOptions")? };
+    options_of(query, &given)
+}
+
+/// The options of a deletion, and whether it is only to be tried.
+pub(super) fn options_of(query: &[(String, String)], given: &Value) -> Result<(DeleteOptions, bool), ApiError> {
+    let mut dry_run = is_dry_run(query, "DeleteOptions")?;
     let text = |pointer: &str| given.pointer(pointer).and_then(Value::as_str).map(ToOwned::to_owned);
     dry_run |= given.get("dryRun").and_then(Value::as_array).is_some_and(|stages| !stages.is_empty());
     let grace_seconds = match parameter(query, "gracePeriodSeconds") {
