@@ -23,6 +23,7 @@ mod start;
 mod status;
 mod sync;
 mod terminate;
+mod unsupported;
 mod volume;
 mod worker;
 

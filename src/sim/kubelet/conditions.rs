@@ -38,8 +38,6 @@ impl Facts<'_> {
         let (mut pending_init, mut failed_init) = (0, 0);
         for (status, sidecar) in self.init {
             if *sidecar {
-                pending_init +=
-                    usize::from(status["started"] != true && status["state"].get("terminated").is_none() && self.terminal);
                 continue;
             }
             let code = exit_code(status, "/state/terminated");

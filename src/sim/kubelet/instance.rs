@@ -30,6 +30,8 @@ pub(super) struct Instance {
     pub(super) id: String,
     /// How many instances came before.
     pub(super) attempt: u32,
+    /// The image as the manifest named it then.
+    pub(super) written: String,
     pub(super) image: String,
     pub(super) image_id: String,
     /// When it was started, and how the API writes that; absent when the runtime could not start it.
@@ -101,6 +103,7 @@ mod tests {
         Instance {
             id: "ab".to_owned(),
             attempt: 0,
+            written: String::new(),
             image: String::new(),
             image_id: String::new(),
             started: None,

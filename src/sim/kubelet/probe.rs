@@ -55,10 +55,8 @@ async fn exec(record: &PodRecord, instance: &Instance, command: &[String], timeo
     let started = tokio::time::Instant::now();
     sleep(record.latency("exec", record.agent.profile.latencies.exec)).await;
     if process.exit().borrow().is_some() {
-        let id = &instance.id;
-        return Attempt::Error(format!(
-            "rpc error: code = NotFound desc = failed to exec in container: failed to load task: no running task found: task {id} not found"
-        ));
+        let text = "rpc error: code = Unknown desc = failed to exec in container: container is in CONTAINER_EXITED state";
+        return Attempt::Error(text.to_owned());
     }
     match process.exec(command, &[], Some(timeout.saturating_sub(started.elapsed()))).await {
         Ok(Some(result)) => {

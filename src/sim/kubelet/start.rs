@@ -194,6 +194,7 @@ impl Worker {
         let mut instance = Instance {
             id: agent.api.random.hex(&format!("{}/{}", record.uid, container.name), "container", u64::from(attempt), 64),
             attempt,
+            written: container.image.clone().unwrap_or_default(),
             image: image.name.clone(),
             image_id: image.id.clone(),
             started: None,

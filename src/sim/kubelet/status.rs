@@ -201,7 +201,7 @@ fn container_status(state: &State, container: &Container, default: &str, init: b
         if let Some(requests) = container.resources.as_ref().and_then(|r| r.requests.as_ref()).filter(|r| !r.is_empty()) {
             put("allocatedResources", json!(requests));
         }
-        put("user", json!({"linux": {"uid": 0, "gid": 0, "supplementalGroups": [0]}}));
+        put("user", user(state, container));
         seen.insert(
             container.name.clone(),
             Seen {
@@ -217,6 +217,16 @@ fn container_status(state: &State, container: &Container, default: &str, init: b
         put("volumeMounts", json!(mounts));
     }
     Value::Object(status)
+}
+
+/// Who the container's first process runs as: the image's root, unless the manifest says otherwise.
+fn user(state: &State, container: &Container) -> Value {
+    let (own, of_pod) = (container.security_context.as_ref(), state.spec.security_context.as_ref());
+    let uid = own.and_then(|c| c.run_as_user).or_else(|| of_pod.and_then(|c| c.run_as_user)).unwrap_or(0);
+    let gid = own.and_then(|c| c.run_as_group).or_else(|| of_pod.and_then(|c| c.run_as_group)).unwrap_or(0);
+    let more = of_pod.into_iter().flat_map(|c| c.fs_group.into_iter().chain(c.supplemental_groups.iter().flatten().copied()));
+    let groups: BTreeSet<i64> = std::iter::once(gid).chain(more).collect();
+    json!({"linux": {"uid": uid, "gid": gid, "supplementalGroups": groups}})
 }
 
 fn mount_status(mount: &k8s_openapi::api::core::v1::VolumeMount) -> Value {

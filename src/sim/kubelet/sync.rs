@@ -66,6 +66,11 @@ impl Snapshot {
     }
 }
 
+/// Whether the image of a container was changed since this instance was made.
+fn redefined(container: &Container, instance: &Instance) -> bool {
+    container.image.as_deref().unwrap_or_default() != instance.written
+}
+
 /// What the starts of one sync came to.
 #[derive(Default)]
 struct Tally {
@@ -115,7 +120,10 @@ impl Worker {
         for container in &spec.containers {
             let due = match snapshot.view(container) {
                 View::Absent => true,
-                View::Running(_) => killed.contains(&container.name) && record.state().restarts(container, 1),
+                View::Running(instance) if killed.contains(&container.name) => {
+                    redefined(container, instance) || record.state().restarts(container, 1)
+                }
+                View::Running(_) => false,
                 View::Exited { code } => record.state().restarts(container, *code),
             };
             if due {
@@ -126,15 +134,19 @@ impl Worker {
         tally.outcome()
     }
 
-    /// Kills what failed its liveness or startup probe; the names of the killed.
+    /// Kills what failed its liveness or startup probe, or has another image now; the names of the killed.
     async fn kill_unhealthy(&self, spec: &PodSpec, snapshot: &Snapshot) -> Vec<String> {
         let mut killed = Vec::new();
         let sidecars = spec.init_containers.iter().flatten().filter(|container| is_sidecar(container));
         for (container, label) in sidecars.map(|c| (c, "Init container")).chain(spec.containers.iter().map(|c| (c, "Container")))
         {
             let View::Running(instance) = snapshot.view(container) else { continue };
-            let Some((kind, probe)) = self.failed_probe(container, &instance.id) else { continue };
-            let message = format!("{label} {} failed {kind} probe, will be restarted", container.name);
+            let (what, probe) = match self.failed_probe(container, &instance.id) {
+                _ if redefined(container, instance) => ("definition changed".to_owned(), None),
+                Some((kind, probe)) => (format!("failed {kind} probe"), probe),
+                None => continue,
+            };
+            let message = format!("{label} {} {what}, will be restarted", container.name);
             let grace = probe.or(spec.termination_grace_period_seconds).unwrap_or(30);
             let stop = Stop { message: &message, grace, deleting: false };
             stop_instance(&self.record, container, instance, &stop).await;

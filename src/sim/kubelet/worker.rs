@@ -50,6 +50,7 @@ impl Worker {
     pub(super) async fn run(mut self) {
         let record = Arc::clone(&self.record);
         sleep(record.latency("informer", record.agent.profile.latencies.informer)).await;
+        super::unsupported::report(&record);
         let mut deletion = record.deletion.subscribe();
         let mut serving = true;
         while serving {
