@@ -21,8 +21,8 @@ pub type Events = BTreeMap<String, u32>;
 static PATTERNS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
     [
         (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "UID"),
-        (r"\bapp-[0-9a-z]{6,10}-[0-9a-z]{5}\b", "POD"),
-        (r"\bapp-[0-9a-z]{6,10}\b", "SET"),
+        (r"\bapp-[0-9a-z]{8,10}-[0-9a-z]{5}", "POD"),
+        (r"\bapp-[0-9a-z]{8,10}", "SET"),
         (r"\b\d+\.\d+\.\d+\.\d+\b", "IP"),
         (r"to (trace1|embedded)-control-plane", "to NODE"),
         (r"in [0-9.]+m?s \([0-9.]+m?s including waiting\)", "in TIME"),
