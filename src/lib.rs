@@ -1,6 +1,51 @@
 //! # comeback
 //!
-//! (essay to come)
+//! comeback breaks a Kubernetes workload on purpose, watches how long it takes to be noticed and to come back, and says with
+//! honest statistics whether the recovery time objective (RTO) was met.
+//!
+//! ## The way of the data
+//!
+//! ```text
+//! scenario file -> Plan -> trial on a Cluster -> Timeline -> Judge -> TrialResult -> RunResult -> reports
+//!                            |  fault injects       ^ observations only
+//!                            |  watch -> Index -> detectors -> findings -> healer -> actions
+//! ```
+//!
+//! 1. [`scenario`] reads YAML into a [`scenario::Plan`]: parameters replaced, manifests read, every default filled in.
+//!    Whatever is wrong in any file is reported in one go, with positions; nothing that is wrong is ever tried.
+//! 2. [`cluster`] gives a `kube::Client`, a clock and a fingerprint, whatever is behind it. Nothing else asks whether a
+//!    cluster is simulated. [`sim`] is the embedded one: a Kubernetes on tokio's paused clock that knows nothing of us.
+//! 3. [`engine`] runs each trial on a thread and a runtime of its own, in a namespace of its own: apply, steady state,
+//!    baseline, fault, watching, restoration. Everything that it sees or does becomes an [`observe::Observation`], is written
+//!    to the timeline's file at once, and is given to the judge.
+//! 4. [`measure::Judge`] is a pure fold over observations. The engine asks it live whether the trial is decided;
+//!    `comeback judge` feeds it the saved file. There is one judge, so live and later verdicts cannot differ.
+//! 5. [`detect`] and the decisions of [`heal`] are pure functions of the [`observe::Index`], which is folded from the same
+//!    observations. The healer sees findings, index and policy, never the scenario's fault or the expected cause.
+//! 6. [`report`] turns results into text; it sees no cluster and no timeline.
+//!
+//! ## What guards against a false green
+//!
+//! - The API's acceptance of a fault is never its effect. Without a seen effect a trial is `invalid`, and says nothing.
+//! - Recovery is the *start* of a stretch that lasted for a whole hold. A restart breaks a hold even if the pod never shows
+//!   `Ready=False`, and the hold is stretched to twice the longest run that ended (`measure::breaks`).
+//! - Observations are numbered. A gap, or a timeline without its end, is an `error`: losing one never makes a verdict better.
+//! - The baseline is taken after the steady state and before the fault; fewer replicas, lower limits or other images at the
+//!   end are `regressed` (`measure::invariant`).
+//! - What the embedded cluster cannot do faithfully reaches the trial through [`sim::limits::Limits`]: a construct that the
+//!   interpreter does not know makes it an `error`, an image whose program is unknown makes it `skipped`.
+//! - The result file says `complete: false` until its last, atomic write, and one fold over all trials decides the exit code.
+//!
+//! ## Where this differs from the design page
+//!
+//! - The judge is incremental: `measure(timeline)` is its fold. So the engine needs no second notion of "recovered".
+//! - The timeline carries sequence numbers, by which lost observations are noticed.
+//! - `selector` stands at the top, because language, harness and simulation all speak label selectors.
+//!
+//! ## Time
+//!
+//! Durations are measured with tokio's monotonic clock at the receipt of an observation; the server's own stamps (1 s
+//! resolution) stand beside them. The wall clock is read by the command line alone, for the run's id and the report's head.
 
 pub mod cluster;
 pub mod detect;
