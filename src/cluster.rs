@@ -1,6 +1,15 @@
 //! Clusters: where a trial runs. A [`Cluster`] is chosen once per run; each trial opens a [`Session`] of its own on it.
 //! Nothing outside this module and `sim` asks whether a cluster is simulated.
 
+pub mod context;
+pub mod embedded;
+mod fingerprint;
+pub mod kind;
+pub mod kinds;
+pub mod request;
+pub mod select;
+pub mod wait;
+
 use crate::measure::result::ClusterInfo;
 use crate::scenario::model::Need;
 use crate::sim::limits::Limits;
@@ -21,6 +30,14 @@ pub trait Cluster: Send + Sync + std::fmt::Debug {
 
     /// Opens a session for one trial; called inside that trial's own current-thread runtime.
     fn open<'a>(&'a self, trial: &'a TrialContext) -> futures::future::BoxFuture<'a, Result<Session, ClusterError>>;
+
+    /// Removes what connecting created (a kind cluster). Blocking, outside of asynchronous runtimes; a second call does nothing.
+    ///
+    /// # Errors
+    /// It could not be removed: something of ours is left behind.
+    fn close(&self) -> Result<(), ClusterError> {
+        Ok(())
+    }
 }
 
 /// What a session needs to know of its trial.
@@ -86,4 +103,24 @@ impl TrialClock {
 pub struct ClusterError {
     /// What failed, where, and what to do next.
     pub message: String,
+}
+
+impl ClusterError {
+    /// An error with its message.
+    #[must_use]
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into() }
+    }
+}
+
+/// Runs a future on a runtime of its own, for the few requests outside of trials. Must not be called inside a runtime.
+///
+/// # Errors
+/// The runtime cannot be made.
+pub fn block_on<F: Future>(future: F) -> Result<F::Output, ClusterError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| ClusterError::new(format!("no asynchronous runtime could be started: {error}")))?;
+    Ok(runtime.block_on(future))
 }

@@ -1,6 +1,13 @@
 //! The engine: runs plans on a cluster, trial by trial, and tells reports what happens through [`RunEvent`].
 //! Measurement and judgement are `measure`'s; what is printed is `report`'s.
 
+pub mod apply;
+pub mod baseline;
+pub mod cleanup;
+pub mod labels;
+pub mod ledger;
+pub mod namespace;
+
 use crate::cluster::Cluster;
 use crate::event::RunEvent;
 use crate::measure::result::RunResult;

@@ -4,6 +4,7 @@
 pub mod evaluate;
 pub mod index;
 pub mod timeline;
+pub mod watch;
 
 pub use index::Index;
 pub use timeline::{Fact, Observation, Timeline};

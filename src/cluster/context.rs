@@ -1,0 +1,217 @@
+//! A cluster behind a kubeconfig context: found, guarded against production, asked what it is, and connected to per trial.
+//! `kind` uses the same with a kubeconfig of its own.
+
+use super::fingerprint;
+use super::request::{RequestError, retried};
+use super::{Cluster, ClusterError, Session, TrialClock, TrialContext};
+use crate::measure::result::ClusterInfo;
+use crate::scenario::model::Need;
+use crate::sim::limits::Limits;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A connection that is not made by then is not made at all.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longer than the minute between two bookmarks of an idle watch, so that only dead connections are cut.
+const READ_TIMEOUT: Duration = Duration::from_secs(75);
+/// How long a server may take to show that it is there.
+const REACHABLE_WITHIN: Duration = Duration::from_secs(10);
+
+/// A real cluster.
+#[derive(Clone, Debug)]
+pub struct Context {
+    config: kube::Config,
+    info: ClusterInfo,
+    capabilities: Vec<Need>,
+}
+
+impl Context {
+    /// Connects to a context of the user's kubeconfig (`$KUBECONFIG`, else `~/.kube/config`); the current one without a name.
+    /// A context whose name or server matches `prod` is refused unless it is among `allowed`. Blocking.
+    ///
+    /// # Errors
+    /// No kubeconfig, unknown or refused context, unreachable server, refused credentials; each says what to do.
+    pub fn connect(name: Option<&str>, allowed: &[String]) -> Result<Self, ClusterError> {
+        let kubeconfig = Kubeconfig::read().map_err(|error| {
+            ClusterError::new(format!(
+                "no usable kubeconfig: {error}. Set KUBECONFIG or write ~/.kube/config, or run on the embedded cluster with `--cluster embedded`"
+            ))
+        })?;
+        let name = choose(&kubeconfig, name)?;
+        refuse_production(&kubeconfig, &name, allowed)?;
+        Self::from_kubeconfig(kubeconfig, &name, "context", &name)
+    }
+
+    /// Connects to one context of a given kubeconfig. Blocking.
+    pub(super) fn from_kubeconfig(
+        kubeconfig: Kubeconfig,
+        context: &str,
+        provider: &str,
+        name: &str,
+    ) -> Result<Self, ClusterError> {
+        super::block_on(async {
+            let options = KubeConfigOptions { context: Some(context.to_owned()), ..KubeConfigOptions::default() };
+            let mut config = kube::Config::from_custom_kubeconfig(kubeconfig, &options)
+                .await
+                .map_err(|error| ClusterError::new(format!("context {context:?} of the kubeconfig cannot be used: {error}")))?;
+            config.connect_timeout = Some(CONNECT_TIMEOUT);
+            config.read_timeout = Some(READ_TIMEOUT);
+            config.reset_reader_on_write = true;
+            // Our own retries have deadlines and no jitter; the client's would hide outages that we measure.
+            config.default_retry = false;
+            let server = config.cluster_url.to_string();
+            let client = client_of(&config, context)?;
+            let version = retried("asking for its version", REACHABLE_WITHIN, || client.apiserver_version())
+                .await
+                .map_err(|error| unreachable_server(context, &server, &error))?;
+            let (fingerprint, capabilities) = fingerprint::of(&client, &version.git_version).await;
+            let info = ClusterInfo { provider: provider.to_owned(), name: name.to_owned(), fingerprint };
+            Ok(Self { config, info, capabilities })
+        })?
+    }
+}
+
+impl Cluster for Context {
+    fn info(&self) -> ClusterInfo {
+        self.info.clone()
+    }
+
+    fn capabilities(&self) -> Vec<Need> {
+        self.capabilities.clone()
+    }
+
+    fn is_virtual_time(&self) -> bool {
+        false
+    }
+
+    fn open<'a>(&'a self, _trial: &'a TrialContext) -> BoxFuture<'a, Result<Session, ClusterError>> {
+        async move {
+            let client = client_of(&self.config, &self.info.name)?;
+            let clock = TrialClock::starting_at(wall_clock());
+            Ok(Session { client, clock, limits: Limits::default(), guard: Arc::new(()) })
+        }
+        .boxed()
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a real cluster's trials begin at the wall clock's time")]
+fn wall_clock() -> jiff::Timestamp {
+    jiff::Timestamp::now()
+}
+
+fn client_of(config: &kube::Config, name: &str) -> Result<kube::Client, ClusterError> {
+    kube::Client::try_from(config.clone()).map_err(|error| {
+        let error = RequestError::new("making a client", &error);
+        ClusterError::new(format!("context {name:?} cannot be used: {}", error.message))
+    })
+}
+
+/// The context that is asked for, else the current one.
+fn choose(kubeconfig: &Kubeconfig, name: Option<&str>) -> Result<String, ClusterError> {
+    let mut known: Vec<_> = kubeconfig.contexts.iter().map(|context| context.name.as_str()).collect();
+    known.sort_unstable();
+    let listed = if known.is_empty() { "it has none".to_owned() } else { format!("it has {}", known.join(", ")) };
+    let Some(name) = name.or(kubeconfig.current_context.as_deref()).filter(|name| !name.is_empty()) else {
+        return Err(ClusterError::new(format!(
+            "the kubeconfig has no current context ({listed}); name one with `--cluster context:NAME`"
+        )));
+    };
+    if known.contains(&name) {
+        return Ok(name.to_owned());
+    }
+    let near = known.iter().max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
+    let hint = near
+        .filter(|near| strsim::jaro_winkler(near, name) > 0.85)
+        .map_or(String::new(), |near| format!("; did you mean {near}?"));
+    Err(ClusterError::new(format!("the kubeconfig has no context {name:?} ({listed}){hint}")))
+}
+
+/// Refuses what looks like production, unless it was named on purpose.
+fn refuse_production(kubeconfig: &Kubeconfig, name: &str, allowed: &[String]) -> Result<(), ClusterError> {
+    if allowed.iter().any(|context| context == name) {
+        return Ok(());
+    }
+    let cluster = kubeconfig.contexts.iter().find(|context| context.name == name).and_then(|context| context.context.as_ref());
+    let cluster = cluster.map_or("", |context| context.cluster.as_str());
+    let server = kubeconfig
+        .clusters
+        .iter()
+        .find(|known| known.name == cluster)
+        .and_then(|known| known.cluster.as_ref()?.server.as_deref());
+    let looks = |text: &str| text.to_ascii_lowercase().contains("prod");
+    if looks(name) || server.is_some_and(looks) {
+        return Err(ClusterError::new(format!(
+            "context {name:?} (server {}) looks like production: comeback breaks workloads on purpose. If you mean it, add `--allow-context {name}`",
+            server.unwrap_or("unknown")
+        )));
+    }
+    Ok(())
+}
+
+fn unreachable_server(context: &str, server: &str, error: &RequestError) -> ClusterError {
+    ClusterError::new(match error.code {
+        401 => format!(
+            "the server of context {context:?} ({server}) refused the credentials: token expired? Log in again (on OpenShift: `oc login`)"
+        ),
+        403 => format!("the user of context {context:?} may not use {server}: {}", error.message),
+        0 => format!(
+            "the server of context {context:?} ({server}) cannot be reached: {}. Is the cluster running, and a VPN or proxy needed?",
+            error.message
+        ),
+        _ => format!("the server of context {context:?} ({server}) does not work: {}", error.message),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONFIG: &str = "
+apiVersion: v1
+kind: Config
+current-context: dev
+clusters:
+- { name: a, cluster: { server: 'https://dev.example:6443' } }
+- { name: b, cluster: { server: 'https://api.PROD.example:6443' } }
+contexts:
+- { name: dev, context: { cluster: a, user: u } }
+- { name: shop, context: { cluster: b, user: u } }
+- { name: my-prod, context: { cluster: a, user: u } }
+users:
+- { name: u, user: {} }
+";
+
+    fn kubeconfig() -> Kubeconfig {
+        Kubeconfig::from_yaml(CONFIG).unwrap()
+    }
+
+    #[test]
+    fn the_current_context_is_the_default_and_unknown_ones_are_listed() {
+        assert_eq!(choose(&kubeconfig(), None).unwrap(), "dev");
+        assert_eq!(choose(&kubeconfig(), Some("shop")).unwrap(), "shop");
+        let message = choose(&kubeconfig(), Some("my-prd")).unwrap_err().message;
+        insta::assert_snapshot!(message, @r#"the kubeconfig has no context "my-prd" (it has dev, my-prod, shop); did you mean my-prod?"#);
+    }
+
+    #[test]
+    fn production_by_name_or_server_needs_permission() {
+        let config = kubeconfig();
+        assert!(refuse_production(&config, "dev", &[]).is_ok());
+        for name in ["shop", "my-prod"] {
+            let message = refuse_production(&config, name, &[]).unwrap_err().message;
+            assert!(message.contains(&format!("--allow-context {name}")), "{message}");
+            assert!(refuse_production(&config, name, &["dev".to_owned()]).is_err());
+            assert!(refuse_production(&config, name, &[name.to_owned()]).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_server_that_is_not_there_is_named() {
+        let yaml = CONFIG.replace("https://dev.example:6443", "https://127.0.0.1:9");
+        let error = Context::from_kubeconfig(Kubeconfig::from_yaml(&yaml).unwrap(), "dev", "context", "dev").unwrap_err();
+        assert!(error.message.contains("https://127.0.0.1:9") && error.message.contains("cannot be reached"), "{error}");
+    }
+}

@@ -1,0 +1,122 @@
+//! What a real cluster is and can do, asked once: version, nodes, kubelets, back-off cap, permissions that scenarios need.
+//! What may not be asked is left out, never guessed.
+
+use super::request::retried;
+use crate::measure::result::Fingerprint;
+use crate::scenario::model::Need;
+use k8s_openapi::api::authorization::v1::SelfSubjectAccessReview;
+use k8s_openapi::api::core::v1::Node;
+use kube::api::{Api, ListParams, PostParams};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+const ASK_WITHIN: Duration = Duration::from_secs(5);
+
+/// The fingerprint and the capabilities of the cluster behind a client.
+pub(super) async fn of(client: &kube::Client, version: &str) -> (Fingerprint, Vec<Need>) {
+    let mut fingerprint = Fingerprint { kubernetes: version.to_owned(), ..Fingerprint::default() };
+    let mut capabilities = Vec::new();
+    let nodes = retried("listing nodes", ASK_WITHIN, || {
+        let nodes: Api<Node> = Api::all(client.clone());
+        async move { nodes.list(&ListParams::default()).await }
+    })
+    .await;
+    if let Ok(nodes) = nodes {
+        fingerprint.nodes = nodes.items.len();
+        if nodes.items.iter().filter(|node| takes_pods(node)).count() >= 2 {
+            capabilities.push(Need::MultiNode);
+        }
+        let mut told = |name: &str, of: fn(&k8s_openapi::api::core::v1::NodeSystemInfo) -> &String| {
+            let values: BTreeSet<_> = nodes
+                .items
+                .iter()
+                .filter_map(|node| Some(of(node.status.as_ref()?.node_info.as_ref()?).as_str()))
+                .filter(|value| !value.is_empty())
+                .collect();
+            if !values.is_empty() {
+                fingerprint.properties.insert(name.to_owned(), values.into_iter().collect::<Vec<_>>().join(", "));
+            }
+        };
+        told("kubelet", |info| &info.kubelet_version);
+        told("containerRuntime", |info| &info.container_runtime_version);
+        told("kernel", |info| &info.kernel_version);
+        let first = nodes.items.iter().find(|node| takes_pods(node)).and_then(|node| node.metadata.name.as_deref());
+        if let Some(cap) = back_off_cap(client, first.unwrap_or_default()).await {
+            fingerprint.properties.insert("crashLoopBackOffCap".to_owned(), cap);
+        }
+    } else {
+        fingerprint.properties.insert("nodes".to_owned(), "may not be listed".to_owned());
+    }
+    if may_exec(client).await {
+        capabilities.push(Need::Exec);
+    }
+    (fingerprint, capabilities)
+}
+
+/// Whether pods without tolerations can be scheduled on a node.
+fn takes_pods(node: &Node) -> bool {
+    let Some(spec) = &node.spec else { return true };
+    !spec.unschedulable.unwrap_or(false) && spec.taints.iter().flatten().all(|taint| taint.effect == "PreferNoSchedule")
+}
+
+/// The longest crash-loop back-off, from the kubelet's own configuration; it needs the permission `nodes/proxy`.
+async fn back_off_cap(client: &kube::Client, node: &str) -> Option<String> {
+    let uri = format!("/api/v1/nodes/{node}/proxy/configz");
+    let answer: Value = retried("reading the kubelet's configuration", ASK_WITHIN, || async {
+        let request = http::Request::get(&uri).body(Vec::new()).map_err(kube::Error::HttpError)?;
+        client.request(request).await
+    })
+    .await
+    .ok()?;
+    cap_from(&answer)
+}
+
+fn cap_from(configz: &Value) -> Option<String> {
+    let kubelet = configz.get("kubeletconfig")?;
+    if let Some(cap) = kubelet.pointer("/crashLoopBackOff/maxContainerRestartPeriod").and_then(Value::as_str) {
+        return Some(cap.to_owned());
+    }
+    let reduced = kubelet.pointer("/featureGates/ReduceDefaultCrashLoopBackOffDecay").and_then(Value::as_bool).unwrap_or(false);
+    Some(if reduced { "1m0s" } else { "5m0s" }.to_owned())
+}
+
+async fn may_exec(client: &kube::Client) -> bool {
+    let asked = json!({
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "metadata": {},
+        "spec": { "resourceAttributes": { "verb": "create", "resource": "pods", "subresource": "exec" } },
+    });
+    let Ok(review) = serde_json::from_value::<SelfSubjectAccessReview>(asked) else { return false };
+    let reviews: Api<SelfSubjectAccessReview> = Api::all(client.clone());
+    let parameters = PostParams::default();
+    retried("asking for permissions", ASK_WITHIN, || reviews.create(&parameters, &review))
+        .await
+        .is_ok_and(|review| review.status.is_some_and(|status| status.allowed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(spec: Value) -> Node {
+        serde_json::from_value(json!({ "metadata": { "name": "n" }, "spec": spec })).unwrap()
+    }
+
+    #[test]
+    fn tainted_and_cordoned_nodes_take_no_pods() {
+        assert!(takes_pods(&node(json!({}))));
+        assert!(takes_pods(&node(json!({ "taints": [{ "key": "a", "effect": "PreferNoSchedule" }] }))));
+        assert!(!takes_pods(&node(json!({ "taints": [{ "key": "a", "effect": "NoSchedule" }] }))));
+        assert!(!takes_pods(&node(json!({ "unschedulable": true }))));
+    }
+
+    #[test]
+    fn the_cap_is_the_kubelets_own_or_its_default() {
+        assert_eq!(cap_from(&json!({ "kubeletconfig": {} })).unwrap(), "5m0s");
+        let set = json!({ "kubeletconfig": { "crashLoopBackOff": { "maxContainerRestartPeriod": "30s" } } });
+        assert_eq!(cap_from(&set).unwrap(), "30s");
+        assert_eq!(cap_from(&json!({ "error": 1 })), None);
+    }
+}

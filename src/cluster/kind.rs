@@ -1,0 +1,202 @@
+//! A kind cluster: used if it exists, else created with the `kind` CLI and removed again.
+//! Blocking: called outside of asynchronous runtimes. The user's kubeconfig and current context are never touched.
+
+use super::context::Context;
+use super::{Cluster, ClusterError, Session, TrialContext};
+use crate::engine::ledger::{self, Entry, Ledger};
+use crate::measure::result::ClusterInfo;
+use crate::scenario::model::Need;
+use futures::future::BoxFuture;
+use kube::config::Kubeconfig;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+/// The cluster's name when none is given.
+pub const DEFAULT_NAME: &str = "comeback";
+
+/// A kind cluster, removed on [`Cluster::close`] (or when dropped) if it was created here.
+#[derive(Debug)]
+pub struct Kind {
+    context: Context,
+    created: Mutex<Option<Created>>,
+}
+
+/// What has to be removed.
+#[derive(Debug)]
+struct Created {
+    name: String,
+    ledger: Option<Ledger>,
+}
+
+impl Kind {
+    /// Uses the kind cluster `name`, or creates it (from `image`, if given) and notes that in the ledger first. Blocking.
+    ///
+    /// # Errors
+    /// `kind` or docker is missing or fails: with the tool's last words and what to install.
+    pub fn connect(name: &str, image: Option<&str>, ledger: Option<&Ledger>) -> Result<Self, ClusterError> {
+        let known = run(&["get", "clusters"], name)?;
+        let exists = known.lines().any(|line| line.trim() == name);
+        let mut created = None;
+        if !exists {
+            if let Some(ledger) = ledger {
+                ledger.append(&Entry::KindCreated { name: name.to_owned() }).map_err(|error| {
+                    ClusterError::new(format!("the ledger {} cannot be written: {error}", ledger.path().display()))
+                })?;
+            }
+            // From here on it is removed however this ends.
+            created = Some(Created { name: name.to_owned(), ledger: ledger.cloned() });
+            if let Err(error) = create(name, image) {
+                let leftover = created.take().and_then(|created| created.remove().err());
+                return Err(match leftover {
+                    Some(leftover) => ClusterError::new(format!("{error}. And then: {leftover}")),
+                    None => error,
+                });
+            }
+        }
+        let guard = Mutex::new(created);
+        let connected = run(&["get", "kubeconfig", "--name", name], name).and_then(|yaml| {
+            let kubeconfig = Kubeconfig::from_yaml(&yaml).map_err(|error| {
+                ClusterError::new(format!("`kind get kubeconfig --name {name}` printed no kubeconfig: {error}"))
+            })?;
+            let context = format!("kind-{name}");
+            Context::from_kubeconfig(kubeconfig, &context, "kind", &context)
+        });
+        match connected {
+            Ok(context) => Ok(Self { context, created: guard }),
+            Err(error) => {
+                remove(&guard)?;
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Cluster for Kind {
+    fn info(&self) -> ClusterInfo {
+        self.context.info()
+    }
+
+    fn capabilities(&self) -> Vec<Need> {
+        self.context.capabilities()
+    }
+
+    fn is_virtual_time(&self) -> bool {
+        false
+    }
+
+    fn open<'a>(&'a self, trial: &'a TrialContext) -> BoxFuture<'a, Result<Session, ClusterError>> {
+        self.context.open(trial)
+    }
+
+    fn close(&self) -> Result<(), ClusterError> {
+        remove(&self.created)
+    }
+}
+
+impl Drop for Kind {
+    fn drop(&mut self) {
+        if let Err(error) = remove(&self.created) {
+            tracing::error!("{error}");
+        }
+    }
+}
+
+fn remove(created: &Mutex<Option<Created>>) -> Result<(), ClusterError> {
+    let created = created.lock().unwrap_or_else(PoisonError::into_inner).take();
+    created.map_or(Ok(()), |created| created.remove())
+}
+
+impl Created {
+    fn remove(self) -> Result<(), ClusterError> {
+        delete(&self.name)?;
+        if let Some(ledger) = &self.ledger {
+            ledger.append(&Entry::KindRemoved { name: self.name.clone() }).map_err(|error| {
+                ClusterError::new(format!("the ledger {} cannot be written: {error}", ledger.path().display()))
+            })?;
+        }
+        Ok(())
+    }
+}
+
+fn create(name: &str, image: Option<&str>) -> Result<(), ClusterError> {
+    let own = tempfile::NamedTempFile::new()
+        .map_err(|error| ClusterError::new(format!("no temporary file for the kubeconfig of kind cluster {name}: {error}")))?;
+    let path = own.path().to_string_lossy().into_owned();
+    let mut arguments = vec!["create", "cluster", "--name", name, "--kubeconfig", &path, "--wait", "2m"];
+    if let Some(image) = image {
+        arguments.extend(["--image", image]);
+    }
+    run(&arguments, name).map(|_| ())
+}
+
+/// Deletes a kind cluster; one that does not exist is no error. Blocking.
+///
+/// # Errors
+/// `kind` is missing or fails.
+pub fn delete(name: &str) -> Result<(), ClusterError> {
+    let own = tempfile::NamedTempFile::new()
+        .map_err(|error| ClusterError::new(format!("no temporary file for the kubeconfig of kind cluster {name}: {error}")))?;
+    let path = own.path().to_string_lossy().into_owned();
+    run(&["delete", "cluster", "--name", name, "--kubeconfig", &path], name).map(|_| ())
+}
+
+/// Deletes the kind clusters that the ledger still lists as created; their names. Blocking.
+///
+/// # Errors
+/// The ledger cannot be read or written, or `kind` fails.
+pub fn delete_outstanding(ledger: &Ledger) -> Result<Vec<String>, ClusterError> {
+    let failed = |error| ClusterError::new(format!("the ledger {} cannot be used: {error}", ledger.path().display()));
+    let names = ledger::outstanding_kind_clusters(&ledger.read().map_err(failed)?);
+    for name in &names {
+        Created { name: name.clone(), ledger: Some(ledger.clone()) }.remove()?;
+    }
+    Ok(names)
+}
+
+/// Runs `kind` and returns what it printed on stdout.
+fn run(arguments: &[&str], cluster: &str) -> Result<String, ClusterError> {
+    let shown = arguments.join(" ");
+    let output = duct::cmd("kind", arguments).stdin_null().stdout_capture().stderr_capture().unchecked().run();
+    let output = output.map_err(|error| {
+        ClusterError::new(if error.kind() == std::io::ErrorKind::NotFound {
+            format!(
+                "`kind` is not installed (needed for `--cluster kind:{cluster}`): install kind and docker, see https://kind.sigs.k8s.io, or run with `--cluster embedded`"
+            )
+        } else {
+            format!("`kind {shown}` could not be started: {error}")
+        })
+    })?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    Err(ClusterError::new(explain(&shown, &String::from_utf8_lossy(&output.stderr))))
+}
+
+/// What went wrong with `kind`, from what it wrote.
+fn explain(command: &str, stderr: &str) -> String {
+    let mut lines: Vec<_> = stderr.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let tail = lines.split_off(lines.len().saturating_sub(3)).join(" / ");
+    let hint = if stderr.contains("Cannot connect to the Docker daemon") {
+        ". Start docker, or run with `--cluster embedded`"
+    } else if stderr.contains("executable file not found") || stderr.contains("failed to find provider") {
+        ". Install docker (or podman), or run with `--cluster embedded`"
+    } else {
+        ""
+    };
+    format!("`kind {command}` failed: {tail}{hint}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_say_what_to_install() {
+        let text = explain(
+            "get clusters",
+            "ERROR: failed to list clusters: command \"docker ps\" failed\n\nCannot connect to the Docker daemon at unix:///x. Is it running?\n",
+        );
+        insta::assert_snapshot!(text, @r#"`kind get clusters` failed: ERROR: failed to list clusters: command "docker ps" failed / Cannot connect to the Docker daemon at unix:///x. Is it running?. Start docker, or run with `--cluster embedded`"#);
+        assert!(explain("get clusters", "exec: \"docker\": executable file not found in $PATH").contains("Install docker"));
+    }
+}

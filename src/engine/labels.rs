@@ -1,0 +1,54 @@
+//! The labels and annotations by which comeback knows its own objects again.
+//! Names of namespaces are made in `namespace`.
+
+/// The field manager of every write.
+pub const FIELD_MANAGER: &str = "comeback";
+/// Label: the run's id.
+pub const RUN: &str = "comeback.dev/run";
+/// Label: the scenario's name, as far as a label value can hold it.
+pub const SCENARIO: &str = "comeback.dev/scenario";
+/// Label: the trial's index.
+pub const TRIAL: &str = "comeback.dev/trial";
+/// Annotation: comeback's version.
+pub const VERSION: &str = "comeback.dev/version";
+
+/// Text made fit for a DNS label: lower case letters, digits and inner hyphens, at most `longest` characters.
+#[must_use]
+pub fn dns_label(text: &str, longest: usize) -> String {
+    let mut label = String::new();
+    for c in text.chars() {
+        let c = c.to_ascii_lowercase();
+        if c.is_ascii_alphanumeric() {
+            label.push(c);
+        } else if !label.is_empty() && !label.ends_with('-') {
+            label.push('-');
+        }
+        if label.len() == longest {
+            break;
+        }
+    }
+    label.trim_end_matches('-').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn names_stay_readable() {
+        assert_eq!(dns_label("Crash_loop[replicas=3]", 40), "crash-loop-replicas-3");
+        assert_eq!(dns_label("--x--", 40), "x");
+        assert_eq!(dns_label("abc-def", 4), "abc");
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_becomes_a_label(text in ".*", longest in 1usize..63) {
+            let label = dns_label(&text, longest);
+            prop_assert!(label.len() <= longest);
+            prop_assert!(label.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'));
+            prop_assert!(!label.starts_with('-') && !label.ends_with('-'));
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! A trial's namespace: named, created with the run's labels, made usable, and removed so that its end is verified.
+//! What is applied inside is `apply`'s; removing after a crash is `cleanup`'s.
+
+use super::labels::{self, dns_label};
+use crate::cluster::kinds::Kind;
+use crate::cluster::request::{REQUEST_BUDGET, RequestError, retried};
+use crate::cluster::wait;
+use crate::observe::timeline::Reference;
+use crate::sim::random::Random;
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, PostParams, Preconditions};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// How long the default service account may take: pods are refused before.
+const USABLE_WITHIN: Duration = Duration::from_secs(30);
+/// How long removing a namespace may take before it counts as left behind.
+pub const REMOVED_WITHIN: Duration = Duration::from_secs(120);
+/// Grace of the namespace's pods at removal, in seconds.
+const POD_GRACE: u32 = 1;
+
+/// What a trial's namespace is called and labelled by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity<'a> {
+    /// The run's label value.
+    pub run: &'a str,
+    /// The scenario's name.
+    pub scenario: &'a str,
+    /// The trial's index.
+    pub trial: u32,
+    /// The trial's seed.
+    pub seed: u64,
+}
+
+impl Identity<'_> {
+    /// `cb-<scenario>-<trial>-<5 letters>`: the letters depend on run, scenario, trial and seed.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let entity = format!("{}/{}", self.run, self.scenario);
+        let suffix = Random::new(self.seed).suffix(&entity, "namespace", u64::from(self.trial), 5);
+        format!("cb-{}-{}-{suffix}", dns_label(self.scenario, 40), self.trial)
+    }
+
+    fn object(&self) -> Value {
+        json!({
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {
+                "name": self.name(),
+                "labels": {
+                    labels::RUN: dns_label(self.run, 63),
+                    labels::SCENARIO: dns_label(self.scenario, 63),
+                    labels::TRIAL: self.trial.to_string(),
+                },
+                "annotations": { labels::VERSION: env!("CARGO_PKG_VERSION") },
+            },
+        })
+    }
+}
+
+/// The namespaces of a cluster.
+pub(super) fn namespaces(client: &kube::Client) -> Result<Api<DynamicObject>, RequestError> {
+    Ok(own_kind("Namespace")?.api(client, ""))
+}
+
+pub(super) fn own_kind(kind: &str) -> Result<Kind, RequestError> {
+    Kind::known(None, kind).ok_or_else(|| RequestError::of("looking up a kind", format!("{kind} is not in the table")))
+}
+
+/// Creates the trial's namespace and waits until pods can be created in it.
+///
+/// # Errors
+/// The server's refusal; a namespace of that name that is not this trial's; no default service account in time.
+pub async fn create(client: &kube::Client, identity: &Identity<'_>) -> Result<Reference, RequestError> {
+    let name = identity.name();
+    let what = format!("creating namespace {name}");
+    let object: DynamicObject =
+        serde_json::from_value(identity.object()).map_err(|error| RequestError::of(&what, error.to_string()))?;
+    let api = namespaces(client)?;
+    let parameters = PostParams { field_manager: Some(labels::FIELD_MANAGER.to_owned()), ..PostParams::default() };
+    let created = match retried(&what, REQUEST_BUDGET, || api.create(&parameters, &object)).await {
+        Ok(created) => created,
+        Err(error) if error.is_already_there() => {
+            // An earlier attempt of this very request may have been carried out without its answer reaching us.
+            let present = retried(&what, REQUEST_BUDGET, || api.get(&name)).await?;
+            if present.metadata.labels != object.metadata.labels || present.metadata.deletion_timestamp.is_some() {
+                return Err(RequestError { message: format!("{}; it is not this trial's", error.message), ..error });
+            }
+            present
+        }
+        Err(error) => return Err(error),
+    };
+    let accounts = own_kind("ServiceAccount")?.api(client, &name);
+    if !wait::until(&accounts, "default", USABLE_WITHIN, |account| account.is_some()).await? {
+        return Err(RequestError::of(
+            &what,
+            format!(
+                "it has no default service account after {} s; does the cluster's controller manager run?",
+                USABLE_WITHIN.as_secs()
+            ),
+        ));
+    }
+    let uid = created.metadata.uid.unwrap_or_default();
+    Ok(Reference { kind: "Namespace".to_owned(), namespace: String::new(), name, uid })
+}
+
+/// Removes a namespace that was created here, pods with a grace of 1 s, and waits until it is gone.
+/// What is still there after `within` is returned, never an error: the caller reports it as left behind.
+pub async fn remove(client: &kube::Client, namespace: &Reference, within: Duration) -> Vec<Reference> {
+    match try_remove(client, namespace, within).await {
+        Ok(true) => Vec::new(),
+        Ok(false) => {
+            let mut left = vec![namespace.clone()];
+            left.extend(pods_in(client, &namespace.name).await.unwrap_or_default());
+            left
+        }
+        Err(error) => {
+            tracing::warn!("{error}");
+            vec![namespace.clone()]
+        }
+    }
+}
+
+async fn try_remove(client: &kube::Client, namespace: &Reference, within: Duration) -> Result<bool, RequestError> {
+    let name = &namespace.name;
+    let what = format!("removing namespace {name}");
+    let api = namespaces(client)?;
+    let uid = Some(namespace.uid.clone()).filter(|uid| !uid.is_empty());
+    let preconditions = uid.map(|uid| Preconditions { uid: Some(uid), resource_version: None });
+    let parameters = DeleteParams { preconditions, ..DeleteParams::background() };
+    // The namespace first: from then on nothing in it is created anew, so pods that end stay away.
+    match retried(&what, REQUEST_BUDGET, || api.delete(name, &parameters)).await {
+        Ok(_) => {}
+        Err(error) if error.is_not_found() => return Ok(true),
+        // Ours is gone: what has its name now is somebody else's, or it is already on its way out.
+        Err(error) if error.is_conflict() => {
+            let present = retried(&what, REQUEST_BUDGET, || api.get_opt(name)).await?;
+            match present {
+                Some(present) if present.metadata.uid.as_deref() == Some(namespace.uid.as_str()) => {}
+                _ => return Ok(true),
+            }
+        }
+        Err(error) => return Err(error),
+    }
+    let pods = own_kind("Pod")?.api(client, name);
+    let hurried = DeleteParams { grace_period_seconds: Some(POD_GRACE), ..DeleteParams::background() };
+    for pod in pods_in(client, name).await? {
+        match retried(&what, REQUEST_BUDGET, || pods.delete(&pod.name, &hurried)).await {
+            Err(error) if !error.is_not_found() && !error.is_conflict() => return Err(error),
+            _ => {}
+        }
+    }
+    let own = namespace.uid.as_str();
+    let gone = |present: Option<&DynamicObject>| {
+        present.is_none_or(|present| !own.is_empty() && present.metadata.uid.as_deref() != Some(own))
+    };
+    wait::until(&api, name, within, gone).await
+}
+
+/// The pods of a namespace, by name.
+async fn pods_in(client: &kube::Client, namespace: &str) -> Result<Vec<Reference>, RequestError> {
+    let pods = own_kind("Pod")?.api(client, namespace);
+    let what = format!("listing pods of {namespace}");
+    let listed = retried(&what, REQUEST_BUDGET, || {
+        let pods = pods.clone();
+        async move { pods.list(&ListParams::default()).await }
+    })
+    .await?;
+    let mut found: Vec<_> = listed
+        .items
+        .into_iter()
+        .map(|pod| Reference {
+            kind: "Pod".to_owned(),
+            namespace: namespace.to_owned(),
+            name: pod.metadata.name.unwrap_or_default(),
+            uid: pod.metadata.uid.unwrap_or_default(),
+        })
+        .collect();
+    found.sort();
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_fit_and_differ_by_every_part() {
+        let long = "a-scenario-with-a-very-long-name-that-goes-on-and-on[replicas=3]";
+        let identity = Identity { run: "20260101-abc", scenario: long, trial: 12, seed: 7 };
+        let name = identity.name();
+        assert!(name.len() <= 63 && name.starts_with("cb-a-scenario-with-a-very-long-name") && name.contains("-12-"), "{name}");
+        assert_eq!(name, identity.name());
+        for other in [
+            Identity { run: "20260101-abd", ..identity.clone() },
+            Identity { seed: 8, ..identity.clone() },
+            Identity { scenario: "other", ..identity.clone() },
+        ] {
+            assert_ne!(name.rsplit('-').next(), other.name().rsplit('-').next());
+        }
+    }
+}

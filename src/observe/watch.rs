@@ -1,0 +1,136 @@
+//! Watches of a trial's namespace: one per kind, resumed and relisted by themselves, delivering each new state once.
+//! What states mean is `index`'s; appending them to the timeline is the engine's.
+
+mod follow;
+mod redact;
+
+use crate::cluster::kinds;
+use crate::cluster::request::RequestError;
+use crate::observe::timeline::LogLine;
+use crate::scenario::{Condition, Fault, Plan};
+use futures::future::join_all;
+use kube::api::DynamicObject;
+use kube::discovery::ApiResource;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+
+pub use redact::observed;
+
+/// Kinds that every trial watches.
+const ALWAYS: &[&str] = &["Pod", "Event", "Deployment", "ReplicaSet", "ConfigMap", "Secret", "Service", "EndpointSlice"];
+
+/// A kind to watch.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct WatchedKind {
+    /// The kind.
+    pub kind: String,
+    /// Its apiVersion, where given.
+    pub api_version: Option<String>,
+}
+
+/// What a watch (or a followed log) delivers. The engine turns each into a fact of the timeline, in the order of arrival.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Seen {
+    /// An object in a state not seen before, managedFields removed, secret values replaced by their hashes.
+    Object(Arc<Value>),
+    /// An object is gone; its last state.
+    Deleted(Arc<Value>),
+    /// A watch had to list again: states may have been missed.
+    Relisted {
+        /// The kind.
+        kind: String,
+    },
+    /// A line of a container's log.
+    LogLine(LogLine),
+    /// A watch failed for good, or for too long: the trial is blind and becomes an `error`.
+    Failed {
+        /// What failed and why.
+        message: String,
+    },
+}
+
+/// Running watches; they stop when this is dropped.
+#[derive(Debug)]
+pub struct Watching {
+    /// The kinds watched, in order.
+    pub kinds: Vec<String>,
+    _tasks: JoinSet<()>,
+}
+
+/// The kinds that a plan's conditions and faults need, beside those that every trial watches.
+#[must_use]
+pub fn kinds_of(plan: &Plan) -> Vec<WatchedKind> {
+    let mut wanted = BTreeSet::new();
+    let steady = plan.steady.iter().flat_map(|steady| &steady.until);
+    let effect = plan.effect.until.iter().flatten();
+    for condition in steady.chain(effect).chain(&plan.recover.until) {
+        collect(condition, &mut wanted);
+    }
+    for fault in &plan.faults {
+        let (kind, api_version) = match fault {
+            Fault::Patch(patch) => (&patch.kind, &patch.api_version),
+            Fault::Delete(delete) => (&delete.kind, &delete.api_version),
+            _ => continue,
+        };
+        wanted.insert(WatchedKind { kind: kind.clone(), api_version: api_version.clone() });
+    }
+    let mut kinds: Vec<_> = ALWAYS.iter().map(|kind| WatchedKind { kind: (*kind).to_owned(), api_version: None }).collect();
+    kinds.extend(wanted.into_iter().filter(|wanted| !ALWAYS.contains(&wanted.kind.as_str())));
+    kinds.dedup_by(|a, b| a.kind == b.kind && (a.api_version.is_none() || b.api_version.is_none()));
+    kinds
+}
+
+fn collect(condition: &Condition, wanted: &mut BTreeSet<WatchedKind>) {
+    match condition {
+        Condition::Condition(status) => {
+            wanted.insert(WatchedKind { kind: status.kind.clone(), api_version: status.api_version.clone() });
+        }
+        Condition::Absent(absent) => {
+            wanted.insert(WatchedKind { kind: absent.kind.clone(), api_version: absent.api_version.clone() });
+        }
+        Condition::Any(inner) | Condition::All(inner) => inner.iter().for_each(|condition| collect(condition, wanted)),
+        Condition::Not(inner) => collect(inner, wanted),
+        _ => {}
+    }
+}
+
+/// Starts the watches and returns when each has delivered its first list (which is in `sink` by then).
+///
+/// # Errors
+/// A kind that the server does not serve or that may not be watched; a server that does not answer for 30 s.
+pub async fn start(
+    client: &kube::Client,
+    namespace: &str,
+    watched: &[WatchedKind],
+    sink: &mpsc::UnboundedSender<Seen>,
+) -> Result<Watching, RequestError> {
+    let mut tasks = JoinSet::new();
+    let mut firsts = Vec::new();
+    let mut kinds = Vec::new();
+    for watched in watched {
+        let kind = kinds::resolve(client, watched.api_version.as_deref(), &watched.kind).await?;
+        let (ready, first) = oneshot::channel();
+        kinds.push(kind.resource.kind.clone());
+        firsts.push(first);
+        tasks.spawn(follow::follow(kind.api(client, namespace), kind.resource, namespace.to_owned(), sink.clone(), ready));
+    }
+    for first in join_all(firsts).await {
+        first.map_err(|_| RequestError::of("starting watches", "a watch ended before its first list"))??;
+    }
+    Ok(Watching { kinds, _tasks: tasks })
+}
+
+/// An object as plain JSON with its kind (items of lists come without) and without managedFields.
+#[must_use]
+pub fn plain(mut object: DynamicObject, resource: &ApiResource) -> Value {
+    object.metadata.managed_fields = None;
+    let mut plain = serde_json::to_value(&object).unwrap_or_default();
+    if let Some(fields) = plain.as_object_mut() {
+        fields.insert("apiVersion".to_owned(), Value::from(resource.api_version.clone()));
+        fields.insert("kind".to_owned(), Value::from(resource.kind.clone()));
+    }
+    plain
+}

@@ -1,0 +1,263 @@
+//! One watch of one kind: a kube-rs watcher whose events become new states, ends, relists and, in the end, a failure.
+//! Deletions that fell into a gap are found by comparing lists.
+
+use super::redact::observed;
+use super::{Seen, plain};
+use crate::cluster::request::RequestError;
+use crate::cluster::wait::{may_recover, watch_error, with_pauses};
+use futures::{Stream, StreamExt};
+use kube::api::{Api, DynamicObject};
+use kube::discovery::ApiResource;
+use kube::runtime::watcher::{self, Event};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+/// A watch that fails for longer than this leaves the trial blind.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Errors further apart than this belong to different troubles: between them the watch ran, silently.
+const TROUBLE_GAP: Duration = Duration::from_secs(12);
+/// Seconds after which server and client renew a watch without news; it bounds how long a dead connection goes unnoticed.
+const RENEWED_AFTER: u32 = 60;
+
+/// Sent once: the first list is complete, or cannot be had.
+pub(super) type Ready = oneshot::Sender<Result<(), RequestError>>;
+
+/// Follows one kind until the sink is closed or the watch fails for good.
+pub(super) async fn follow(
+    api: Api<DynamicObject>,
+    resource: ApiResource,
+    namespace: String,
+    sink: mpsc::UnboundedSender<Seen>,
+    ready: Ready,
+) {
+    let what = format!("watching {} in {namespace}", resource.plural);
+    let config = watcher::Config::default().timeout(RENEWED_AFTER);
+    drain(watcher::watcher(api, config), &resource, &what, &sink, ready).await;
+}
+
+/// How long the watch has been failing.
+#[derive(Debug, Default)]
+struct Trouble {
+    span: Option<(Instant, Instant)>,
+}
+
+impl Trouble {
+    /// Notes an error now; whether patience is at its end.
+    fn is_over(&mut self) -> bool {
+        let now = Instant::now();
+        let since = match self.span {
+            Some((since, last)) if now.duration_since(last) <= TROUBLE_GAP => since,
+            _ => now,
+        };
+        self.span = Some((since, now));
+        now.duration_since(since) >= PATIENCE
+    }
+}
+
+/// What is known of one kind: the last state of each object, by namespace and name.
+#[derive(Debug, Default)]
+struct Known {
+    objects: BTreeMap<(String, String), Arc<Value>>,
+    listing: BTreeMap<(String, String), Arc<Value>>,
+    complete: bool,
+}
+
+async fn drain(
+    stream: impl Stream<Item = watcher::Result<Event<DynamicObject>>>,
+    resource: &ApiResource,
+    what: &str,
+    sink: &mpsc::UnboundedSender<Seen>,
+    ready: Ready,
+) {
+    let mut stream = std::pin::pin!(with_pauses(stream));
+    let mut ready = Some(ready);
+    let mut known = Known::default();
+    let mut trouble = Trouble::default();
+    while let Some(event) = stream.next().await {
+        if sink.is_closed() {
+            return;
+        }
+        match event {
+            Ok(event) => {
+                trouble = Trouble::default();
+                for seen in known.fold(event, resource) {
+                    // The engine is gone: so is the trial.
+                    if sink.send(seen).is_err() {
+                        return;
+                    }
+                }
+                if known.complete
+                    && let Some(ready) = ready.take()
+                {
+                    let _ = ready.send(Ok(()));
+                }
+            }
+            Err(error) => {
+                tracing::debug!(what, %error, "a watch was interrupted");
+                if may_recover(&error) && !trouble.is_over() {
+                    continue;
+                }
+                let error = watch_error(what, &error);
+                match ready.take() {
+                    Some(ready) => drop(ready.send(Err(error))),
+                    None => drop(sink.send(Seen::Failed { message: error.to_string() })),
+                }
+                return;
+            }
+        }
+    }
+}
+
+impl Known {
+    fn fold(&mut self, event: Event<DynamicObject>, resource: &ApiResource) -> Vec<Seen> {
+        let state = |object: DynamicObject| {
+            let metadata = &object.metadata;
+            let key = (metadata.namespace.clone().unwrap_or_default(), metadata.name.clone().unwrap_or_default());
+            (key, Arc::new(observed(plain(object, resource))))
+        };
+        match event {
+            Event::Init => {
+                self.listing.clear();
+                if self.complete { vec![Seen::Relisted { kind: resource.kind.clone() }] } else { Vec::new() }
+            }
+            Event::InitApply(object) => {
+                let (key, object) = state(object);
+                self.listing.insert(key, object);
+                Vec::new()
+            }
+            Event::InitDone => {
+                self.complete = true;
+                self.take_listing()
+            }
+            Event::Apply(object) => {
+                let (key, object) = state(object);
+                self.upsert(key, object)
+            }
+            Event::Delete(object) => {
+                let (key, object) = state(object);
+                self.objects.remove(&key);
+                vec![Seen::Deleted(object)]
+            }
+        }
+    }
+
+    /// Compares a complete list with what was known: what is missing was deleted unseen.
+    fn take_listing(&mut self) -> Vec<Seen> {
+        let listing = std::mem::take(&mut self.listing);
+        let gone: Vec<_> = self.objects.keys().filter(|key| !listing.contains_key(*key)).cloned().collect();
+        let mut seen: Vec<_> = gone.iter().filter_map(|key| self.objects.remove(key)).map(Seen::Deleted).collect();
+        for (key, object) in listing {
+            seen.extend(self.upsert(key, object));
+        }
+        seen
+    }
+
+    /// Takes a state in, unless it is known already. Another uid under the same name: the old object was deleted unseen.
+    fn upsert(&mut self, key: (String, String), object: Arc<Value>) -> Vec<Seen> {
+        let field = |object: &Value, name: &str| object.pointer(&format!("/metadata/{name}")).cloned();
+        let before = self.objects.insert(key, Arc::clone(&object));
+        let mut seen = Vec::new();
+        if let Some(before) = before {
+            if field(&before, "uid") != field(&object, "uid") {
+                seen.push(Seen::Deleted(before));
+            } else if field(&before, "resourceVersion") == field(&object, "resourceVersion") {
+                return seen;
+            }
+        }
+        seen.push(Seen::Object(object));
+        seen
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::stream;
+    use kube::core::Status;
+    use serde_json::json;
+
+    fn pods() -> ApiResource {
+        crate::cluster::kinds::Kind::known(None, "Pod").unwrap().resource
+    }
+
+    fn pod(name: &str, uid: &str, version: u32) -> DynamicObject {
+        let metadata = json!({ "namespace": "n", "name": name, "uid": uid, "resourceVersion": version.to_string(),
+            "managedFields": [{ "manager": "x" }] });
+        serde_json::from_value(json!({ "metadata": metadata, "spec": {} })).unwrap()
+    }
+
+    async fn run(events: Vec<watcher::Result<Event<DynamicObject>>>) -> (Vec<String>, Result<(), RequestError>) {
+        let (sink, mut seen) = mpsc::unbounded_channel();
+        let (ready, first) = oneshot::channel();
+        drain(stream::iter(events), &pods(), "watching pods", &sink, ready).await;
+        drop(sink);
+        let mut shown = Vec::new();
+        while let Some(seen) = seen.recv().await {
+            let title = |object: &Value| {
+                format!("{}@{}", object["metadata"]["uid"], object["metadata"]["resourceVersion"]).replace('"', "")
+            };
+            shown.push(match seen {
+                Seen::Object(object) => {
+                    assert_eq!((&object["kind"], object.pointer("/metadata/managedFields")), (&json!("Pod"), None));
+                    format!("+{}", title(&object))
+                }
+                Seen::Deleted(object) => format!("-{}", title(&object)),
+                Seen::Relisted { kind } => format!("relisted {kind}"),
+                Seen::Failed { message } => format!("failed {message}"),
+                Seen::LogLine(_) => unreachable!("no logs here"),
+            });
+        }
+        (shown, first.await.unwrap_or_else(|_| Err(RequestError::of("x", "never ready"))))
+    }
+
+    fn gone() -> watcher::Result<Event<DynamicObject>> {
+        Err(watcher::Error::WatchError(Box::new(Status { code: 410, reason: "Expired".to_owned(), ..Status::default() })))
+    }
+
+    fn lost() -> watcher::Result<Event<DynamicObject>> {
+        let status = Status { code: 503, message: "down".to_owned(), ..Status::default() };
+        Err(watcher::Error::WatchStartFailed(kube::Error::Api(Box::new(status))))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_relist_shows_what_was_deleted_replaced_and_changed_in_the_gap() {
+        let events = vec![
+            Ok(Event::Init),
+            Ok(Event::InitApply(pod("a", "a1", 1))),
+            Ok(Event::InitApply(pod("b", "b1", 2))),
+            Ok(Event::InitApply(pod("c", "c1", 3))),
+            Ok(Event::InitDone),
+            Ok(Event::Apply(pod("a", "a1", 4))),
+            gone(),
+            Ok(Event::Init),
+            Ok(Event::InitApply(pod("a", "a1", 4))),
+            Ok(Event::InitApply(pod("b", "b2", 7))),
+            Ok(Event::InitDone),
+            Ok(Event::Delete(pod("b", "b2", 8))),
+        ];
+        let (seen, ready) = run(events).await;
+        assert_eq!(seen, ["+a1@1", "+b1@2", "+c1@3", "+a1@4", "relisted Pod", "-c1@3", "-b1@2", "+b2@7", "-b2@8"]);
+        assert_eq!(ready, Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_watch_that_fails_for_too_long_says_so_and_a_short_outage_does_not() {
+        let begin = || vec![Ok(Event::Init), Ok(Event::InitDone)];
+        let (seen, _) = run(begin().into_iter().chain((0..8).map(|_| lost())).collect()).await;
+        assert!(seen.is_empty(), "{seen:?}");
+        let (seen, ready) = run(begin().into_iter().chain((0..30).map(|_| lost())).collect()).await;
+        assert_eq!((seen, ready), (vec!["failed watching pods: down".to_owned()], Ok(())));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_may_not_be_listed_fails_at_once() {
+        let status = Status { code: 403, message: "pods is forbidden".to_owned(), ..Status::default() };
+        let forbidden = Err(watcher::Error::InitialListFailed(kube::Error::Api(Box::new(status))));
+        let (seen, ready) = run(vec![forbidden]).await;
+        assert_eq!((seen.len(), ready.unwrap_err().to_string().as_str()), (0, "watching pods: pods is forbidden"));
+    }
+}
