@@ -52,6 +52,7 @@ pub mod detect;
 pub mod engine;
 pub mod event;
 pub mod exit_code;
+pub mod fault;
 pub mod heal;
 pub mod measure;
 pub mod observe;

@@ -3,6 +3,7 @@
 
 pub mod evaluate;
 pub mod index;
+pub mod logs;
 pub mod timeline;
 pub mod watch;
 

@@ -95,3 +95,6 @@ pub async fn remove(client: &kube::Client, found: Vec<Found>) -> Cleaned {
     }
     cleaned
 }
+
+#[cfg(test)]
+mod tests;

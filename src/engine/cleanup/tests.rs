@@ -1,0 +1,121 @@
+//! A trial's surroundings on the embedded cluster: namespace, manifests, watches, baseline, removal.
+
+use super::*;
+use crate::cluster::embedded::Embedded;
+use crate::cluster::{Cluster, Session, TrialContext};
+use crate::engine::namespace::{Identity, create};
+use crate::engine::{apply, baseline};
+use crate::observe::watch::{self, Seen};
+use crate::scenario::plan::Manifest;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+async fn session() -> Session {
+    let trial = TrialContext { seed: 3, images: BTreeMap::new() };
+    Embedded::default().open(&trial).await.unwrap()
+}
+
+fn identity(run: &str) -> Identity<'_> {
+    Identity { run, scenario: "pool", trial: 0, seed: 3 }
+}
+
+fn manifest(object: Value) -> Manifest {
+    Manifest { file: "pool.yaml".to_owned(), line: 7, object }
+}
+
+fn deployment() -> Manifest {
+    let container = json!({ "name": "app", "image": "busybox:1.37", "command": ["sh", "-c", "sleep 3600"] });
+    manifest(json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "pool" },
+        "spec": { "replicas": 2, "selector": { "matchLabels": { "app": "pool" } },
+            "template": { "metadata": { "labels": { "app": "pool" } }, "spec": { "containers": [container] } } },
+    }))
+}
+
+fn secret() -> Manifest {
+    manifest(json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "token" }, "stringData": { "a": "geheim" } }))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_namespace_lives_from_its_creation_to_its_verified_end() {
+    let session = session().await;
+    let client = &session.client;
+    let namespace = create(client, &identity("run-1")).await.unwrap();
+    let (sink, mut seen) = mpsc::unbounded_channel();
+    let kinds: Vec<_> =
+        ["Pod", "Secret"].map(|kind| watch::WatchedKind { kind: kind.to_owned(), api_version: None }).into_iter().collect();
+    let watching = watch::start(client, &namespace.name, &kinds, &sink).await.unwrap();
+    assert_eq!(watching.kinds, ["Pod", "Secret"]);
+
+    let manifests = [secret(), deployment()];
+    let applied = apply::apply(client, &namespace.name, "run-1", &manifests).await.unwrap();
+    assert_eq!(applied.iter().map(|object| object.kind.as_str()).collect::<Vec<_>>(), ["Secret", "Deployment"]);
+    assert!(applied.iter().all(|object| !object.uid.is_empty() && object.namespace == namespace.name));
+
+    let mut running = BTreeMap::new();
+    timeout(Duration::from_secs(60), async {
+        while running.len() < 2 {
+            match seen.recv().await.unwrap() {
+                Seen::Object(object) => {
+                    assert!(!object.to_string().contains("geheim") && !object.to_string().contains("Z2VoZWlt"));
+                    assert_eq!(object.pointer("/metadata/managedFields"), None);
+                    if object["kind"] == "Pod" && object.pointer("/status/phase") == Some(&json!("Running")) {
+                        running.insert(object["metadata"]["name"].to_string(), ());
+                    }
+                }
+                other => panic!("unexpected: {other:?}"),
+            }
+        }
+    })
+    .await
+    .unwrap();
+
+    let (baseline, originals) = baseline::read(client, &namespace.name, &manifests).await.unwrap();
+    assert_eq!((baseline.objects.len(), baseline.pods.len()), (2, 2));
+    assert!(!serde_json::to_string(&baseline).unwrap().contains("Z2VoZWlt"));
+    assert_eq!(originals.get("Secret", "token").unwrap().pointer("/data/a"), Some(&json!("Z2VoZWlt")));
+    assert!(!format!("{originals:?}").contains("Z2VoZWlt"));
+    let run = baseline.objects[1].pointer("/metadata/labels").and_then(|labels| labels.get(labels::RUN));
+    assert_eq!(
+        (run, baseline.objects[1].pointer("/spec/template/metadata/labels")),
+        (Some(&json!("run-1")), Some(&json!({ "app": "pool" })))
+    );
+
+    drop(watching);
+    let begun = tokio::time::Instant::now();
+    assert_eq!(namespace::remove(client, &namespace, REMOVED_WITHIN).await, []);
+    assert!(begun.elapsed() < Duration::from_secs(15), "pods got their full grace: {:?}", begun.elapsed());
+    assert_eq!(find(client, &Scope::All).await.unwrap(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn clean_up_touches_only_what_carries_the_label_of_the_run() {
+    let session = session().await;
+    let client = &session.client;
+    let one = create(client, &identity("run-1")).await.unwrap();
+    let two = create(client, &identity("run-2")).await.unwrap();
+    let cleaned = remove(client, find(client, &Scope::Run("run-1".to_owned())).await.unwrap()).await;
+    assert_eq!(cleaned.removed.iter().map(|found| &found.namespace).collect::<Vec<_>>(), [&one]);
+    assert_eq!(cleaned.left, []);
+    let left = find(client, &Scope::All).await.unwrap();
+    assert_eq!((left.len(), &left[0].namespace, left[0].run.as_str()), (1, &two, "run-2"));
+    assert!(remove(client, left).await.left.is_empty());
+    let others = namespace::namespaces(client).unwrap().list(&ListParams::default()).await.unwrap();
+    assert!(others.items.iter().any(|namespace| namespace.metadata.name.as_deref() == Some("default")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_server_refuses_is_shown_with_file_line_and_its_message() {
+    let session = session().await;
+    let namespace = create(&session.client, &identity("run-1")).await.unwrap();
+    let mut broken = deployment();
+    broken.object["spec"]["selector"] = json!({ "matchLabels": { "app": "other" } });
+    let error = apply::apply(&session.client, &namespace.name, "run-1", &[broken]).await.unwrap_err().to_string();
+    assert!(error.starts_with("pool.yaml:7: deployment/pool was not accepted: ") && error.contains("selector"), "{error}");
+    let cluster = manifest(json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "mine" } }));
+    let error = apply::apply(&session.client, &namespace.name, "run-1", &[cluster]).await.unwrap_err();
+    assert!(error.message.contains("cluster-scoped"), "{error}");
+}

@@ -1,0 +1,82 @@
+//! Faults: choosing what one acts on, noting how to undo it, injecting it. The faults' YAML is `scenario::fault`.
+//! Whether a fault had an effect is the judge's question: the API's acceptance never is one.
+
+pub mod change;
+pub mod choose;
+mod exec;
+pub mod inject;
+pub mod prepare;
+pub mod undo;
+
+use crate::cluster::kinds::Kind;
+use crate::cluster::request::RequestError;
+use crate::observe::timeline::{FaultRecord, Reference};
+use crate::scenario::Fault;
+use serde_json::Value;
+
+pub use choose::choose;
+pub use inject::inject;
+pub use prepare::prepare;
+pub use undo::{UndoLog, UndoRecord, Undone};
+
+/// Why a fault could not be injected.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FaultError {
+    /// There is nothing that it could act on (any more): the trial is `invalid`.
+    #[error("no target: {0}")]
+    NoTarget(String),
+    /// The request failed or was refused: the trial is an `error`.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// The command of an `exec` failed without ending its container.
+    #[error("{0}")]
+    Command(String),
+}
+
+/// One object that a fault acts on, as it was when the fault was prepared.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prey {
+    /// Its kind.
+    pub kind: Kind,
+    /// The object; its uid is empty if it does not exist yet.
+    pub reference: Reference,
+    /// Its state, `None` if it does not exist yet (`apply`). With secret values: never to be written as it is.
+    pub before: Option<Value>,
+}
+
+/// A fault with everything that it will act on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prepared {
+    /// The position of the fault in the scenario.
+    pub position: usize,
+    /// The fault.
+    pub fault: Fault,
+    /// The trial's namespace.
+    pub namespace: String,
+    /// The run's label value, for objects that the fault creates.
+    pub run: String,
+    /// What it acts on.
+    pub prey: Vec<Prey>,
+}
+
+impl Prepared {
+    /// The fact that goes to the timeline before the fault is injected.
+    #[must_use]
+    pub fn record(&self) -> FaultRecord {
+        let targets: Vec<_> = self.prey.iter().map(|prey| prey.reference.clone()).collect();
+        let shown: Vec<_> = targets.iter().map(|target| format!("{}/{}", target.kind.to_lowercase(), target.name)).collect();
+        let description = format!("{}{} on {}", self.fault.key(), detail(&self.fault), shown.join(", "));
+        FaultRecord { fault: self.position, key: self.fault.key().to_owned(), targets, description }
+    }
+}
+
+/// What a reader needs beside key and targets.
+fn detail(fault: &Fault) -> String {
+    match fault {
+        Fault::Exec(exec) => format!(" `{}`", exec.command.join(" ")),
+        Fault::SetConfig(set) => format!(" {}={}", set.key, prepare::as_text(&set.value)),
+        Fault::DeleteConfig(delete) => delete.key.as_ref().map_or(String::new(), |key| format!(" key {key}")),
+        Fault::SetImage(set) => format!(" {}", set.image),
+        _ => String::new(),
+    }
+}

@@ -1,0 +1,160 @@
+//! Carrying out a prepared fault: one request per target, with the target's uid as precondition.
+//! The undo records must be on the disk before.
+
+use super::prepare::{as_text, container_of};
+use super::undo::{Confirmation, confirmation_of};
+use super::{FaultError, Prepared, Prey, exec};
+use crate::cluster::request::{REQUEST_BUDGET, RequestError, retried};
+use crate::engine::apply::apply_object;
+use crate::engine::labels::FIELD_MANAGER;
+use crate::observe::watch::plain;
+use crate::scenario::Fault;
+use crate::scenario::fault::PatchType;
+use futures::future::join_all;
+use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
+use serde_json::{Value, json};
+
+/// Injects a fault. Returns when the API has accepted all of it, with what it changed, for the undo log.
+///
+/// # Errors
+/// A target that is gone or was replaced; the server's refusal; a command that failed without ending its container.
+pub async fn inject(client: &kube::Client, prepared: &Prepared) -> Result<Vec<Confirmation>, FaultError> {
+    let acts = prepared.prey.iter().map(|prey| act(client, prepared, prey));
+    let mut confirmations = Vec::new();
+    for result in join_all(acts).await {
+        confirmations.extend(result?);
+    }
+    Ok(confirmations)
+}
+
+async fn act(client: &kube::Client, prepared: &Prepared, prey: &Prey) -> Result<Option<Confirmation>, FaultError> {
+    let after = match &prepared.fault {
+        Fault::DeletePods(fault) => {
+            delete(client, prepared, prey, fault.grace_period_seconds).await?;
+            return Ok(None);
+        }
+        Fault::Exec(fault) => {
+            exec::run(client, prepared, prey, fault).await?;
+            return Ok(None);
+        }
+        Fault::Delete(_) => {
+            delete(client, prepared, prey, None).await?;
+            return Ok(None);
+        }
+        Fault::DeleteConfig(fault) => match &fault.key {
+            None => {
+                delete(client, prepared, prey, None).await?;
+                return Ok(None);
+            }
+            Some(key) => patch(client, prepared, prey, PatchType::Merge, json!({ "data": { key: null } })).await?,
+        },
+        Fault::SetConfig(fault) => {
+            let change = json!({ "data": { &fault.key: as_text(&fault.value) } });
+            patch(client, prepared, prey, PatchType::Merge, change).await?
+        }
+        Fault::SetImage(fault) => {
+            let container = container_of(prey, fault.container.as_deref())?;
+            let change = in_container(&json!({ "name": container, "image": fault.image }));
+            patch(client, prepared, prey, PatchType::Strategic, change).await?
+        }
+        Fault::SetResources(fault) => {
+            let container = container_of(prey, fault.container.as_deref())?;
+            let mut resources = json!({});
+            for (section, values) in [("requests", &fault.requests), ("limits", &fault.limits)] {
+                if !values.is_empty() {
+                    resources[section] = json!(values);
+                }
+            }
+            let change = in_container(&json!({ "name": container, "resources": resources }));
+            patch(client, prepared, prey, PatchType::Strategic, change).await?
+        }
+        Fault::Patch(fault) => patch(client, prepared, prey, fault.type_, fault.patch.clone()).await?,
+        Fault::Apply(fault) => apply_object(client, &prepared.namespace, Some(&prepared.run), &fault.manifest).await?,
+    };
+    Ok(Some(confirmation_of(prepared.position, prey, &after)))
+}
+
+fn in_container(container: &Value) -> Value {
+    json!({ "spec": { "template": { "spec": { "containers": [container] } } } })
+}
+
+async fn delete(client: &kube::Client, prepared: &Prepared, prey: &Prey, grace: Option<u32>) -> Result<(), FaultError> {
+    let name = &prey.reference.name;
+    let what = format!("deleting {}/{name}", prey.reference.kind.to_lowercase());
+    let preconditions = Some(Preconditions { uid: Some(prey.reference.uid.clone()), resource_version: None });
+    let parameters = DeleteParams { grace_period_seconds: grace, preconditions, ..DeleteParams::background() };
+    let api = prey.kind.api(client, &prepared.namespace);
+    let mut attempts = 0;
+    let deleted = retried(&what, REQUEST_BUDGET, || {
+        attempts += 1;
+        api.delete(name, &parameters)
+    })
+    .await;
+    match deleted {
+        Ok(_) => Ok(()),
+        // An earlier attempt was carried out and only its answer was lost.
+        Err(error) if error.is_not_found() && attempts > 1 => Ok(()),
+        Err(error) => Err(gone_or(error)),
+    }
+}
+
+/// Patches one object; its state after the patch.
+async fn patch(
+    client: &kube::Client,
+    prepared: &Prepared,
+    prey: &Prey,
+    type_: PatchType,
+    change: Value,
+) -> Result<Value, FaultError> {
+    let name = &prey.reference.name;
+    let what = format!("patching {}/{name}", prey.reference.kind.to_lowercase());
+    let change = with_uid(type_, change, &prey.reference.uid).map_err(|message| RequestError::of(&what, message))?;
+    let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    let api = prey.kind.api(client, &prepared.namespace);
+    let patch: Patch<Value> = match type_ {
+        PatchType::Strategic => Patch::Strategic(change),
+        PatchType::Merge => Patch::Merge(change),
+        PatchType::Json => Patch::Json(
+            serde_json::from_value(change).map_err(|error| RequestError::of(&what, format!("not a JSON patch: {error}")))?,
+        ),
+    };
+    let patched = retried(&what, REQUEST_BUDGET, || api.patch(name, &parameters, &patch)).await.map_err(gone_or)?;
+    Ok(plain(patched, &prey.kind.resource))
+}
+
+/// The patch, bound to one uid: the server refuses it on an object that replaced the target.
+fn with_uid(type_: PatchType, mut change: Value, uid: &str) -> Result<Value, String> {
+    match (type_, &mut change) {
+        (PatchType::Json, Value::Array(operations)) => {
+            operations.insert(0, json!({ "op": "test", "path": "/metadata/uid", "value": uid }));
+        }
+        (PatchType::Json, _) => return Err("a JSON patch is a list of operations".to_owned()),
+        (_, Value::Object(fields)) => {
+            let metadata = fields.entry("metadata").or_insert_with(|| json!({}));
+            let Some(metadata) = metadata.as_object_mut() else { return Err("metadata of a patch is an object".to_owned()) };
+            metadata.insert("uid".to_owned(), json!(uid));
+        }
+        _ => return Err("a merge patch is an object".to_owned()),
+    }
+    Ok(change)
+}
+
+/// A target that went away or was replaced under the fault is no target; all else is the server's refusal.
+fn gone_or(error: RequestError) -> FaultError {
+    if error.is_not_found() || error.is_conflict() { FaultError::NoTarget(error.to_string()) } else { error.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_patch_is_bound_to_the_targets_uid() {
+        let merge = with_uid(PatchType::Merge, json!({ "data": { "a": "b" } }), "u").unwrap();
+        assert_eq!(merge, json!({ "data": { "a": "b" }, "metadata": { "uid": "u" } }));
+        let operations = with_uid(PatchType::Json, json!([{ "op": "remove", "path": "/data/a" }]), "u").unwrap();
+        assert_eq!(operations[0], json!({ "op": "test", "path": "/metadata/uid", "value": "u" }));
+        assert!(with_uid(PatchType::Json, json!({}), "u").is_err());
+        assert!(with_uid(PatchType::Strategic, json!([]), "u").is_err());
+    }
+}
