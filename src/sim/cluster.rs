@@ -45,3 +45,48 @@ impl Simulation {
         Self { api, limits, runtime, random, clock, profile }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::api::resource::{ALL, DEPLOYMENTS, NAMESPACES, PODS};
+    use serde_json::{Value, json};
+    use std::time::Duration;
+
+    /// Everything that is stored after a Deployment was made and one of its pods deleted.
+    fn history(seed: u64) -> Vec<Value> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let cluster = Simulation::start(seed, "2026-01-01T00:00:00Z".parse().unwrap(), Profile::default());
+            cluster.api.create(NAMESPACES, "", json!({"metadata": {"name": "shop"}})).unwrap();
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let container = json!({"name": "app", "image": "busybox", "command": ["sleep", "1000"]});
+            let template = json!({"metadata": {"labels": {"app": "app"}}, "spec": {"containers": [container]}});
+            let spec = json!({"replicas": 2, "selector": {"matchLabels": {"app": "app"}}, "template": template});
+            cluster.api.create(DEPLOYMENTS, "shop", json!({"metadata": {"name": "app"}, "spec": spec})).unwrap();
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            let pods = cluster.api.list(PODS, Some("shop"));
+            assert_eq!(pods.len(), 2);
+            assert!(pods.iter().all(|pod| pod["spec"]["nodeName"] == "embedded-control-plane"));
+            cluster.api.delete(PODS, "shop", pods[0]["metadata"]["name"].as_str().unwrap(), &Default::default()).unwrap();
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            ALL.iter().flat_map(|resource| cluster.api.list(*resource, None)).map(|object| (*object).clone()).collect()
+        })
+    }
+
+    #[test]
+    fn a_seed_makes_one_history_and_another_seed_another() {
+        let first = history(1);
+        assert_eq!(first, history(1));
+        assert_ne!(first, history(2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_idle_cluster_writes_nothing() {
+        let cluster = Simulation::start(1, "2026-01-01T00:00:00Z".parse().unwrap(), Profile::default());
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        let before = cluster.api.store.revision();
+        tokio::time::sleep(Duration::from_secs(3_000)).await;
+        assert_eq!(cluster.api.store.revision(), before);
+    }
+}

@@ -2,6 +2,7 @@
 //! Which events are said, and when, is the business of their callers.
 
 mod correlator;
+pub(crate) mod expiry;
 
 use super::api::resource::EVENTS;
 use super::api::{ApiServer, Subresource};

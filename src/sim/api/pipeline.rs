@@ -142,11 +142,8 @@ pub(super) fn bind(api: &ApiServer, namespace: &str, name: &str, node: &str) -> 
         if let Some(status) = pod.get_mut("status").and_then(Value::as_object_mut) {
             status.remove("nominatedNodeName");
         }
-        let generation = pod.pointer("/metadata/generation").cloned().unwrap_or(json!(1));
-        let scheduled = json!({
-            "type": "PodScheduled", "status": "True", "observedGeneration": generation,
-            "lastProbeTime": null, "lastTransitionTime": now,
-        });
+        // Without observedGeneration, as recorded; the kubelet adds it with its first write.
+        let scheduled = json!({"type": "PodScheduled", "status": "True", "lastProbeTime": null, "lastTransitionTime": now});
         let mut conditions = pod.pointer("/status/conditions").and_then(Value::as_array).cloned().unwrap_or_default();
         match conditions.iter_mut().find(|condition| condition["type"] == "PodScheduled") {
             Some(condition) => *condition = scheduled,

@@ -111,3 +111,16 @@ async fn an_event_that_was_deleted_is_created_again_with_its_count() {
     let events = settled(&api).await;
     assert_eq!((events.len(), &events[0]["count"]), (1, &json!(2)));
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_event_goes_an_hour_after_its_last_write() {
+    let (api, recorder, object) = recorder();
+    expiry::start(&api);
+    recorder.event(&object, EventType::Normal, "Pulled", "here");
+    tokio::time::sleep(Duration::from_secs(1_800)).await;
+    recorder.event(&object, EventType::Normal, "Pulled", "here");
+    tokio::time::sleep(Duration::from_secs(3_590)).await;
+    assert_eq!(settled(&api).await.len(), 1);
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert_eq!(settled(&api).await.len(), 0);
+}

@@ -65,3 +65,24 @@ async fn a_finalizer_keeps_the_namespace_and_is_named() {
     cluster.pass(13.0).await;
     assert!(cluster.api.get(NAMESPACES, "", "shop").is_err());
 }
+
+#[tokio::test(start_paused = true)]
+async fn slow_pods_are_looked_at_again_after_half_their_grace() {
+    let cluster = Cluster::start();
+    let slow = json!({"metadata": {"name": "slow"}, "spec": {"nodeName": "elsewhere", "terminationGracePeriodSeconds": 30,
+        "containers": [{"name": "app", "image": "v1"}]}});
+    cluster.create(PODS, slow);
+    // Held by a finalizer until 36 s, as a pod that ignores SIGTERM was held by its grace in the recording.
+    cluster.change(PODS, "slow", |pod| pod["metadata"]["finalizers"] = json!(["example.com/x"]));
+    cluster.pass(1.0).await;
+    cluster.api.delete(NAMESPACES, "", "shop", &DeleteOptions::default()).unwrap();
+    cluster.pass(36.0).await;
+    cluster.change(PODS, "slow", |pod| {
+        pod["metadata"].as_object_mut().unwrap().remove("finalizers");
+    });
+    cluster.pass(5.9).await;
+    assert!(cluster.api.get(NAMESPACES, "", "shop").is_ok());
+    // Looked at after 5 s, 5 s after the conditions were written, then every 30 / 2 + 1 s: at 42 s. Recorded: 42.3 s.
+    cluster.pass(0.6).await;
+    assert!(cluster.api.get(NAMESPACES, "", "shop").is_err());
+}
