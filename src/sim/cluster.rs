@@ -49,6 +49,7 @@ impl Simulation {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sim::api::DeleteOptions;
     use crate::sim::api::resource::{ALL, DEPLOYMENTS, NAMESPACES, PODS};
     use serde_json::{Value, json};
     use std::time::Duration;
@@ -68,8 +69,8 @@ mod tests {
             let pods = cluster.api.list(PODS, Some("shop"));
             assert_eq!(pods.len(), 2);
             assert!(pods.iter().all(|pod| pod["spec"]["nodeName"] == "embedded-control-plane"));
-            cluster.api.delete(PODS, "shop", pods[0]["metadata"]["name"].as_str().unwrap(), &Default::default()).unwrap();
-            tokio::time::sleep(Duration::from_secs(60)).await;
+            cluster.api.delete(PODS, "shop", pods[0]["metadata"]["name"].as_str().unwrap(), &DeleteOptions::default()).unwrap();
+            tokio::time::sleep(Duration::from_mins(1)).await;
             ALL.iter().flat_map(|resource| cluster.api.list(*resource, None)).map(|object| (*object).clone()).collect()
         })
     }
@@ -84,9 +85,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_idle_cluster_writes_nothing() {
         let cluster = Simulation::start(1, "2026-01-01T00:00:00Z".parse().unwrap(), Profile::default());
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_mins(1)).await;
         let before = cluster.api.store.revision();
-        tokio::time::sleep(Duration::from_secs(3_000)).await;
+        tokio::time::sleep(Duration::from_mins(50)).await;
         assert_eq!(cluster.api.store.revision(), before);
     }
 }

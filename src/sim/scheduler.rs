@@ -23,7 +23,7 @@ use std::time::Duration;
 
 const NAME: &str = "default-scheduler";
 /// A pod that nothing wakes is tried again after this, at the next tick of [`LEFTOVER_TICK`].
-const LEFTOVER_AFTER: Duration = Duration::from_secs(300);
+const LEFTOVER_AFTER: Duration = Duration::from_mins(5);
 /// How often the real scheduler looks for such pods.
 const LEFTOVER_TICK: Duration = Duration::from_secs(30);
 

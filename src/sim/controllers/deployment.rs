@@ -1,4 +1,4 @@
-//! The Deployment controller: one ReplicaSet per template, moved from the old to the new by the strategy
+//! The Deployment controller: one `ReplicaSet` per template, moved from the old to the new by the strategy
 //! (`kubernetes-behaviour.md` 2.1). This file decides which way a sync takes; the steps are below it.
 
 mod numbers;
@@ -20,7 +20,7 @@ use crate::sim::store::ChangeKind;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// Annotation with the number of a revision, on Deployments and their ReplicaSets.
+/// Annotation with the number of a revision, on Deployments and their `ReplicaSet`s.
 pub(super) const REVISION: &str = "deployment.kubernetes.io/revision";
 
 /// One run of the controller over one Deployment.
@@ -113,7 +113,7 @@ impl Sync<'_> {
         self.write_status(status).await
     }
 
-    /// The pods of the Deployment's ReplicaSets that are not finished.
+    /// The pods of the Deployment's `ReplicaSet`s that are not finished.
     fn has_running_pods(&self, sets: &[crate::sim::store::Object]) -> bool {
         self.context.api.list(PODS, Some(&self.key.0)).iter().any(|pod| {
             let owned = list(pod, "/metadata/ownerReferences").iter().any(|o| sets.iter().any(|set| text(o, "/uid") == uid(set)));

@@ -19,7 +19,7 @@ use std::time::Duration;
 const FIRST_DELAY: Duration = Duration::from_secs(5);
 /// How long objects with finalizers are expected to take, in seconds.
 const FINALIZER_ESTIMATE: i64 = 15;
-/// The ConfigMap with the cluster's certificate authority.
+/// The `ConfigMap` with the cluster's certificate authority.
 const ROOT_CA: &str = "kube-root-ca.crt";
 
 /// Starts what fills namespaces: the service account controller and the publisher of the root certificate.
@@ -157,23 +157,23 @@ async fn write_conditions(
     key: &Key,
     rests: &BTreeMap<(&'static str, &'static str), Rest>,
 ) -> Result<(), ApiError> {
-    let mut finalizers: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut held: BTreeMap<&str, usize> = BTreeMap::new();
     for (finalizer, count) in rests.values().flat_map(|rest| &rest.finalizers) {
-        *finalizers.entry(finalizer).or_default() += count;
+        *held.entry(finalizer).or_default() += count;
     }
-    let mut remaining: Vec<_> =
+    let mut left: Vec<_> =
         rests.iter().map(|((plural, group), rest)| format!("{plural}.{group} has {} resource instances", rest.count)).collect();
-    remaining.sort_unstable();
+    left.sort_unstable();
     let waiting: Vec<_> =
         finalizers.iter().map(|(finalizer, count)| format!("{finalizer} in {count} resource instances")).collect();
     let content = (
         "ContentRemoved",
         "All content successfully removed",
         "SomeResourcesRemain",
-        format!("Some resources are remaining: {}", remaining.join(", ")),
-        !remaining.is_empty(),
+        format!("Some resources are remaining: {}", left.join(", ")),
+        !left.is_empty(),
     );
-    let finalizing = (
+    let unfinalized = (
         "ContentHasNoFinalizers",
         "All content-preserving finalizers finished",
         "SomeFinalizersRemain",
@@ -197,7 +197,7 @@ async fn write_conditions(
             ("False", "ContentDeleted", "All content successfully deleted, may be waiting on finalization".to_owned()),
         ),
         ("NamespaceContentRemaining", judged(content)),
-        ("NamespaceFinalizersRemaining", judged(finalizing)),
+        ("NamespaceFinalizersRemaining", judged(unfinalized)),
     ];
     let now = context.api.clock.seconds();
     let Ok(namespace) = context.api.get(NAMESPACES, "", &key.1) else { return Ok(()) };

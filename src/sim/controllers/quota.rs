@@ -1,4 +1,4 @@
-//! The quota controller: what a ResourceQuota's status says is in use, from a recount of the namespace.
+//! The quota controller: what a `ResourceQuota`'s status says is in use, from a recount of the namespace.
 //! Refusing what exceeds it is the API server's admission.
 
 use super::context::Context;

@@ -1,4 +1,4 @@
-//! The ReplicaSet controller: as many active pods as asked for, no more, no fewer (`kubernetes-behaviour.md` 2.2).
+//! The `ReplicaSet` controller: as many active pods as asked for, no more, no fewer (`kubernetes-behaviour.md` 2.2).
 //! Which pods go first when there are too many is decided in `ranking`.
 
 mod ranking;
@@ -18,6 +18,7 @@ use crate::sim::events::{EventType, ObjectRef};
 use crate::sim::store::Object;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
+use std::cmp::Ordering;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,7 +41,7 @@ pub(super) fn start(context: &Arc<Context>) {
     });
 }
 
-/// The ReplicaSets that a change of a pod concerns: its owner, its former owner, or all that would adopt it.
+/// The `ReplicaSet`s that a change of a pod concerns: its owner, its former owner, or all that would adopt it.
 fn concerned(context: &Context, item: &WatchItem) -> Vec<Key> {
     let pod = &item.object;
     let owner = |pod: &Value| {
@@ -72,7 +73,7 @@ async fn sync(context: &Context, key: &Key) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// The pods of a ReplicaSet; matching orphans are adopted, owned pods that match no longer are released.
+/// The pods of a `ReplicaSet`; matching orphans are adopted, owned pods that match no longer are released.
 async fn claim(context: &Context, key: &Key, set: &Value) -> Result<Vec<Object>, ApiError> {
     let mut pods = Vec::new();
     for pod in context.api.list(PODS, Some(&key.0)) {
@@ -118,14 +119,15 @@ fn ignore_missing(result: Result<Object, ApiError>) -> Result<Option<Object>, Ap
 
 async fn manage(context: &Context, key: &Key, set: &Object, active: &[Object]) -> Result<(), ApiError> {
     let wanted = usize::try_from(integer(set, "/spec/replicas")).unwrap_or_default();
-    if active.len() < wanted {
-        create(context, key, set, (wanted - active.len()).min(BURST)).await
-    } else if active.len() > wanted {
-        let related = related_pods(context, set);
-        let surplus = ranking::first_to_go(active, &related, context.api.clock.now(), (active.len() - wanted).min(BURST));
-        delete(context, key, set, &surplus).await
-    } else {
-        Ok(())
+    match active.len().cmp(&wanted) {
+        Ordering::Less => create(context, key, set, (wanted - active.len()).min(BURST)).await,
+        Ordering::Greater => {
+            let related = related_pods(context, set);
+            let count = (active.len() - wanted).min(BURST);
+            let surplus = ranking::first_to_go(active, &related, context.api.clock.now(), count);
+            delete(context, key, set, &surplus).await
+        }
+        Ordering::Equal => Ok(()),
     }
 }
 
@@ -197,7 +199,7 @@ fn pod_of(set: &Value) -> Value {
     json!({"metadata": metadata, "spec": set["spec"]["template"]["spec"]})
 }
 
-/// The pods of all ReplicaSets that share this one's owner; their nodes weigh in the ranking.
+/// The pods of all `ReplicaSet`s that share this one's owner; their nodes weigh in the ranking.
 fn related_pods(context: &Context, set: &Value) -> Vec<Object> {
     let owner = controller_of(set).map(|owner| text(owner, "/uid").to_owned());
     let sets: Vec<_> = context

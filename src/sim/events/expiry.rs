@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// How long an event outlives its last write.
-const TTL: Duration = Duration::from_secs(3_600);
+const TTL: Duration = Duration::from_hours(1);
 
 /// Starts the expiry of events; it runs until the runtime ends.
 pub(crate) fn start(api: &Arc<ApiServer>) {
@@ -44,7 +44,7 @@ pub(crate) fn start(api: &Arc<ApiServer>) {
                     // Deleted by somebody else in the meantime: as good.
                     let _ = api.delete(EVENTS, &key.0, &key.1, &DeleteOptions::default());
                 }
-                Some(age) => queue.add_after(key, TTL - age),
+                Some(age) => queue.add_after(key, TTL.saturating_sub(age)),
                 None => {}
             }
         }

@@ -93,7 +93,7 @@ async fn the_spam_filter_holds_back_writes_but_not_counts_and_each_type_has_its_
     };
     let expected = |unhealthy: u64| vec![("Killing".to_owned(), json!(1)), ("Unhealthy".to_owned(), json!(unhealthy))];
     assert_eq!(counts(&settled(&api).await), expected(25));
-    tokio::time::sleep(Duration::from_secs(300)).await;
+    tokio::time::sleep(Duration::from_mins(5)).await;
     recorder.event(&object, EventType::Warning, "Unhealthy", "Readiness probe failed: ");
     assert_eq!(counts(&settled(&api).await), expected(41));
     recorder.event(&object, EventType::Warning, "Unhealthy", "Readiness probe failed: ");
@@ -117,7 +117,7 @@ async fn an_event_goes_an_hour_after_its_last_write() {
     let (api, recorder, object) = recorder();
     expiry::start(&api);
     recorder.event(&object, EventType::Normal, "Pulled", "here");
-    tokio::time::sleep(Duration::from_secs(1_800)).await;
+    tokio::time::sleep(Duration::from_mins(30)).await;
     recorder.event(&object, EventType::Normal, "Pulled", "here");
     tokio::time::sleep(Duration::from_secs(3_590)).await;
     assert_eq!(settled(&api).await.len(), 1);

@@ -1,4 +1,4 @@
-//! The ReplicaSets of a Deployment: claiming them, finding or making the one of the present template, its revision.
+//! The `ReplicaSet`s of a Deployment: claiming them, finding or making the one of the present template, its revision.
 //! Sizes are decided in `rollout` and `scale`.
 
 use super::super::object::{
@@ -13,9 +13,9 @@ use crate::sim::events::{EventType, ObjectRef};
 use crate::sim::store::Object;
 use serde_json::{Value, json};
 
-/// Revisions that a ReplicaSet had before its present one (a rollback makes an old one the newest).
+/// Revisions that a `ReplicaSet` had before its present one (a rollback makes an old one the newest).
 const REVISION_HISTORY: &str = "deployment.kubernetes.io/revision-history";
-/// Annotations of a Deployment that its ReplicaSets do not inherit.
+/// Annotations of a Deployment that its `ReplicaSet`s do not inherit.
 const OWN: &[&str] = &["kubectl.kubernetes.io/last-applied-configuration", REVISION, REVISION_HISTORY, DESIRED, MAXIMUM];
 
 /// The revision in an object's annotation, 0 without one.
@@ -31,7 +31,7 @@ fn by_age(sets: &mut [Object]) {
 }
 
 impl Sync<'_> {
-    /// The Deployment's ReplicaSets, oldest first; matching orphans are adopted, those that match no longer released.
+    /// The Deployment's `ReplicaSet`s, oldest first; matching orphans are adopted, those that match no longer released.
     pub(super) async fn claim(&self) -> Result<Vec<Object>, ApiError> {
         let mut sets = Vec::new();
         for set in self.context.api.list(REPLICA_SETS, Some(&self.key.0)) {
@@ -58,13 +58,13 @@ impl Sync<'_> {
         Ok(sets)
     }
 
-    /// Changes a ReplicaSet's spec or metadata.
+    /// Changes a `ReplicaSet`'s spec or metadata.
     pub(super) async fn change_set(&self, set: &Value, change: impl FnOnce(&mut Value)) -> Result<Object, ApiError> {
         self.context.before_write(self.key).await;
         self.context.api.modify(REPLICA_SETS, &self.key.0, name(set), Subresource::Main, change)
     }
 
-    /// The ReplicaSet of the present template, if there is one, and all others, oldest first.
+    /// The `ReplicaSet` of the present template, if there is one, and all others, oldest first.
     pub(super) fn new_and_old(&self, sets: &[Object]) -> (Option<Object>, Vec<Object>) {
         let wanted = &self.deployment["spec"]["template"];
         let new = sets.iter().find(|set| template::equal(&set["spec"]["template"], wanted)).cloned();
@@ -72,7 +72,7 @@ impl Sync<'_> {
         (new, old)
     }
 
-    /// As [`Sync::new_and_old`], with the new ReplicaSet's revision brought up to date, and made if `create` says so.
+    /// As [`Sync::new_and_old`], with the new `ReplicaSet`'s revision brought up to date, and made if `create` says so.
     pub(super) async fn sync_new(&mut self, sets: &[Object], create: bool) -> Result<(Option<Object>, Vec<Object>), ApiError> {
         let (new, old) = self.new_and_old(sets);
         let next = old.iter().map(|set| revision(set)).max().unwrap_or(0) + 1;
@@ -187,12 +187,12 @@ impl Sync<'_> {
         for (name, value) in inherited.into_iter().flatten().filter(|(name, _)| !OWN.contains(&name.as_str())) {
             changed |= annotate(set, name, value.as_str().unwrap_or_default());
         }
-        if let Some(before) = annotation(set, REVISION).map(ToOwned::to_owned) {
-            if revision(set) < next {
-                let history = annotation(set, REVISION_HISTORY).filter(|history| !history.is_empty());
-                let history = history.map_or_else(|| before.clone(), |history| format!("{history},{before}"));
-                annotate(set, REVISION_HISTORY, &history);
-            }
+        if let Some(before) = annotation(set, REVISION).map(ToOwned::to_owned)
+            && revision(set) < next
+        {
+            let history = annotation(set, REVISION_HISTORY).filter(|history| !history.is_empty());
+            let history = history.map_or_else(|| before.clone(), |history| format!("{history},{before}"));
+            annotate(set, REVISION_HISTORY, &history);
         }
         if revision(set) < next {
             changed |= annotate(set, REVISION, &next.to_string());
@@ -200,7 +200,7 @@ impl Sync<'_> {
         changed
     }
 
-    /// Notes the Deployment's present sizes on a ReplicaSet; says whether they were others.
+    /// Notes the Deployment's present sizes on a `ReplicaSet`; says whether they were others.
     pub(super) fn note_sizes(&self, set: &mut Value) -> bool {
         let desired = annotate(set, DESIRED, &replicas(&self.deployment).to_string());
         annotate(set, MAXIMUM, &max_replicas(&self.deployment).to_string()) || desired

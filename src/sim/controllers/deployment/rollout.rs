@@ -106,7 +106,7 @@ impl Sync<'_> {
         Ok(removed > 0)
     }
 
-    /// Deletes the oldest empty ReplicaSets beyond `revisionHistoryLimit`.
+    /// Deletes the oldest empty `ReplicaSet`s beyond `revisionHistoryLimit`.
     pub(super) async fn prune(&self, old: &[Object]) -> Result<(), ApiError> {
         let limit = self.deployment.pointer("/spec/revisionHistoryLimit").and_then(serde_json::Value::as_u64);
         let Some(limit) = limit.and_then(|limit| usize::try_from(limit).ok()) else { return Ok(()) };

@@ -1,5 +1,5 @@
-//! Sizes of ReplicaSets outside a rollout step: a changed `spec.replicas`, shared among those that have pods; and the
-//! one place that resizes a ReplicaSet and tells of it.
+//! Sizes of `ReplicaSet`s outside a rollout step: a changed `spec.replicas`, shared among those that have pods; and the
+//! one place that resizes a `ReplicaSet` and tells of it.
 
 use super::super::object::{annotation, integer, name, text};
 use super::Sync;
@@ -10,7 +10,7 @@ use crate::sim::store::Object;
 use serde_json::json;
 
 impl Sync<'_> {
-    /// Whether `spec.replicas` was changed since a ReplicaSet with pods was last sized. Brings revisions up to date first.
+    /// Whether `spec.replicas` was changed since a `ReplicaSet` with pods was last sized. Brings revisions up to date first.
     pub(super) async fn is_scaling(&mut self, sets: &[Object]) -> Result<bool, ApiError> {
         self.sync_new(sets, false).await?;
         let wanted = replicas(&self.deployment);
@@ -73,14 +73,14 @@ impl Sync<'_> {
         Ok(())
     }
 
-    /// Whether the new ReplicaSet has everything, so that old ones are superfluous.
+    /// Whether the new `ReplicaSet` has everything, so that old ones are superfluous.
     fn is_saturated(&self, new: &Object) -> bool {
         let wanted = replicas(&self.deployment);
         let desired = annotation(new, DESIRED).and_then(|desired| desired.parse::<i64>().ok());
         replicas(new) == wanted && desired == Some(wanted) && integer(new, "/status/availableReplicas") == wanted
     }
 
-    /// Gives a ReplicaSet a size and notes the Deployment's on it; None when its size was that already.
+    /// Gives a `ReplicaSet` a size and notes the Deployment's on it; None when its size was that already.
     pub(super) async fn resize(&self, set: &Object, size: i64) -> Result<Option<Object>, ApiError> {
         let before = replicas(set);
         let mut noted = (**set).clone();

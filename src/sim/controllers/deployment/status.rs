@@ -1,4 +1,4 @@
-//! A Deployment's status: counters, Available, Progressing, ReplicaFailure, and when to look again for a missed deadline.
+//! A Deployment's status: counters, Available, Progressing, `ReplicaFailure`, and when to look again for a missed deadline.
 //! Nothing here scales.
 
 use super::super::object::{
@@ -194,7 +194,7 @@ fn merged(mut into: Value, from: &Value) -> Value {
     into
 }
 
-/// The failure that a Deployment shows: its new ReplicaSet's, else that of any with pods to make.
+/// The failure that a Deployment shows: its new `ReplicaSet`'s, else that of any with pods to make.
 fn failure(all: &[Object], new: Option<&Object>) -> Option<Value> {
     let reported = |set: &Object| list(&set["status"], "/conditions").iter().find(|c| c["type"] == "ReplicaFailure").cloned();
     new.and_then(reported).or_else(|| all.iter().filter(|set| !is_deleting(set)).find_map(reported))

@@ -1,4 +1,4 @@
-//! Pod templates: when two are equal, and the hash that names a ReplicaSet. Pure.
+//! Pod templates: when two are equal, and the hash that names a `ReplicaSet`. Pure.
 //! The hash has the shape of the real one but not its value: that one depends on Go's printing of structs.
 
 use serde_json::Value;
@@ -24,7 +24,7 @@ pub(super) fn equal(a: &Value, b: &Value) -> bool {
     without_hash(a) == without_hash(b)
 }
 
-/// The name part of a template's ReplicaSet: FNV-32a, in decimal, its digits mapped to the name alphabet.
+/// The name part of a template's `ReplicaSet`: FNV-32a, in decimal, its digits mapped to the name alphabet.
 pub(super) fn hash(template: &Value, collisions: i64) -> String {
     let mut text = without_hash(template).to_string();
     if collisions > 0 {

@@ -1,4 +1,4 @@
-//! Tests of the controller with ReplicaSets, scheduler and stand-in kubelet on a paused clock.
+//! Tests of the controller with `ReplicaSet`s, scheduler and stand-in kubelet on a paused clock.
 
 use super::super::object::{condition, integer};
 use super::super::testing::{Cluster, deployment};
@@ -65,7 +65,7 @@ fn set_image(cluster: &Cluster, image: &str) {
     cluster.change(DEPLOYMENTS, "app", |app| app["spec"]["template"]["spec"]["containers"][0]["image"] = json!(image));
 }
 
-/// Follows a rollout and returns the most pods and the fewest available ones that its ReplicaSets ever had.
+/// Follows a rollout and returns the most pods and the fewest available ones that its `ReplicaSet`s ever had.
 async fn extremes(cluster: &Cluster, image: &str) -> (i64, i64) {
     let mut watch = cluster.api.watch(REPLICA_SETS, Some("shop"));
     set_image(cluster, image);

@@ -1,4 +1,4 @@
-//! Which pods of a ReplicaSet go first when it has too many (`ActivePodsWithRanks` of the real controller).
+//! Which pods of a `ReplicaSet` go first when it has too many (`ActivePodsWithRanks` of the real controller).
 //! Pure.
 
 use super::super::object::{annotation, is_pod_active, is_pod_ready, list, ready_since, text, time, uid};
@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-/// The `count` pods that a scale-down deletes first. `related` are the pods of all ReplicaSets of the same owner.
+/// The `count` pods that a scale-down deletes first. `related` are the pods of all `ReplicaSet`s of the same owner.
 pub(super) fn first_to_go(pods: &[Object], related: &[Object], now: Timestamp, count: usize) -> Vec<Object> {
     let mut on_node: BTreeMap<&str, usize> = BTreeMap::new();
     for pod in related.iter().filter(|pod| is_pod_active(pod)) {
