@@ -2,5 +2,16 @@
 //! Whether an action helped is judged by the trial, not here.
 
 pub mod action;
+mod carry;
+mod decide;
+mod diff;
+mod health;
+mod id;
+mod memory;
+mod policy;
+mod template;
 
 pub use action::{ActionOutcome, ActionRecord};
+pub use carry::{FIELD_MANAGER, Healing};
+pub use decide::{Intent, Remedy, decide, next_deadline};
+pub use policy::Policy;

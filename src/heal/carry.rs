@@ -1,0 +1,103 @@
+//! Carrying an intent out through the API: guards, preconditions, and the audit record with what was there before and after.
+//! What to do was decided in `decide`; whether it helped is judged by the trial.
+
+mod config;
+mod object;
+mod workload;
+
+use super::action::{ActionOutcome, ActionRecord};
+use super::decide::{Intent, Remedy};
+use crate::detect::Subject;
+use crate::observe::Index;
+use crate::observe::timeline::Baseline;
+use crate::scenario::Step;
+use crate::scenario::duration::format;
+use kube::Client;
+use serde_json::Value;
+
+/// The field manager of everything that the healer writes.
+pub const FIELD_MANAGER: &str = "comeback-healer";
+
+/// What carrying out needs.
+pub struct Healing<'a> {
+    /// The cluster.
+    pub client: &'a Client,
+    /// What is known; its server time is the time of restarts.
+    pub index: &'a Index,
+    /// The objects of the steady state as the server stored them, Secrets with their real content. Absent: there was no steady state.
+    pub baseline: Option<&'a Baseline>,
+    /// The only namespace that may be touched.
+    pub namespace: &'a str,
+}
+
+/// What one attempt made of the cluster.
+pub(super) struct Done {
+    /// What was acted upon.
+    pub subject: Subject,
+    /// What the API made of it.
+    pub outcome: ActionOutcome,
+    /// Why nothing was done, or what else there is to say.
+    pub note: Option<String>,
+    /// The changed part, before.
+    pub before: Option<Value>,
+    /// The changed part, after.
+    pub after: Option<Value>,
+    /// Pods that the action replaces.
+    pub replaces: Vec<String>,
+}
+
+impl Done {
+    pub(super) fn nothing(subject: Subject, outcome: ActionOutcome, note: impl Into<String>) -> Self {
+        Self { subject, outcome, note: Some(note.into()), before: None, after: None, replaces: Vec::new() }
+    }
+}
+
+impl Healing<'_> {
+    /// Carries one intent out. Always gives a record: what the server refused or what failed is audited like what was done.
+    pub async fn carry_out(&self, intent: &Intent) -> ActionRecord {
+        let subject = intent.finding.subject.clone();
+        let (step, done) = match &intent.remedy {
+            Remedy::Report => ("report", Done::nothing(subject, ActionOutcome::NoRemedy, "reported")),
+            Remedy::Step(step) if subject.namespace != self.namespace => {
+                let note = format!("namespace {} is not the trial's own ({})", subject.namespace, self.namespace);
+                (step.key(), Done::nothing(subject, ActionOutcome::Refused, note))
+            }
+            Remedy::Step(step) => (step.key(), self.step(step, intent).await),
+        };
+        let reason = match (&done.note, done.outcome) {
+            (_, ActionOutcome::NoRemedy) | (None, _) => intent.reason.clone(),
+            (Some(note), ActionOutcome::Acted) => format!("{}; {note}", intent.reason),
+            (Some(note), _) => note.clone(),
+        };
+        ActionRecord {
+            id: intent.id.to_string(),
+            step: step.to_owned(),
+            subject: done.subject,
+            cause: intent.finding.cause.clone(),
+            at: intent.at,
+            outcome: done.outcome,
+            reason,
+            before: done.before,
+            after: done.after,
+            replaces: done.replaces,
+        }
+    }
+
+    async fn step(&self, step: &Step, intent: &Intent) -> Done {
+        let finding = &intent.finding;
+        match step {
+            Step::Wait(wait) => {
+                let note = format!("gives Kubernetes {}", format(wait.for_));
+                Done::nothing(finding.subject.clone(), ActionOutcome::Acted, note)
+            }
+            Step::RestartPod(_) => self.restart_pod(finding).await,
+            Step::RestartWorkload(_) => self.restart_workload(finding).await,
+            Step::Rollback(_) => self.rollback(finding).await,
+            Step::SetMemory(step) => self.set_memory(finding, step).await,
+            Step::RelaxProbe(step) => self.relax_probe(finding, step).await,
+            Step::RevertConfig(_) => self.revert_config(finding).await,
+            Step::RestoreObject(_) => self.restore_objects(finding).await,
+            Step::Patch(step) => self.patch(finding, step).await,
+        }
+    }
+}
