@@ -1,10 +1,22 @@
 //! Containers as programs: a shell interpreter over a modelled file system, memory and signals, on tokio's clock.
 //! Knows nothing of pods, probes or restarts: that is `kubelet`.
 
+pub mod command;
 pub mod container;
+pub mod data;
+pub mod descriptor;
+pub mod errno;
 pub mod filesystem;
 pub mod log;
+pub mod machine;
+pub mod pipe;
+pub mod process;
+pub mod shell;
+pub mod signals;
 
 pub use container::{Container, ContainerSpec, ExecResult, Exit, Signal, StartFailure};
 pub use filesystem::FileSystem;
 pub use log::{ContainerLog, LogLine};
+
+#[cfg(test)]
+mod trial;

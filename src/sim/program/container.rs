@@ -1,13 +1,20 @@
 //! One running container: PID 1, its children, exec sessions, its memory and its end.
 //! The seam between kubelet and interpreter.
 
-use super::filesystem::FileSystem;
+use super::command::{self, Invocation, Resolved};
+use super::descriptor::{Descriptor, Descriptors};
+use super::errno::Errno;
+use super::filesystem::{FileSystem, Kind};
 use super::log::ContainerLog;
+use super::machine::Machine;
+use super::process::{self, Child, Origin};
+use super::signals;
 use crate::sim::clock::Clock;
 use crate::sim::limits::Limits;
 use crate::sim::profile::Cgroup;
 use crate::sim::random::Random;
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -81,48 +88,151 @@ pub struct ExecResult {
 /// A running (or ended) container. Dropping it kills what still runs.
 #[derive(Debug)]
 pub struct Container {
-    log: ContainerLog,
-    exit: watch::Sender<Option<Exit>>,
+    machine: Arc<Machine>,
 }
+
+/// The code of an exec session that was killed with its container.
+const KILLED: i32 = 128 + signals::KILL;
 
 impl Container {
     /// Starts PID 1. Returns at once; the program runs on the current tokio runtime.
     ///
     /// # Errors
     /// [`StartFailure`] when the program does not exist in the image.
-    pub fn start(_spec: ContainerSpec) -> Result<Self, StartFailure> {
-        Ok(Self { log: ContainerLog::default(), exit: watch::Sender::new(None) })
+    pub fn start(spec: ContainerSpec) -> Result<Self, StartFailure> {
+        let machine = Machine::new(spec);
+        let filesystem = &machine.spec.filesystem;
+        // The runtime creates a working directory that does not exist.
+        filesystem.make_directories(&machine.spec.working_directory);
+        let hosts =
+            format!("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n10.244.0.2\t{}\n", machine.spec.hostname);
+        for (path, text) in [("/etc/hostname", format!("{}\n", machine.spec.hostname)), ("/etc/hosts", hosts)] {
+            if !filesystem.is_mounted(path) {
+                // These two directories always exist, and a file there can always be written.
+                let _ = filesystem.store(path, text.into_bytes());
+            }
+        }
+        let argv = machine.spec.argv.clone();
+        let streams = Descriptors::standard(
+            Descriptor::Null,
+            Descriptor::Log(Arc::clone(&machine.stdout)),
+            Descriptor::Log(Arc::clone(&machine.stderr)),
+        );
+        launch(&machine, &argv, streams)?;
+        Ok(Self { machine })
     }
 
     /// The log of this run.
     #[must_use]
     pub fn log(&self) -> ContainerLog {
-        self.log.clone()
+        self.machine.log()
     }
 
     /// Becomes `Some` when PID 1 has ended (and everything with it).
     #[must_use]
     pub fn exit(&self) -> watch::Receiver<Option<Exit>> {
-        self.exit.subscribe()
+        self.machine.exit()
     }
 
     /// Sends a signal to PID 1.
-    pub fn signal(&self, _signal: Signal) {}
+    pub fn signal(&self, signal: Signal) {
+        match signal {
+            Signal::Kill => self.machine.kill_all(),
+            Signal::Term => {
+                if let Some(process) = self.machine.process(1) {
+                    process.deliver(signals::TERM);
+                }
+            }
+        }
+    }
 
     /// Runs a program inside the container (its file system, its memory), until it ends or `timeout` has passed
     /// (then it is killed and `None` is returned). `Err` when the program does not exist.
     pub async fn exec(
         &self,
-        _argv: &[String],
-        _stdin: &[u8],
-        _timeout: Option<Duration>,
+        argv: &[String],
+        stdin: &[u8],
+        timeout: Option<Duration>,
     ) -> Result<Option<ExecResult>, StartFailure> {
-        Ok(None)
+        let (stdout, stderr) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(Vec::new())));
+        let taken = |bytes: &Arc<Mutex<Vec<u8>>>| std::mem::take(&mut *bytes.lock().unwrap_or_else(PoisonError::into_inner));
+        if self.machine.is_over() {
+            return Ok(Some(ExecResult { stdout: Vec::new(), stderr: Vec::new(), code: KILLED }));
+        }
+        let streams = Descriptors::standard(
+            Descriptor::input(stdin.to_vec()),
+            Descriptor::Capture(Arc::clone(&stdout)),
+            Descriptor::Capture(Arc::clone(&stderr)),
+        );
+        let mut child = launch(&self.machine, argv, streams)?;
+        // A caller that loses interest ends its session.
+        let session = Session { machine: Arc::clone(&self.machine), pid: child.pid };
+        let ended = match timeout {
+            None => child.wait().await,
+            Some(limit) => match tokio::time::timeout(limit, child.wait()).await {
+                Ok(ended) => ended,
+                Err(_) => return Ok(None),
+            },
+        };
+        std::mem::forget(session);
+        Ok(Some(ExecResult { stdout: taken(&stdout), stderr: taken(&stderr), code: ended.code() }))
     }
 
     /// Bytes in use by all processes of the container, now.
     #[must_use]
     pub fn memory(&self) -> u64 {
-        0
+        self.machine.memory()
     }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        self.machine.kill_all();
+    }
+}
+
+/// Kills the processes of an exec session when it is dropped.
+struct Session {
+    machine: Arc<Machine>,
+    pid: u32,
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.machine.kill_session(self.pid);
+    }
+}
+
+/// Starts a program that no other process of the container starts.
+fn launch(machine: &Arc<Machine>, argv: &[String], descriptors: Descriptors) -> Result<Child, StartFailure> {
+    let failure =
+        |problem: &str| StartFailure { message: format!("exec: {:?}: {problem}", argv.first().map_or("", String::as_str)) };
+    let Some(name) = argv.first().filter(|name| !name.is_empty()) else {
+        return Err(failure("executable file not found in $PATH"));
+    };
+    let mut environment = machine.spec.env.clone();
+    environment.entry("PATH".to_owned()).or_insert_with(|| command::DEFAULT_PATH.to_owned());
+    environment.entry("HOSTNAME".to_owned()).or_insert_with(|| machine.spec.hostname.clone());
+    environment.entry("HOME".to_owned()).or_insert_with(|| "/root".to_owned());
+    let directory = machine.spec.working_directory.clone();
+    let resolved = command::resolve(machine, name, &environment["PATH"], &directory);
+    match &resolved {
+        Resolved::NotFound if name.contains('/') => {
+            return Err(failure(&format!("stat {name}: {}", Errno::NotFound.to_string().to_lowercase())));
+        }
+        Resolved::NotFound => return Err(failure("executable file not found in $PATH")),
+        Resolved::Denied => {
+            let path = if name.starts_with('/') { name.clone() } else { format!("{directory}/{name}") };
+            let is_directory = machine.spec.filesystem.metadata(&path).is_ok_and(|metadata| metadata.kind == Kind::Directory);
+            return Err(failure(if is_directory { "is a directory" } else { "permission denied" }));
+        }
+        Resolved::Applet(_) | Resolved::Script(_) | Resolved::NotSimulated(_) => {}
+    }
+    let origin = Origin { parent: 0, session: None, ignored: Vec::new(), argv: argv.to_vec() };
+    let argv = argv.to_vec();
+    Ok(process::spawn(machine, origin, |process| {
+        let invocation =
+            Invocation { applet: argv[0].clone(), argv, environment, directory, descriptors, process, position: None };
+        command::run(resolved, invocation)
+    }))
 }

@@ -1,9 +1,14 @@
 //! The log of one container run: lines with their times, readable while they are written.
 //! Tail, since and timestamps are the API's business.
 
+use super::data::{Data, to_usize};
+use crate::sim::clock::Clock;
 use jiff::Timestamp;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
+
+/// The longest piece that containerd writes as one line of its log file (bytes).
+const LONGEST_PIECE: usize = 16 * 1024;
 
 /// One line that a program wrote to standard output or error.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,5 +56,75 @@ impl ContainerLog {
     #[must_use]
     pub fn subscribe(&self) -> watch::Receiver<(usize, bool)> {
         self.length.subscribe()
+    }
+}
+
+/// One of the two output streams of PID 1: bytes in, lines out.
+#[derive(Debug)]
+pub struct Stream {
+    log: ContainerLog,
+    clock: Clock,
+    partial: Mutex<Option<Vec<u8>>>,
+}
+
+impl Stream {
+    /// A stream into `log`.
+    #[must_use]
+    pub fn new(log: ContainerLog, clock: Clock) -> Self {
+        Self { log, clock, partial: Mutex::new(Some(Vec::new())) }
+    }
+
+    /// Appends bytes; every newline ends a line. Nothing is accepted after `finish`.
+    pub fn write(&self, mut data: Data) {
+        let mut guard = self.partial.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(partial) = guard.as_mut() else { return };
+        while !data.is_empty() {
+            for byte in data.take(65_536).into_bytes() {
+                if byte == b'\n' {
+                    self.emit(std::mem::take(partial));
+                } else {
+                    partial.push(byte);
+                    if partial.len() >= LONGEST_PIECE {
+                        self.emit(std::mem::take(partial));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Writes a last line that has no newline, and accepts no more.
+    pub fn finish(&self) {
+        let mut guard = self.partial.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(partial) = guard.take().filter(|partial| !partial.is_empty()) {
+            self.emit(partial);
+        }
+    }
+
+    fn emit(&self, bytes: Vec<u8>) {
+        let text = String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+        self.log.push(LogLine { at: self.clock.now(), text });
+    }
+}
+
+/// The longest stream of equal bytes that is worth writing out (bytes).
+#[must_use]
+pub fn is_reasonable(data: &Data) -> bool {
+    to_usize(data.len()) <= 16 * 1024 * 1024
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn splits_lines_and_keeps_the_last() {
+        let log = ContainerLog::default();
+        let stream = Stream::new(log.clone(), Clock::starting_at("2026-01-01T00:00:00Z".parse().unwrap()));
+        stream.write(Data::Bytes(b"one\ntw".to_vec()));
+        stream.write(Data::Bytes(b"o\nthree".to_vec()));
+        stream.finish();
+        stream.write(Data::Bytes(b"late\n".to_vec()));
+        let texts: Vec<_> = log.since(0).into_iter().map(|line| line.text).collect();
+        assert_eq!(texts, ["one", "two", "three"]);
     }
 }

@@ -1,0 +1,130 @@
+//! Programs that tell about the system: `date`, `hostname`, `id`, `uname`.
+//! The time is the simulation's clock.
+
+use super::Invocation;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+/// Runs one of these programs.
+pub async fn run(call: &Invocation) -> i32 {
+    let machine = &call.process.machine;
+    let host = &machine.spec.hostname;
+    match call.argv[0].as_str() {
+        "date" => date(call).await,
+        "hostname" => call.print(format!("{host}\n")).await,
+        "id" => {
+            let text = match call.arguments().first().map(String::as_str) {
+                None => "uid=0(root) gid=0(root) groups=0(root)\n",
+                Some("-u" | "-g" | "-G") => "0\n",
+                Some("-un" | "-nu" | "-gn" | "-ng") => "root\n",
+                Some(other) => return call.bad_option(other).await,
+            };
+            call.print(text).await
+        }
+        "whoami" | "logname" => call.print("root\n").await,
+        "uname" => {
+            let text = match call.arguments().first().map(String::as_str) {
+                None | Some("-s") => "Linux".to_owned(),
+                Some("-n") => host.clone(),
+                Some("-m") => "x86_64".to_owned(),
+                Some("-r") => "6.12.0".to_owned(),
+                Some("-a") => format!("Linux {host} 6.12.0 #1 SMP x86_64 GNU/Linux"),
+                Some(other) => return call.bad_option(other).await,
+            };
+            call.print(format!("{text}\n")).await
+        }
+        "arch" => call.print("x86_64\n").await,
+        "nproc" => call.print("2\n").await,
+        "hostid" => call.print("00000000\n").await,
+        "tty" => {
+            call.print("not a tty\n").await;
+            1
+        }
+        "uptime" => {
+            let up = machine.spec.clock.elapsed().as_secs();
+            let text = format!(
+                " {} up {} min,  0 users,  load average: 0.00, 0.00, 0.00\n",
+                strftime("%H:%M:%S", machine.spec.clock.now()),
+                up / 60
+            );
+            call.print(text).await
+        }
+        _ => {
+            let wanted = call.arguments();
+            if wanted.is_empty() {
+                let lines: String = call.environment.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
+                return call.print(lines).await;
+            }
+            let mut status = 0;
+            for name in wanted {
+                match call.environment.get(name) {
+                    Some(value) => {
+                        call.print(format!("{value}\n")).await;
+                    }
+                    None => status = 1,
+                }
+            }
+            status
+        }
+    }
+}
+
+/// A time by a format of `date`, in UTC.
+#[must_use]
+pub fn strftime(format: &str, at: Timestamp) -> String {
+    let zoned = at.to_zoned(TimeZone::UTC);
+    // jiff's `%N` and `%s` are busybox's; what it does not know stays as it is.
+    jiff::fmt::strtime::format(format, &zoned).unwrap_or_else(|_| format.to_owned())
+}
+
+async fn date(call: &Invocation) -> i32 {
+    let mut at = call.process.machine.spec.clock.now();
+    let mut format = "%a %b %e %H:%M:%S UTC %Y".to_owned();
+    let mut words = call.arguments().iter();
+    while let Some(word) = words.next() {
+        let text = match word.as_str() {
+            "-u" | "--utc" => continue,
+            "-d" => words.next().cloned().unwrap_or_default(),
+            "-R" => {
+                "%a, %d %b %Y %H:%M:%S +0000".clone_into(&mut format);
+                continue;
+            }
+            "-Iseconds" | "-Is" => {
+                "%Y-%m-%dT%H:%M:%S+00:00".clone_into(&mut format);
+                continue;
+            }
+            "-I" => {
+                "%Y-%m-%d".clone_into(&mut format);
+                continue;
+            }
+            given if given.starts_with('+') => {
+                given[1..].clone_into(&mut format);
+                continue;
+            }
+            given if given.starts_with("-d") => given[2..].to_owned(),
+            other => return call.bad_option(other).await,
+        };
+        match parse_date(&text, at) {
+            Some(parsed) => at = parsed,
+            None => {
+                call.error(&format!("invalid date '{text}'")).await;
+                return 1;
+            }
+        }
+    }
+    call.print(format!("{}\n", strftime(&format, at))).await
+}
+
+fn parse_date(text: &str, now: Timestamp) -> Option<Timestamp> {
+    if let Some(seconds) = text.strip_prefix('@') {
+        return Timestamp::from_second(seconds.parse().ok()?).ok();
+    }
+    if text == "now" {
+        return Some(now);
+    }
+    if let Ok(at) = text.parse::<Timestamp>() {
+        return Some(at);
+    }
+    let moment: jiff::civil::DateTime = text.parse().ok()?;
+    moment.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
+}

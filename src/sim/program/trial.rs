@@ -1,0 +1,45 @@
+//! What the tests of programs share: a container that runs a command to its end on a paused clock.
+//! Only for tests.
+
+use super::filesystem::{FileSystem, Mount};
+use super::{Container, ContainerSpec};
+use crate::sim::clock::Clock;
+use crate::sim::limits::Limits;
+use crate::sim::profile::Cgroup;
+use crate::sim::random::Random;
+use std::collections::BTreeMap;
+
+/// A container of busybox with this command line.
+pub fn spec(argv: &[&str], mounts: Vec<Mount>) -> ContainerSpec {
+    ContainerSpec {
+        uid: "uid".to_owned(),
+        subject: "ns/pod/app".to_owned(),
+        image: "busybox:1.36".to_owned(),
+        argv: argv.iter().map(|word| (*word).to_owned()).collect(),
+        env: BTreeMap::new(),
+        working_directory: "/".to_owned(),
+        hostname: "pod".to_owned(),
+        filesystem: FileSystem::with_mounts(mounts),
+        memory_limit: None,
+        cgroup: Cgroup::V2,
+        clock: Clock::starting_at("2026-01-01T00:00:00Z".parse().unwrap()),
+        random: Random::new(1),
+        limits: Limits::default(),
+    }
+}
+
+/// Runs a container to its end: its log, its code, whether memory ended it, what was not simulated.
+pub async fn finish(spec: ContainerSpec) -> (Vec<String>, i32, bool, Vec<String>) {
+    let limits = spec.limits.clone();
+    let container = Container::start(spec).unwrap();
+    let exit = container.exit().wait_for(Option::is_some).await.unwrap().unwrap();
+    let lines = container.log().since(0).into_iter().map(|line| line.text).collect();
+    (lines, exit.code, exit.oom_killed, limits.since(0).into_iter().map(|limit| limit.construct).collect())
+}
+
+/// Runs a script with `sh -c`: its log as one text, and its code. Nothing in it may be unsupported.
+pub async fn sh(script: &str) -> (String, i32) {
+    let (lines, code, _, limits) = finish(spec(&["sh", "-c", script], Vec::new())).await;
+    assert_eq!(limits, Vec::<String>::new(), "{script}");
+    (lines.join("\n"), code)
+}
