@@ -164,9 +164,8 @@ async fn write_conditions(
     let mut left: Vec<_> =
         rests.iter().map(|((plural, group), rest)| format!("{plural}.{group} has {} resource instances", rest.count)).collect();
     left.sort_unstable();
-    let waiting: Vec<_> =
-        finalizers.iter().map(|(finalizer, count)| format!("{finalizer} in {count} resource instances")).collect();
-    let content = (
+    let waiting: Vec<_> = held.iter().map(|(finalizer, count)| format!("{finalizer} in {count} resource instances")).collect();
+    let filled = (
         "ContentRemoved",
         "All content successfully removed",
         "SomeResourcesRemain",
@@ -196,7 +195,7 @@ async fn write_conditions(
             "NamespaceDeletionContentFailure",
             ("False", "ContentDeleted", "All content successfully deleted, may be waiting on finalization".to_owned()),
         ),
-        ("NamespaceContentRemaining", judged(content)),
+        ("NamespaceContentRemaining", judged(filled)),
         ("NamespaceFinalizersRemaining", judged(unfinalized)),
     ];
     let now = context.api.clock.seconds();
