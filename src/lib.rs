@@ -47,6 +47,7 @@
 //! Durations are measured with tokio's monotonic clock at the receipt of an observation; the server's own stamps (1 s
 //! resolution) stand beside them. The wall clock is read by the command line alone, for the run's id and the report's head.
 
+pub mod cli;
 pub mod cluster;
 pub mod detect;
 pub mod engine;

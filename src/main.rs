@@ -1,3 +1,7 @@
-//! The `comeback` binary.
+//! The `comeback` binary: everything is in the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    comeback::cli::main(std::env::args_os()).into()
+}

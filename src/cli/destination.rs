@@ -1,0 +1,193 @@
+//! `--report FORMAT[=FILE]`: which reports are written, and where to.
+
+use super::console::Console;
+use crate::measure::result::RunResult;
+use crate::report::{Exporter, Json, Junit, Terminal};
+use serde::{Deserialize, Deserializer, de::Error};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+/// A report format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Format {
+    /// For people.
+    Terminal,
+    /// The result file.
+    Json,
+    /// JUnit XML.
+    Junit,
+}
+
+const FORMATS: [(&str, Format); 3] = [("terminal", Format::Terminal), ("json", Format::Json), ("junit", Format::Junit)];
+const LATER: [&str; 4] = ["markdown", "html", "csv", "prometheus"];
+
+/// One `--report`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Destination {
+    /// The format.
+    pub format: Format,
+    /// The file; absent: stdout.
+    pub file: Option<PathBuf>,
+}
+
+impl FromStr for Destination {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (name, file) = text.split_once('=').map_or((text, None), |(name, file)| (name, Some(file)));
+        if file == Some("") {
+            return Err(format!("no file after `{name}=`; write `{name}=FILE`, or `{name}` alone for stdout"));
+        }
+        if LATER.contains(&name) {
+            return Err(format!("`{name}` is not supported yet; formats are terminal, json, junit"));
+        }
+        let Some((_, format)) = FORMATS.iter().find(|(known, _)| *known == name) else {
+            let near = FORMATS.iter().map(|(known, _)| *known).find(|known| strsim::damerau_levenshtein(known, name) <= 2);
+            let near = near.map_or_else(|| ".".to_owned(), |near| format!("; did you mean `{near}`?"));
+            return Err(format!("`{name}` is not a report format{near} Formats are terminal, json, junit"));
+        };
+        Ok(Self { format: *format, file: file.map(PathBuf::from) })
+    }
+}
+
+impl<'de> Deserialize<'de> for Destination {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+/// All reports of a command, checked: at most one on stdout, no file twice. Where nothing else takes stdout, the terminal report
+/// does.
+///
+/// # Errors
+/// What contradicts what, or a file that cannot be written: before a long run, not after it.
+pub fn plan(mut wanted: Vec<Destination>) -> Result<Vec<Destination>, String> {
+    let on_stdout: Vec<Format> = wanted.iter().filter(|one| one.file.is_none()).map(|one| one.format).collect();
+    if let [_, _, ..] = on_stdout[..] {
+        let names: Vec<String> = on_stdout.iter().map(|format| format!("{format:?}").to_lowercase()).collect();
+        let last = names.last().cloned().unwrap_or_default();
+        return Err(format!("{} cannot all go to stdout; give a file, for instance `--report {last}=FILE`", names.join(" and ")));
+    }
+    for (position, one) in wanted.iter().enumerate() {
+        let Some(file) = &one.file else { continue };
+        if wanted.iter().skip(position + 1).any(|other| other.file.as_ref() == Some(file)) {
+            return Err(format!("two reports cannot go to one file: {}", file.display()));
+        }
+        if file.is_dir() {
+            return Err(format!("{} is a folder; a report needs a file", file.display()));
+        }
+        if let Some(folder) = file.parent() {
+            std::fs::create_dir_all(folder)
+                .map_err(|error| format!("the folder of {} cannot be made: {error}", file.display()))?;
+        }
+    }
+    if on_stdout.is_empty() {
+        wanted.push(Destination { format: Format::Terminal, file: None });
+    }
+    Ok(wanted)
+}
+
+/// Writes all reports; a failure of one does not keep the others from being written.
+///
+/// # Errors
+/// Every failure.
+pub fn write(
+    wanted: &[Destination],
+    result: &RunResult,
+    run_directory: Option<&Path>,
+    console: Console,
+) -> Result<(), Vec<String>> {
+    let mut failures = Vec::new();
+    for one in wanted {
+        if let Err(failure) = write_one(one, result, run_directory, console) {
+            failures.push(failure);
+        }
+    }
+    if failures.is_empty() { Ok(()) } else { Err(failures) }
+}
+
+fn write_one(one: &Destination, result: &RunResult, run_directory: Option<&Path>, console: Console) -> Result<(), String> {
+    let mut palette = console.stdout_palette();
+    palette.colors &= one.file.is_none();
+    let terminal = Terminal {
+        width: console.width(),
+        palette,
+        quiet: console.quiet,
+        run_directory: run_directory.map(|directory| directory.display().to_string()),
+    };
+    let bytes = match one.format {
+        Format::Terminal => terminal.serialize(result),
+        Format::Json => Json.serialize(result),
+        Format::Junit => Junit.serialize(result),
+    }
+    .map_err(|error| error.to_string())?;
+    match &one.file {
+        None => console.print(&bytes),
+        Some(file) => write_file(file, &bytes).map_err(|error| format!("{} cannot be written: {error}", file.display())),
+    }
+}
+
+/// Writes a file so that a reader sees the old one or the new one, never a part. What is not a plain file (a pipe, `/dev/stdout`)
+/// is written as it is.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_file(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    if std::fs::symlink_metadata(file).is_ok_and(|known| !known.is_file()) {
+        return std::fs::OpenOptions::new().write(true).truncate(true).open(file)?.write_all(bytes);
+    }
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".comeback-");
+    // Reports are for others to read; the umask still applies.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut beside = builder.tempfile_in(folder)?;
+    beside.write_all(bytes)?;
+    beside.as_file().sync_all()?;
+    beside.persist(file).map_err(|error| error.error)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("jsno", "`jsno` is not a report format; did you mean `json`? Formats are terminal, json, junit")]
+    #[case("html", "`html` is not supported yet; formats are terminal, json, junit")]
+    #[case("html=x", "`html` is not supported yet; formats are terminal, json, junit")]
+    #[case("json=", "no file after `json=`; write `json=FILE`, or `json` alone for stdout")]
+    fn refuses(#[case] text: &str, #[case] message: &str) {
+        assert_eq!(text.parse::<Destination>(), Err(message.to_owned()));
+    }
+
+    fn planned(words: &[&str]) -> Result<Vec<Destination>, String> {
+        plan(words.iter().map(|word| word.parse().unwrap()).collect())
+    }
+
+    #[test]
+    fn stdout_takes_one_report_and_the_terminal_one_by_default() {
+        let terminal = Destination { format: Format::Terminal, file: None };
+        assert_eq!(planned(&[]), Ok(vec![terminal.clone()]));
+        assert_eq!(planned(&["json"]).unwrap().len(), 1);
+        assert!(planned(&["json=a.json"]).unwrap().contains(&terminal));
+        let error = planned(&["terminal", "json"]).unwrap_err();
+        assert!(error.contains("--report json=FILE"), "{error}");
+        assert!(planned(&["json=a", "junit=a"]).unwrap_err().contains("one file"));
+    }
+
+    #[test]
+    fn files_are_replaced_whole_and_devices_are_written_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("r.json");
+        std::fs::write(&file, "a longer old text").unwrap();
+        write_file(&file, b"new").unwrap();
+        assert_eq!(std::fs::read(&file).unwrap(), b"new");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        write_file(Path::new("/dev/null"), b"x").unwrap();
+        assert!(!std::fs::symlink_metadata("/dev/null").unwrap().is_file());
+    }
+}

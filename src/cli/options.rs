@@ -1,0 +1,225 @@
+//! The options of `run`: from the command line and the environment, with defaults from `comeback.yaml`.
+//! The same type reads both, so that both know the same names and the same values.
+
+use super::arguments::Color;
+use super::destination::Destination;
+use super::unsupported::UnsupportedOptions;
+use crate::cluster::select::ClusterChoice;
+use crate::scenario::duration::{self, serde_text_option};
+use clap::Args;
+use clap::builder::BoolishValueParser;
+use serde::{Deserialize, Deserializer, de::Error};
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The options of `run`. `None` and empty lists: not given.
+#[derive(Clone, Debug, Default, Args, Deserialize)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub struct Options {
+    /// embedded, kind[:NAME] or context[:NAME] [default: embedded]
+    #[arg(long, env = "COMEBACK_CLUSTER", value_name = "CLUSTER", help_heading = "Where")]
+    #[serde(deserialize_with = "cluster")]
+    pub cluster: Option<ClusterChoice>,
+    /// Allow a context whose name or server looks like production. Repeatable
+    #[arg(long, env = "COMEBACK_ALLOW_CONTEXT", value_name = "NAME", value_delimiter = ',', help_heading = "Where")]
+    pub allow_context: Vec<String>,
+    /// The node image of a kind cluster that has to be created
+    #[arg(long, env = "COMEBACK_KIND_IMAGE", value_name = "IMAGE", help_heading = "Where")]
+    pub kind_image: Option<String>,
+
+    /// Trials of each scenario, instead of what the files say
+    #[arg(long, env = "COMEBACK_TRIALS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "What")]
+    pub trials: Option<u32>,
+    /// Only scenarios with these labels, as kubectl's -l: 'class=crash,tier!=slow'
+    #[arg(long, env = "COMEBACK_SELECT", value_name = "SELECTOR", help_heading = "What")]
+    pub select: Option<String>,
+    /// The value of a scenario's parameter. Repeatable
+    #[arg(long, env = "COMEBACK_SET", value_name = "NAME=VALUE", help_heading = "What")]
+    pub set: Vec<String>,
+    /// The same seed gives the same run on the embedded cluster [default: random, printed]
+    #[arg(long, env = "COMEBACK_SEED", value_name = "N", allow_negative_numbers = true, help_heading = "What")]
+    pub seed: Option<u64>,
+
+    /// Trials at once [default: the suite's, else one per core; 4 on a real cluster]
+    #[arg(long, env = "COMEBACK_CONCURRENCY", value_name = "N", help_heading = "How")]
+    pub concurrency: Option<NonZeroUsize>,
+    /// Stop everything after this long; what did not finish is `aborted` (30m)
+    #[arg(long, env = "COMEBACK_TIMEOUT", value_name = "DURATION", value_parser = positive, help_heading = "How")]
+    #[serde(with = "serde_text_option")]
+    pub timeout: Option<Duration>,
+    /// Begin no further trial after the first unexpected verdict
+    #[arg(long, env = "COMEBACK_FAIL_FAST", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", value_parser = BoolishValueParser::new(), hide_possible_values = true, help_heading = "How")]
+    pub fail_fast: Option<bool>,
+    /// Leave the namespace of a trial with an unexpected verdict in place
+    #[arg(long, env = "COMEBACK_KEEP_ON_FAILURE", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", value_parser = BoolishValueParser::new(), hide_possible_values = true, help_heading = "How")]
+    pub keep_on_failure: Option<bool>,
+
+    /// terminal, json or junit; with =FILE into a file. Repeatable [default: terminal]
+    #[arg(long, env = "COMEBACK_REPORT", value_name = "FORMAT[=FILE]", value_delimiter = ',', help_heading = "Results")]
+    pub report: Vec<Destination>,
+    /// The run directory, with the result and everything that was observed [default: .comeback/runs/<run id>]
+    #[arg(long, env = "COMEBACK_OUT", value_name = "DIR", help_heading = "Results")]
+    pub out: Option<PathBuf>,
+    /// No progress on stderr
+    #[arg(long, env = "COMEBACK_NO_PROGRESS", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", value_parser = BoolishValueParser::new(), hide_possible_values = true, help_heading = "Results")]
+    pub no_progress: Option<bool>,
+
+    /// As `-v`, from the file alone.
+    #[arg(skip)]
+    pub verbose: Option<u8>,
+    /// As `-q`, from the file alone.
+    #[arg(skip)]
+    pub quiet: Option<bool>,
+    /// As `--color`, from the file alone.
+    #[arg(skip)]
+    pub color: Option<Color>,
+    /// Options of later versions.
+    #[command(flatten)]
+    #[serde(skip)]
+    pub unsupported: UnsupportedOptions,
+}
+
+fn cluster<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ClusterChoice>, D::Error> {
+    String::deserialize(deserializer)?.parse().map(Some).map_err(D::Error::custom)
+}
+
+fn positive(text: &str) -> Result<Duration, String> {
+    match duration::parse(text)? {
+        Duration::ZERO => Err("nothing would run".to_owned()),
+        duration => Ok(duration),
+    }
+}
+
+/// The file with defaults, in the working directory.
+pub const DEFAULTS_FILE: &str = "comeback.yaml";
+
+/// Contract options that the file may not name yet.
+const LATER: [&str; 7] = ["shard", "history", "baseline", "retries", "allowNamespace", "allow", "dryRun"];
+
+impl Options {
+    /// Reads `comeback.yaml`; no file: nothing.
+    ///
+    /// # Errors
+    /// `file:line:column: what is wrong`.
+    pub fn from_file(path: &Path) -> Result<Self, String> {
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(error) => return Err(format!("{} cannot be read: {error}", path.display())),
+        };
+        Self::parse(&text).map_err(|(position, message)| format!("{}{position}: {message}", path.display()))
+    }
+
+    fn parse(text: &str) -> Result<Self, (String, String)> {
+        let blank = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#');
+        if text.lines().all(blank) {
+            return Ok(Self::default());
+        }
+        let options: Self = serde_saphyr::from_str(text).map_err(|error| {
+            let position = error.location().map_or_else(String::new, |at| format!(":{}:{}", at.line(), at.column()));
+            let rendered = error.without_snippet().to_string();
+            let message = rendered.lines().next().unwrap_or_default().to_owned();
+            let later = LATER.iter().find(|name| message.contains(&format!("`{name}`")) && message.contains("unknown field"));
+            (position, later.map_or(message, |name| format!("`{name}` is not supported yet")))
+        })?;
+        let at_least_one = |name: &str| (String::new(), format!("`{name}` must be at least 1"));
+        match (options.trials, options.timeout) {
+            (Some(0), _) => Err(at_least_one("trials")),
+            (_, Some(Duration::ZERO)) => Err((String::new(), "with `timeout: 0s` nothing would run".to_owned())),
+            _ => Ok(options),
+        }
+    }
+
+    /// These options, and `defaults` where they say nothing.
+    #[must_use]
+    pub fn over(self, defaults: Self) -> Self {
+        fn list<T>(ours: Vec<T>, defaults: Vec<T>) -> Vec<T> {
+            if ours.is_empty() { defaults } else { ours }
+        }
+        Self {
+            cluster: self.cluster.or(defaults.cluster),
+            allow_context: list(self.allow_context, defaults.allow_context),
+            kind_image: self.kind_image.or(defaults.kind_image),
+            trials: self.trials.or(defaults.trials),
+            select: self.select.or(defaults.select),
+            // By parameter, not as a whole: a later value of the same name wins.
+            set: defaults.set.into_iter().chain(self.set).collect(),
+            seed: self.seed.or(defaults.seed),
+            concurrency: self.concurrency.or(defaults.concurrency),
+            timeout: self.timeout.or(defaults.timeout),
+            fail_fast: self.fail_fast.or(defaults.fail_fast),
+            keep_on_failure: self.keep_on_failure.or(defaults.keep_on_failure),
+            report: list(self.report, defaults.report),
+            out: self.out.or(defaults.out),
+            no_progress: self.no_progress.or(defaults.no_progress),
+            verbose: self.verbose.or(defaults.verbose),
+            quiet: self.quiet.or(defaults.quiet),
+            color: self.color.or(defaults.color),
+            unsupported: self.unsupported,
+        }
+    }
+
+    /// `--set` by name.
+    ///
+    /// # Errors
+    /// The first that is not `NAME=VALUE`.
+    pub fn parameters(&self) -> Result<BTreeMap<String, String>, String> {
+        let pair = |text: &String| match text.split_once('=') {
+            Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+            _ => Err(format!("`--set {text}` is not NAME=VALUE")),
+        };
+        self.set.iter().map(pair).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[test]
+    fn the_file_gives_defaults_and_the_command_line_wins() {
+        let file = Options::parse(
+            "# ours\ncluster: kind:ci\ntrials: 5\nset: [workers=many, n=1]\nreport: [junit=r.xml]\ntimeout: 30m\nfailFast: true\ncolor: never\n",
+        )
+        .unwrap();
+        let ours = Options { trials: Some(2), set: vec!["n=2".into()], fail_fast: Some(false), ..Options::default() };
+        let all = ours.over(file);
+        assert_eq!(all.cluster, Some(ClusterChoice::Kind("ci".into())));
+        assert_eq!((all.trials, all.fail_fast, all.timeout), (Some(2), Some(false), Some(Duration::from_secs(1800))));
+        assert_eq!(all.parameters().unwrap(), BTreeMap::from([("workers".into(), "many".into()), ("n".into(), "2".into())]));
+        assert_eq!(all.color, Some(Color::Never));
+    }
+
+    #[rstest]
+    #[case("trails: 5", ":1:1", "unknown field `trails`")]
+    #[case("seed: 1\ntrials: many", ":2:9", "invalid")]
+    #[case("cluster: minikube", ":1:10", "unknown cluster")]
+    #[case("seed: 1\nshard: 1/2", ":2:1", "`shard` is not supported yet")]
+    #[case("report: [html]", ":1:10", "`html` is not supported yet")]
+    #[case("trials: 0", "", "at least 1")]
+    #[case("seed: 1\nseed: 2", ":2:1", "duplicate")]
+    #[case("- a", ":1:1", "")]
+    fn mistakes_in_the_file_have_a_position(#[case] text: &str, #[case] at: &str, #[case] message: &str) {
+        let (position, found) = Options::parse(text).unwrap_err();
+        assert!(found.contains(message), "{position}: {found}");
+        assert_eq!(position, at, "{found}");
+    }
+
+    #[test]
+    fn an_empty_file_says_nothing() {
+        assert_eq!(Options::parse("# nothing\n\n").unwrap().trials, None);
+        assert!(Options::parse("").is_ok());
+    }
+
+    #[test]
+    fn a_parameter_needs_a_name_and_a_value() {
+        let wrong = Options { set: vec!["workers".into()], ..Options::default() };
+        assert_eq!(wrong.parameters(), Err("`--set workers` is not NAME=VALUE".into()));
+    }
+}

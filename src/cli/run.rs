@@ -1,0 +1,230 @@
+//! `comeback run`: from options to a request to the engine, and from its result to reports and the exit code.
+
+use super::arguments::{Display, Run as RunArguments};
+use super::console::Console;
+use super::destination::{self, Destination};
+use super::options::{DEFAULTS_FILE, Options};
+use super::run_directory::{self, Keeper};
+use super::{mistakes, signals};
+use crate::cluster::Cluster;
+use crate::cluster::select::{self, ClusterChoice, ClusterOptions};
+use crate::engine::{self, RunRequest};
+use crate::exit_code::ExitCode;
+use crate::measure::outcome;
+use crate::measure::result::{ExitReason, Run, RunResult};
+use crate::report::Progress;
+use crate::scenario::Plan;
+use crate::scenario::load::{self, LoadOptions, Loaded};
+use crate::scenario::model::Order;
+use jiff::Timestamp;
+use siphasher::sip::SipHasher13;
+use std::hash::{Hash, Hasher};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Trials at once on a real cluster, where nothing else is said.
+const REAL_CONCURRENCY: usize = 4;
+
+/// What ended a command before there was a result.
+type Refusal = (ExitCode, String);
+
+/// Runs, reports, and returns the exit code.
+pub(super) fn run(arguments: RunArguments, display: &Display, words: Vec<String>) -> ExitCode {
+    let console = Console::new(display);
+    let unsupported = arguments.options.unsupported.given();
+    if !unsupported.is_empty() {
+        console
+            .error(&format!("not supported yet: {}; `comeback run --help` lists the options that are", unsupported.join(", ")));
+        return ExitCode::Usage;
+    }
+    let options = match Options::from_file(Path::new(DEFAULTS_FILE)) {
+        Ok(defaults) => arguments.options.over(defaults),
+        Err(error) => {
+            console.error(&error);
+            return ExitCode::Usage;
+        }
+    };
+    let console = console.with_defaults(display, options.verbose, options.quiet, options.color);
+    console.log();
+    let (reports, loaded) = match prepare(&arguments.paths, &options, console) {
+        Ok(prepared) => prepared,
+        Err((code, message)) => {
+            if !message.is_empty() {
+                console.error(&message);
+            }
+            return code;
+        }
+    };
+    match execute(&options, loaded, words, &reports, console) {
+        Ok(code) => code,
+        Err((code, message)) => {
+            console.error(&message);
+            code
+        }
+    }
+}
+
+/// Everything that can be wrong before a cluster is touched.
+fn prepare(paths: &[String], options: &Options, console: Console) -> Result<(Vec<Destination>, Loaded), Refusal> {
+    let usage = |message| (ExitCode::Usage, message);
+    let set = options.parameters().map_err(usage)?;
+    let reports = destination::plan(options.report.clone()).map_err(usage)?;
+    let load_options = LoadOptions { set, select: options.select.clone(), trials: options.trials };
+    let loaded = load::load(paths, &load_options).map_err(|found| {
+        mistakes::print(&found, console);
+        (ExitCode::Usage, String::new())
+    })?;
+    mistakes::print(&loaded.warnings, console);
+    if loaded.plans.is_empty() {
+        let which = options.select.as_ref().map_or_else(String::new, |select| format!(" with labels `{select}`"));
+        return Err((ExitCode::Inconclusive, format!("there is no scenario{which}: nothing was run")));
+    }
+    Ok((reports, loaded))
+}
+
+fn execute(
+    options: &Options,
+    loaded: Loaded,
+    words: Vec<String>,
+    reports: &[Destination],
+    console: Console,
+) -> Result<ExitCode, Refusal> {
+    let started = Timestamp::now();
+    let id = run_directory::run_id(started, run_directory::random());
+    let seed = options.seed.unwrap_or_else(run_directory::random_seed);
+    let directory = options.out.clone().unwrap_or_else(|| Path::new(".comeback").join("runs").join(&id));
+    let choice = options.cluster.clone().unwrap_or_default();
+    let environment = |message| (ExitCode::Environment, message);
+    let hint = cleanup_command(&id, &choice);
+    let stop = signals::listen(options.timeout, hint, console).map_err(environment)?;
+    run_directory::create(&directory)?;
+    let started_at = run_directory::rfc3339(started);
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    let mut keeper = Keeper::new(
+        &directory,
+        Run { id: id.clone(), version, started_at: started_at.clone(), finished_at: None, seed, command: words.clone() },
+    );
+    let cluster_options = ClusterOptions {
+        kind_image: options.kind_image.clone(),
+        allowed_contexts: options.allow_context.clone(),
+        ledger: Some(PathBuf::from(engine::ledger::DEFAULT_PATH)),
+    };
+    let cluster = select::connect(&choice, &cluster_options).map_err(|error| environment(error.to_string()))?;
+    let request = request(options, loaded, &cluster, (id, seed, directory.clone(), words));
+    let mut progress = Progress::new(console.progress(options.no_progress.unwrap_or(false)), console.stderr_palette());
+    let result: Option<RunResult> = engine::run(&request, &stop, &mut |event| {
+        progress.handle(event);
+        keeper.handle(event);
+    })
+    .into();
+    let Some(mut result) = result else { return Err((ExitCode::Bug, "the engine gave no result".to_owned())) };
+    progress.clear();
+    result.run.started_at = started_at;
+    result.run.finished_at = Some(run_directory::rfc3339(Timestamp::now()));
+    for warning in keeper.warnings() {
+        if !result.warnings.contains(warning) {
+            result.warnings.push(warning.clone());
+        }
+    }
+    if let Err(error) = cluster.close() {
+        add_reason(&mut result, ExitCode::Leftovers, error.to_string());
+    }
+    if let Err(error) = keeper.finish(&result) {
+        console.error(&error);
+        add_reason(&mut result, ExitCode::Environment, error);
+    }
+    if let Err(errors) = destination::write(reports, &result, Some(&directory), console) {
+        for error in errors {
+            console.error(&error);
+            add_reason(&mut result, ExitCode::Environment, error);
+        }
+    }
+    Ok(code(&result))
+}
+
+/// The process exit code: never 0 for a run that did not come to its end.
+fn code(result: &RunResult) -> ExitCode {
+    let reasons = result.exit_reasons.iter().map(|reason| reason.name);
+    ExitCode::strongest(reasons.chain((!result.complete).then_some(ExitCode::Inconclusive)))
+}
+
+fn add_reason(result: &mut RunResult, name: ExitCode, reason: String) {
+    result.exit_reasons.push(ExitReason { code: name.code(), name, reason });
+    outcome::sort(&mut result.exit_reasons);
+    let code = code(result);
+    result.exit_code = code.code();
+    result.outcome = outcome::run_outcome(code);
+}
+
+/// The command that removes what a run left.
+fn cleanup_command(id: &str, choice: &ClusterChoice) -> String {
+    format!("comeback cleanup --run {id} --cluster {choice}")
+}
+
+fn request(
+    options: &Options,
+    loaded: Loaded,
+    cluster: &Arc<dyn Cluster>,
+    (id, seed, directory, command): (String, u64, PathBuf, Vec<String>),
+) -> RunRequest {
+    let capabilities = cluster.capabilities();
+    let mut plans = Vec::new();
+    let mut skipped = Vec::new();
+    for plan in ordered(loaded.plans, loaded.order, seed) {
+        let lacking: Vec<String> = plan
+            .needs
+            .iter()
+            .filter(|need| !capabilities.contains(need))
+            .map(|need| format!("{need:?}"))
+            .map(camel_case)
+            .collect();
+        if lacking.is_empty() {
+            plans.push(plan);
+        } else {
+            let reason = format!("the {} cluster lacks what the scenario needs: {}", cluster.info().provider, lacking.join(", "));
+            skipped.push((plan, reason));
+        }
+    }
+    let of_suite = loaded.concurrency.and_then(|n| NonZeroUsize::new(n as usize));
+    let by_default = || {
+        if cluster.is_virtual_time() {
+            std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
+        } else {
+            REAL_CONCURRENCY
+        }
+    };
+    RunRequest {
+        plans,
+        skipped,
+        gate: loaded.gate,
+        cluster: Arc::clone(cluster),
+        id,
+        seed,
+        concurrency: options.concurrency.or(of_suite).map_or_else(by_default, NonZeroUsize::get),
+        directory,
+        command,
+        fail_fast: options.fail_fast.unwrap_or(false),
+        keep_on_failure: options.keep_on_failure.unwrap_or(false),
+    }
+}
+
+/// A name of Rust as YAML writes it.
+fn camel_case(mut name: String) -> String {
+    if let Some(first) = name.get_mut(..1) {
+        first.make_ascii_lowercase();
+    }
+    name
+}
+
+/// In the suite's order; a random one depends on the seed and the names alone.
+fn ordered(mut plans: Vec<Arc<Plan>>, order: Order, seed: u64) -> Vec<Arc<Plan>> {
+    if order == Order::Random {
+        plans.sort_by_cached_key(|plan| {
+            let mut hasher = SipHasher13::new_with_keys(seed, 0x6f72_6465_7200_0000);
+            plan.name.hash(&mut hasher);
+            hasher.finish()
+        });
+    }
+    plans
+}

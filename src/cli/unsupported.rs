@@ -1,0 +1,99 @@
+//! Commands and options of the contract that this version does not have: recognised and refused, never accepted and ignored.
+
+use super::console::Console;
+use crate::exit_code::ExitCode;
+use clap::{Args, Subcommand};
+
+/// Commands of later versions.
+#[derive(Debug, Subcommand)]
+#[command(disable_help_subcommand = true)]
+pub enum UnsupportedCommand {
+    /// Preflight on a cluster (not supported yet)
+    #[command(hide = true, disable_help_flag = true)]
+    Doctor(Rest),
+    /// The least role that scenarios need (not supported yet)
+    #[command(hide = true, disable_help_flag = true)]
+    Rbac(Rest),
+    /// The embedded cluster over TCP (not supported yet)
+    #[command(hide = true, disable_help_flag = true)]
+    Cluster(Rest),
+    /// What crashes now, over many clusters (not supported yet)
+    #[command(hide = true, disable_help_flag = true)]
+    Scan(Rest),
+    /// The healer as a controller (not supported yet)
+    #[command(hide = true, disable_help_flag = true)]
+    Heal(Rest),
+    /// Trends (not supported yet)
+    #[command(hide = true, disable_help_flag = true)]
+    History(Rest),
+    /// Comparison with targets and a baseline (not supported yet)
+    #[command(hide = true, disable_help_flag = true)]
+    Gate(Rest),
+    /// Shell completions (not supported yet)
+    #[command(hide = true, disable_help_flag = true)]
+    Completions(Rest),
+    /// The manual page (not supported yet)
+    #[command(hide = true, disable_help_flag = true)]
+    Man(Rest),
+}
+
+/// Whatever stands after the command.
+#[derive(Debug, Args)]
+pub struct Rest {
+    /// Anything.
+    #[arg(id = "rest", value_name = "ARGUMENTS", trailing_var_arg = true, allow_hyphen_values = true, num_args = 0..)]
+    rest: Vec<String>,
+}
+
+/// Says that a command is not supported yet.
+pub(super) fn refuse(command: UnsupportedCommand, console: Console) -> ExitCode {
+    let (name, Rest { rest }) = match command {
+        UnsupportedCommand::Doctor(rest) => ("doctor", rest),
+        UnsupportedCommand::Rbac(rest) => ("rbac", rest),
+        UnsupportedCommand::Cluster(rest) => ("cluster", rest),
+        UnsupportedCommand::Scan(rest) => ("scan", rest),
+        UnsupportedCommand::Heal(rest) => ("heal", rest),
+        UnsupportedCommand::History(rest) => ("history", rest),
+        UnsupportedCommand::Gate(rest) => ("gate", rest),
+        UnsupportedCommand::Completions(rest) => ("completions", rest),
+        UnsupportedCommand::Man(rest) => ("man", rest),
+    };
+    let words = std::iter::once(name.to_owned()).chain(rest).collect::<Vec<_>>().join(" ");
+    console.error(&format!("`comeback {words}` is not supported yet; `comeback --help` lists the commands that are"));
+    ExitCode::Usage
+}
+
+/// Options of `run` of later versions.
+#[derive(Clone, Debug, Default, Args)]
+pub struct UnsupportedOptions {
+    #[arg(long, env = "COMEBACK_SHARD", value_name = "I/N", hide = true)]
+    shard: Option<String>,
+    #[arg(long, env = "COMEBACK_HISTORY", value_name = "URL", hide = true)]
+    history: Option<String>,
+    #[arg(long, env = "COMEBACK_BASELINE", value_name = "REF", hide = true)]
+    baseline: Option<String>,
+    #[arg(long, env = "COMEBACK_RETRIES", value_name = "N", hide = true)]
+    retries: Option<String>,
+    #[arg(long, env = "COMEBACK_ALLOW_NAMESPACE", value_name = "NS", hide = true)]
+    allow_namespace: Option<String>,
+    #[arg(long, env = "COMEBACK_ALLOW", value_name = "WHAT", hide = true)]
+    allow: Option<String>,
+    #[arg(long, env = "COMEBACK_DRY_RUN", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide = true)]
+    dry_run: Option<String>,
+}
+
+impl UnsupportedOptions {
+    /// Names of those that were given, on the command line or by an environment variable.
+    pub(super) fn given(&self) -> Vec<&'static str> {
+        let all = [
+            ("--shard", &self.shard),
+            ("--history", &self.history),
+            ("--baseline", &self.baseline),
+            ("--retries", &self.retries),
+            ("--allow-namespace", &self.allow_namespace),
+            ("--allow", &self.allow),
+            ("--dry-run", &self.dry_run),
+        ];
+        all.into_iter().filter(|(_, value)| value.is_some()).map(|(name, _)| name).collect()
+    }
+}
