@@ -19,11 +19,15 @@ pub mod parameters;
 pub mod parse;
 pub mod patching;
 pub mod plan;
+pub mod quantity;
+pub mod schema;
+pub mod render;
 pub mod source;
 pub mod structure;
 pub mod suite;
 pub mod target;
 pub mod thresholds;
+pub mod unsupported;
 pub mod verdict;
 
 pub use condition::Condition;

@@ -1,11 +1,218 @@
-//! What the values of a scenario mean together.
+//! What the values of a scenario mean together: phases, budgets, expectations, controls.
+//! It works on the located tree, so that every message has a position, and on documents whose shape is wrong elsewhere too.
 
-use super::diagnostic::{Diagnostic, Position};
+mod healing;
+mod objects;
+mod target;
+
+use super::diagnostic::{Code, Diagnostic, Position, allowed};
+use super::expand::{self, duration_of};
 use super::manifest::Object;
-use super::node::Node;
+use super::node::{Node, Span};
 use super::source::Source;
+use super::{duration, unsupported};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Checks a scenario.
-pub fn scenario(_: &Node, _: &Arc<Source>, _: &[Object], _: Option<&(Duration, Position)>, _: &mut Vec<Diagnostic>) {}
+/// What all checks look at, and where they report.
+struct Check<'a> {
+    spec: &'a Node,
+    source: &'a Arc<Source>,
+    objects: objects::Objects<'a>,
+    found: &'a mut Vec<Diagnostic>,
+}
+
+/// Checks a scenario against itself and its workload. `class_rto` is the RTO that a suite gives to its class.
+pub fn scenario(
+    node: &Node,
+    source: &Arc<Source>,
+    workload: &[Object],
+    class_rto: Option<&(Duration, Position)>,
+    found: &mut Vec<Diagnostic>,
+) {
+    let Some(spec) = node.get("spec") else { return };
+    let mut check = Check { spec, source, objects: objects::Objects::of(workload, spec), found };
+    check.expectation();
+    check.control();
+    check.budgets(class_rto);
+    check.defaults(workload);
+    check.cause();
+    check.numbers();
+    check.conditions();
+    check.faults();
+    check.healing();
+}
+
+impl Check<'_> {
+    fn report(&mut self, code: Code, span: Span, message: impl Into<String>, help: impl Into<String>) {
+        let help = help.into();
+        let diagnostic = Diagnostic::error(code, self.source, span, message);
+        self.found.push(if help.is_empty() { diagnostic } else { diagnostic.help(help) });
+    }
+
+    fn expected(&self) -> Vec<(&str, Span)> {
+        let Some(expect) = self.spec.get("expect") else { return Vec::new() };
+        let one = expect.text().map(|text| (text, expect.span));
+        one.into_iter().chain(expect.items().iter().filter_map(|item| Some((item.text()?, item.span)))).collect()
+    }
+
+    fn is_control(&self) -> bool {
+        self.expected().iter().any(|(verdict, _)| *verdict == "quiet")
+    }
+
+    fn has_steady(&self) -> bool {
+        self.spec.get("steady").is_some() || self.spec.get("fault").is_some_and(|fault| !fault.items().is_empty())
+    }
+
+    fn expectation(&mut self) {
+        let expected: Vec<(String, Span)> =
+            self.expected().into_iter().map(|(verdict, span)| (verdict.to_owned(), span)).collect();
+        if let Some(expect) = self.spec.get("expect").filter(|expect| expect.kind() == "a list" && expect.items().is_empty()) {
+            self.report(Code::EmptyList, expect.span, "`expect` names no verdict", "Leave it out to expect `recovered`.");
+        }
+        let of_control = |verdict: &str| matches!(verdict, "quiet" | "false-alarm");
+        for (verdict, span) in &expected {
+            if matches!(verdict.as_str(), "invalid" | "error" | "aborted" | "skipped") {
+                let message = format!("`{verdict}` cannot be expected: such a trial says nothing about the workload");
+                let help = "Expect what a valid trial can end with: `recovered`, `late`, `undetected`, `degraded`, `unrecovered`, `regressed`; `quiet` makes a control.";
+                self.report(Code::BadExpectation, *span, message, help);
+            }
+        }
+        let mixed =
+            expected.iter().any(|(verdict, _)| of_control(verdict)) && expected.iter().any(|(verdict, _)| !of_control(verdict));
+        let alone = expected.iter().any(|(verdict, _)| verdict == "false-alarm") && !self.is_control();
+        if let (true, Some((_, span))) = (mixed || alone, expected.first()) {
+            let message =
+                "`quiet` and `false-alarm` are the verdicts of a control, the others those of a scenario with a failure";
+            self.report(Code::BadExpectation, *span, message, "Write `expect: quiet` for a control, alone.");
+        }
+    }
+
+    fn control(&mut self) {
+        if !self.is_control() {
+            return;
+        }
+        for key in ["effect", "detect", "heal"] {
+            if let Some(key) = self.spec.key(key) {
+                let (name, span) = (key.name.clone(), key.span);
+                let message = format!("a control (`expect: quiet`) has no `{name}`");
+                let help = "In a control nothing fails: nothing takes effect, is found or healed. It may have a `fault` that is no failure, like a rollout.";
+                self.report(Code::Control, span, message, help);
+            }
+        }
+    }
+
+    fn budgets(&mut self, class_rto: Option<&(Duration, Position)>) {
+        for (phase, key) in
+            [("steady", "within"), ("effect", "within"), ("detect", "within"), ("recover", "within"), ("recover", "rto")]
+        {
+            if let Some(node) = self.spec.at(&[phase, key]).filter(|node| duration_of(Some(node)) == Some(Duration::ZERO)) {
+                let message = format!("`{phase}.{key}` leaves no time at all");
+                self.report(Code::OutOfRange, node.span, message, "Leave it out for the default.");
+            }
+        }
+        let within = duration_of(self.spec.at(&["recover", "within"]));
+        let own = self.spec.at(&["recover", "rto"]);
+        let exceeds = |rto: Duration| within.filter(|within| rto > *within);
+        let explain = |rto: Duration, within: Duration| {
+            let message = format!(
+                "the RTO of {} is longer than the budget `recover.within` of {}: nothing could ever be late",
+                duration::format(rto),
+                duration::format(within)
+            );
+            (
+                message,
+                format!("Raise `within`, or leave it out: it would be {}.", duration::format(expand::default_within(Some(rto)))),
+            )
+        };
+        match (own, class_rto) {
+            (Some(node), _) => {
+                if let Some((rto, within)) = duration_of(Some(node)).and_then(|rto| Some((rto, exceeds(rto)?))) {
+                    let (message, help) = explain(rto, within);
+                    self.report(Code::RtoExceedsBudget, node.span, message, help);
+                }
+            }
+            (None, Some((rto, at))) => {
+                if let Some(within) = exceeds(*rto) {
+                    let (message, help) = explain(*rto, within);
+                    let scenario = format!("{message} (in `{}`)", self.source.name);
+                    self.found.push(Diagnostic::error(Code::RtoExceedsBudget, &at.source, at.span, scenario).help(help));
+                }
+            }
+            (None, None) => {}
+        }
+        self.hold_and_probes();
+    }
+
+    fn hold_and_probes(&mut self) {
+        let Some((period, owner)) = self.objects.longest_probe_period() else { return };
+        let node = self.spec.at(&["recover", "hold"]);
+        let hold = duration_of(node).unwrap_or(expand::RECOVER_HOLD);
+        if self.is_control() || hold >= period {
+            return;
+        }
+        let span = node.or(self.spec.get("recover")).unwrap_or(self.spec).span;
+        let message = format!(
+            "`recover.hold` of {} is shorter than the probe period of {} of {owner}: a failure may not show within it",
+            duration::format(hold),
+            duration::format(period)
+        );
+        let help = format!("Hold for at least {}, better for several periods.", duration::format(period));
+        self.found.push(Diagnostic::warning(Code::HoldBelowProbePeriod, self.source, span, message).help(help));
+    }
+
+    /// "Every workload is ready" must be able to say something where it is the default.
+    fn defaults(&mut self, workload: &[Object]) {
+        let steady = (self.has_steady() || self.is_control()) && self.spec.at(&["steady", "until"]).is_none();
+        let recover = !self.is_control() && self.spec.at(&["recover", "until"]).is_none();
+        let Some(place) = self.spec.get("workload").filter(|_| (steady || recover) && !workload.is_empty()) else { return };
+        let phase = if steady { "steady" } else { "recover" };
+        let other = workload.iter().find(|object| matches!(object.kind(), "StatefulSet" | "DaemonSet" | "Job" | "CronJob"));
+        if let Some(object) = other {
+            let message =
+                format!("`{phase}` would wait for the {} `{}`, which is not supported yet", object.kind(), object.name());
+            let help =
+                format!("Give `{phase}.until` conditions on its pods by label: `ready: {{ selector: app=… , atLeast: 1 }}`.");
+            self.report(Code::NotSupportedYet, place.span, message, help);
+        } else if expand::ready(workload).is_empty() {
+            let message = format!("the workload runs no pods, so `{phase}` has nothing to wait for");
+            self.report(Code::EmptyWorkload, place.span, message, format!("Give `{phase}.until`, or add a Deployment or a Pod."));
+        }
+    }
+
+    fn cause(&mut self) {
+        let Some(node) = self.spec.at(&["detect", "cause"]) else { return };
+        let Some(cause) = node.text() else { return };
+        let covers = |known: &&&str| **known == cause || known.strip_prefix(cause).is_some_and(|rest| rest.starts_with('.'));
+        if unsupported::CAUSES.iter().any(|known| covers(&known)) {
+            return;
+        }
+        let future = unsupported::FUTURE_CAUSES.iter().any(|known| covers(&known));
+        let help = allowed("Found by detectors", cause, &unsupported::CAUSES);
+        let help = format!("{help} A prefix covers all below it: `crash`.");
+        if future {
+            self.report(Code::NotSupportedYet, node.span, format!("finding `{cause}` is not supported yet"), help);
+        } else {
+            self.report(Code::UnknownCause, node.span, format!("no detector finds `{cause}`"), help);
+        }
+    }
+
+    fn numbers(&mut self) {
+        if let Some(node) = self.spec.get("trials").filter(|node| node.count() == Some(0)) {
+            self.report(Code::NoTrials, node.span, "zero trials prove nothing", "Give at least 1.");
+        }
+        for key in ["restarts", "exits"] {
+            if let Some(node) = self.spec.at(&["thresholds", key]).filter(|node| node.count() == Some(0)) {
+                let message = format!("with `{key}: 0` every container is a finding");
+                self.report(Code::OutOfRange, node.span, message, "Give at least 1.");
+            }
+        }
+        if let Some(node) = self
+            .spec
+            .get("summary")
+            .filter(|node| node.text().is_some_and(|text| text.trim().is_empty() || text.trim().contains('\n')))
+        {
+            self.report(Code::BadValue, node.span, "`summary` is one line of text", "Longer text goes into `description`.");
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Quantities as Kubernetes writes them (`128Mi`, `250m`, `1e3`): whether a text is one.
+//! Calculating with them is the business of those who know the resource.
+
+/// Checks a quantity that is not negative.
+///
+/// # Errors
+/// A sentence saying what was expected.
+pub fn check(text: &str) -> Result<(), String> {
+    let wrong = || format!("`{text}` is not a quantity; write it as Kubernetes does: `128Mi`, `1Gi`, `250m`, `0.5`, `2`");
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, suffix) = text.split_at(digits);
+    let has_digit = number.chars().any(|c| c.is_ascii_digit());
+    if !has_digit || number.matches('.').count() > 1 {
+        return Err(wrong());
+    }
+    let plain = matches!(suffix, "" | "n" | "u" | "m" | "k" | "M" | "G" | "T" | "P" | "E");
+    let binary = matches!(suffix, "Ki" | "Mi" | "Gi" | "Ti" | "Pi" | "Ei");
+    let exponent = suffix.strip_prefix(['e', 'E']).map(|rest| rest.strip_prefix(['+', '-']).unwrap_or(rest));
+    let exponent = exponent.is_some_and(|digits| !digits.is_empty() && digits.chars().all(|c| c.is_ascii_digit()));
+    if plain || binary || exponent { Ok(()) } else { Err(wrong()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("128Mi", true)]
+    #[case("0.5", true)]
+    #[case(".5", true)]
+    #[case("250m", true)]
+    #[case("1e3", true)]
+    #[case("1E-3", true)]
+    #[case("2E", true)]
+    #[case("", false)]
+    #[case("Mi", false)]
+    #[case("128MB", false)]
+    #[case("128 Mi", false)]
+    #[case("-1", false)]
+    #[case("1.2.3", false)]
+    #[case("1e", false)]
+    #[case("1K", false)]
+    fn as_kubernetes_reads_them(#[case] text: &str, #[case] is_quantity: bool) {
+        assert_eq!(check(text).is_ok(), is_quantity);
+    }
+}

@@ -1,0 +1,109 @@
+//! What the contract lists and this version does not have: refused by name, never called unknown and never ignored.
+
+/// Whether a key of this part of the language is known to the contract and not supported yet. `part` is the name of the
+/// part's definition in the schema.
+#[must_use]
+pub fn key(part: &str, key: &str) -> bool {
+    let keys: &[&str] = match part {
+        "ScenarioSpec" => &["matrix", "throughout", "retries"],
+        "Workload" => &["render", "existing", "imagePullSecrets", "registry"],
+        "SuiteSpec" => &["retries", "matrix"],
+        "Gate" => &["regression"],
+        "Condition" => &["http", "tcp", "exec", "dns", "node", "metric", "prometheus", "alert", "cel"],
+        "Fault" => &[
+            "evictPods",
+            "killContainer",
+            "setSecret",
+            "deleteSecret",
+            "setEnv",
+            "setCommand",
+            "setProbe",
+            "setReplicas",
+            "stressMemory",
+            "stressCpu",
+            "fillDisk",
+            "quota",
+            "cordonNode",
+            "taintNode",
+            "drainNode",
+            "pauseNode",
+            "rebootNode",
+            "stopKubelet",
+            "partitionNode",
+            "denyNetwork",
+            "breakService",
+            "breakDns",
+            "blockRegistry",
+            "stopDependency",
+            "pauseApiServer",
+            "expireToken",
+            "chaosMesh",
+            "command",
+            "sequence",
+            "together",
+        ],
+        "Step" => &["scale", "cordonNode", "drainNode", "rebootNode", "webhook", "notify"],
+        "Detect" => &["alert"],
+        // The other kinds of target.
+        "Ready" | "Restarts" | "Waiting" | "Terminated" | "Replaced" | "PhaseIs" | "LogMatches" | "DeletePods" | "Exec"
+        | "Rollout" | "SetImage" | "SetResources" => &["statefulSet", "daemonSet", "job"],
+        _ => return matches!(key, "for" | "after") && FAULTS.contains(&part),
+    };
+    keys.contains(&key) || (FAULTS.contains(&part) && matches!(key, "for" | "after"))
+}
+
+/// The definitions of faults; each will take `for` and `after`.
+const FAULTS: [&str; 9] =
+    ["DeletePods", "Exec", "SetConfig", "DeleteConfig", "SetImage", "SetResources", "Patch", "Apply", "Delete"];
+
+/// Whether a value of a choice is known to the contract and not supported yet.
+#[must_use]
+pub fn value(part: &str, value: &str) -> bool {
+    match part {
+        "Healer" => matches!(value, "webhook" | "external"),
+        "Need" => matches!(
+            value,
+            "networkPolicy" | "chaosMesh" | "prometheus" | "openshift" | "metrics" | "nodeControl" | "nodeAccess" | "storage"
+        ),
+        _ => false,
+    }
+}
+
+/// The causes that detectors of this version find.
+pub const CAUSES: [&str; 11] = [
+    "crash.app-error",
+    "crash.after-rollout",
+    "oom.limit",
+    "probe.liveness",
+    "probe.startup",
+    "probe.readiness",
+    "image.notfound",
+    "config.missing",
+    "config.bad-value",
+    "start.command",
+    "schedule.resources",
+];
+
+/// The causes of the taxonomy that detectors will find.
+pub const FUTURE_CAUSES: [&str; 20] = [
+    "cert.permission",
+    "crash.exit0",
+    "dependency",
+    "evicted",
+    "image.auth",
+    "image.name",
+    "image.registry",
+    "job.failed",
+    "mount",
+    "network",
+    "node.notready",
+    "node.unreachable",
+    "oom.child",
+    "oom.leak",
+    "oom.node",
+    "quota.admission",
+    "rollout.stuck",
+    "sandbox.network",
+    "schedule.constraints",
+    "termination.stuck",
+];
