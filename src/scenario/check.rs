@@ -151,7 +151,7 @@ impl Check<'_> {
         if self.is_control() || hold >= period {
             return;
         }
-        let span = node.or(self.spec.get("recover")).unwrap_or(self.spec).span;
+        let span = node.map(|node| node.span).or(self.spec.key("workload").map(|key| key.span)).unwrap_or(self.spec.span);
         let message = format!(
             "`recover.hold` of {} is shorter than the probe period of {} of {owner}: a failure may not show within it",
             duration::format(hold),

@@ -4,7 +4,7 @@
 use super::builtin;
 use super::diagnostic::{Code, Diagnostic, Position, allowed, did_you_mean};
 use super::model::API_VERSION;
-use super::node::{Node, Tree};
+use super::node::{Node, Span, Tree};
 use super::parse::{Dialect, documents};
 use super::source::{Place, Source};
 use std::path::PathBuf;
@@ -48,7 +48,10 @@ pub fn discover(path: &str, beside: Option<&Place>, origin: Option<&Position>, f
     let report = |code, message: String, help: Option<String>| {
         let mut diagnostic = match origin {
             Some(at) => Diagnostic::error(code, &at.source, at.span, message),
-            None => Diagnostic::argument(code, message),
+            None => {
+                let source = Arc::new(Source { name: path.to_owned(), text: String::new() });
+                Diagnostic::error(code, &source, Span::default(), message)
+            }
         };
         diagnostic.help = help;
         diagnostic
@@ -116,7 +119,7 @@ fn file(place: &Place, source: &Arc<Source>, found: &mut Vec<Diagnostic>) -> Vec
     let nodes = documents(source, Dialect::Language, found);
     if nodes.is_empty() && found.len() == before {
         let help = "`comeback new NAME` writes a commented scenario.";
-        found.push(Diagnostic::error(Code::Empty, source, super::node::Span::default(), "the file holds no document").help(help));
+        found.push(Diagnostic::error(Code::Empty, source, Span::default(), "the file holds no document").help(help));
     }
     nodes.into_iter().enumerate().filter_map(|(index, node)| document(place, source, index, node, found)).collect()
 }

@@ -75,7 +75,7 @@ fn options(dialect: Dialect, duplicates: DuplicateKeyPolicy) -> Options {
 fn explain(source: &Arc<Source>, error: &serde_saphyr::Error) -> Diagnostic {
     use serde_saphyr::Error;
     let error = error.without_snippet();
-    let span = error.location().map_or_else(Span::default, span_of);
+    let span = error.location().map_or_else(Span::default, |location| located(source, span_of(location)));
     let text = error.to_string();
     let message = text.split(" at line ").next().unwrap_or(&text).trim_end_matches(',').to_owned();
     match error {
@@ -90,6 +90,17 @@ fn explain(source: &Arc<Source>, error: &serde_saphyr::Error) -> Diagnostic {
         }
         _ => Diagnostic::error(Code::Syntax, source, span, format!("this is not YAML: {message}")),
     }
+}
+
+/// Errors of the scanner know line and column only.
+fn located(source: &Source, span: Span) -> Span {
+    if span.offset > 0 || span.line == 0 {
+        return span;
+    }
+    let line_start: usize = source.text.split_inclusive('\n').take(span.line - 1).map(str::len).sum();
+    let line = source.text.get(line_start..).unwrap_or_default().lines().next().unwrap_or_default();
+    let before: usize = line.chars().take(span.column.saturating_sub(1)).map(char::len_utf8).sum();
+    Span { offset: line_start + before, ..span }
 }
 
 fn span_of(location: Location) -> Span {

@@ -51,7 +51,9 @@ impl<'a> Report<'a> {
 impl std::fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.diagnostic.at {
-            Some(at) if at.span.line == 0 => write!(f, "{}: {}", at.source.name, self.diagnostic.message),
+            Some(at) if at.span.line == 0 && !self.diagnostic.message.contains(&at.source.name) => {
+                write!(f, "{}: {}", at.source.name, self.diagnostic.message)
+            }
             _ => f.write_str(&self.diagnostic.message),
         }
     }

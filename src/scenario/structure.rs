@@ -110,6 +110,9 @@ impl Walk<'_> {
             return self.report(Code::WrongType, node.span, format!("`{}` has no value", part.title), help.to_owned());
         }
         let help = match (wanted, &node.tree) {
+            ("string", Tree::Number(number)) if schema.get("format").is_some_and(|format| format == schema::DURATION) => {
+                format!("A duration has a unit: `{number}s`, `{number}m`.")
+            }
             ("string", Tree::Number(_) | Tree::Bool(_)) => "Put it in quotes to make it text.".to_owned(),
             ("array", _) => "Begin each item with `- `, or write `[…]`.".to_owned(),
             ("object", _) if !keys.is_empty() => allowed("Its keys", "", &keys),
