@@ -17,6 +17,8 @@ mod pipeline;
 mod pod_defaults;
 pub mod quantity;
 mod quota;
+#[cfg(test)]
+mod recorded;
 pub mod resource;
 mod rest;
 mod scale;

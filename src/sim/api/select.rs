@@ -123,7 +123,7 @@ fn tokens(text: &str) -> Vec<String> {
 }
 
 fn requirement(tokens: &mut std::iter::Peekable<std::vec::IntoIter<String>>) -> Result<Requirement, ApiError> {
-    let is_word = |token: &str| !token.is_empty() && !"(),=!<>".contains(&token[..1]);
+    let is_word = |token: &str| !token.is_empty() && !token.starts_with(['(', ')', ',', '=', '!', '<', '>']);
     let first = tokens.next().unwrap_or_default();
     if first == "!" {
         let key = tokens.next().filter(|token| is_word(token));
@@ -277,3 +277,71 @@ const EVENT_FIELDS: &[&str] = &[
     "source",
     "type",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    #[rstest::rstest]
+    #[case("", true)]
+    #[case("a=1", true)]
+    #[case("a==1,b", true)]
+    #[case("a!=1", false)]
+    #[case("c!=1", true)]
+    #[case("a in (1, 2)", true)]
+    #[case("a notin (1,2)", false)]
+    #[case("c notin (1)", true)]
+    #[case("!c", true)]
+    #[case("!a", false)]
+    #[case("c", false)]
+    #[case("b=", true)]
+    #[case("a>0", true)]
+    #[case("a<1", false)]
+    #[case("x.io/y=z", true)]
+    fn matches(#[case] selector: &str, #[case] expected: bool) {
+        let object = json!({"metadata": {"labels": {"a": "1", "b": "", "x.io/y": "z"}}});
+        assert_eq!(LabelSelector::parse(selector).unwrap().matches(&object), expected);
+    }
+
+    #[rstest::rstest]
+    #[case("a b c", "found 'b', expected: in, notin, =, ==, !=, gt, lt")]
+    #[case("a in (b", "found '', expected: ',' or ')'")]
+    #[case("a,", "found '', expected: !, identifier, or 'end of string'")]
+    #[case("=b", "found '=', expected: !, identifier, or 'end of string'")]
+    fn refuses(#[case] selector: &str, #[case] why: &str) {
+        assert_eq!(LabelSelector::parse(selector).unwrap_err().message, format!("unable to parse requirement: {why}"));
+    }
+
+    #[rstest::rstest]
+    #[case("status.phase=Running", true)]
+    #[case("status.phase!=Running", false)]
+    #[case("spec.nodeName=", true)]
+    #[case("spec.hostNetwork=false,metadata.name==p", true)]
+    fn fields_match(#[case] selector: &str, #[case] expected: bool) {
+        let pod = json!({"metadata": {"name": "p"}, "spec": {}, "status": {"phase": "Running"}});
+        assert_eq!(FieldSelector::parse(super::super::resource::PODS, selector).unwrap().matches(&pod), expected);
+    }
+
+    proptest! {
+        #[test]
+        fn a_requirement_and_its_negation_part_all_objects(
+            key in "[a-c]", value in "[a-c]",
+            labels in proptest::collection::btree_map("[a-c]", "[a-c]", 0..3),
+        ) {
+            let object = json!({"metadata": {"labels": labels}});
+            let holds = |text: String| LabelSelector::parse(&text).unwrap().matches(&object);
+            prop_assert_ne!(holds(format!("{key}={value}")), holds(format!("{key}!={value}")));
+            prop_assert_ne!(holds(format!("{key} in ({value},x)")), holds(format!("{key} notin (x,{value})")));
+            prop_assert_ne!(holds(key.clone()), holds(format!("!{key}")));
+            prop_assert_eq!(holds(format!("{key}={value},{key}")), holds(format!("{key}={value}")));
+        }
+
+        #[test]
+        fn no_text_panics(text in ".{0,40}") {
+            let _ = LabelSelector::parse(&text);
+            let _ = FieldSelector::parse(super::super::resource::PODS, &text);
+        }
+    }
+}

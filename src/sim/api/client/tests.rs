@@ -3,6 +3,7 @@
 
 mod applying;
 mod changing;
+mod nonsense;
 mod objects;
 mod others;
 mod watching;

@@ -10,6 +10,7 @@ use crate::sim::api::pipeline::text;
 use crate::sim::api::status::ApiError;
 use crate::sim::program::{Container, ExecResult, StartFailure};
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use futures::{SinkExt, StreamExt};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Empty};
@@ -40,10 +41,13 @@ const CHUNK: usize = 32 * 1024;
 /// Standard deviation of the logarithm of the latency.
 const SPREAD: f64 = 0.3;
 
+/// Runs the session's command with the whole of its standard input.
+type Run = Arc<dyn Fn(Vec<u8>) -> BoxFuture<'static, Result<Option<ExecResult>, StartFailure>> + Send + Sync>;
+
 /// One command to run.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Session {
-    container: Arc<Container>,
+    run: Run,
     command: Vec<String>,
     stdin: bool,
     stdout: bool,
@@ -96,13 +100,20 @@ fn prepare(rest: &Rest, path: &ObjectPath, query: &Query) -> Result<Session, Api
     let entity = format!("exec {}/{}", path.namespace(), path.name());
     let latency = rest.api.random.lognormal(&entity, "latency", rest.api.ordinal(&entity), rest.profile.latencies.exec, SPREAD);
     Ok(Session {
-        container: found.container,
+        run: in_container(found.container, command.clone()),
         command,
         stdin: flag("stdin"),
         stdout: flag("stdout"),
         stderr: flag("stderr"),
         tty: flag("tty"),
         latency,
+    })
+}
+
+fn in_container(container: Arc<Container>, command: Vec<String>) -> Run {
+    Arc::new(move |stdin| {
+        let (container, command) = (Arc::clone(&container), command.clone());
+        Box::pin(async move { container.exec(&command, &stdin, None).await })
     })
 }
 
@@ -154,7 +165,7 @@ impl Session {
             Err(status) => status,
             Ok(stdin) => {
                 tokio::time::sleep(self.latency).await;
-                let result = self.container.exec(&self.command, &stdin, None).await;
+                let result = (self.run)(stdin).await;
                 self.report(&mut socket, result).await
             }
         };
@@ -240,3 +251,6 @@ async fn send(socket: &mut WebSocketStream<TokioIo<Upgraded>>, channel: u8, byte
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
