@@ -165,12 +165,15 @@ fn reconcile(original: &Value, decoded: &mut Value, path: &str, unknown: &mut Ve
 
 /// Finds the field that a decoder choked on, and says so as Go's decoder would.
 fn explain(resource: Resource, object: &Value, error: &str, codec: Codec) -> String {
-    if error.contains("base64") {
-        return "illegal base64 data at input byte 0".to_owned();
-    }
     let mut path: Vec<String> = Vec::new();
     while let Some(next) = culprit(object, &path, error, codec) {
         path.push(next);
+    }
+    if resource.kind == "Secret"
+        && path.first().is_some_and(|field| field == "data")
+        && pointed(object, &path).is_some_and(Value::is_string)
+    {
+        return "illegal base64 data at input byte 0".to_owned();
     }
     let found = pointed(object, &path).map_or("null", |value| match value {
         Value::String(_) => "string",
@@ -275,7 +278,7 @@ fn expected(error: &str, names: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sim::api::resource::{CONFIG_MAPS, DEPLOYMENTS, PODS};
+    use crate::sim::api::resource::{CONFIG_MAPS, DEPLOYMENTS, PODS, SECRETS};
 
     fn pod(container: Value) -> Value {
         let mut base = json!({"name": "c", "image": "busybox"});
@@ -295,6 +298,7 @@ mod tests {
     #[case(PODS, json!({"spec": {"containers": {"a": 1}}}), "json: cannot unmarshal object into Go struct field PodSpec.spec.containers of type []v1.Container")]
     #[case(DEPLOYMENTS, json!({"spec": {"replicas": "three"}}), "json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32")]
     #[case(DEPLOYMENTS, json!({"spec": {"template": {"spec": {"containers": "x"}}}}), "json: cannot unmarshal string into Go struct field PodSpec.spec.template.spec.containers of type []v1.Container")]
+    #[case(SECRETS, json!({"data": {"a": "%%"}}), "illegal base64 data at input byte 0")]
     #[case(CONFIG_MAPS, json!({"data": {"a": 1}}), "json: cannot unmarshal number into Go struct field ConfigMap.data of type string")]
     fn wrong_types_are_named(#[case] resource: Resource, #[case] object: Value, #[case] why: &str) {
         assert_eq!(decode(resource, object).unwrap_err(), unhandled(resource, why));

@@ -28,9 +28,7 @@ pub(super) fn delete(
     name: &str,
     options: &DeleteOptions,
 ) -> Result<Deleted, ApiError> {
-    let stored = api.get(resource, namespace, name)?;
-    check_preconditions(resource, name, &stored, options)?;
-    namespace::check_deletion(resource, name)?;
+    let stored = check(api, resource, namespace, name, options)?;
     let finalizers = finalizers_after(&stored, options.propagation);
     let grace = if resource == resource::PODS { pod_grace(&stored, options.grace_seconds) } else { 0 };
     let waits = grace > 0 || !finalizers.is_empty() || has_namespace_finalizer(resource, &stored);
@@ -44,6 +42,20 @@ pub(super) fn delete(
     }
     let object = mark(api, resource, &stored, grace, &finalizers);
     Ok(Deleted { object: api.store.put(resource, namespace, name, object), gone: false })
+}
+
+/// The object that would be deleted; refused where its deletion would be.
+pub(super) fn check(
+    api: &ApiServer,
+    resource: Resource,
+    namespace: &str,
+    name: &str,
+    options: &DeleteOptions,
+) -> Result<Object, ApiError> {
+    let stored = api.get(resource, namespace, name)?;
+    check_preconditions(resource, name, &stored, options)?;
+    namespace::check_deletion(resource, name)?;
+    Ok(stored)
 }
 
 fn mark(api: &ApiServer, resource: Resource, stored: &Object, grace: i64, finalizers: &[String]) -> Value {
@@ -121,6 +133,9 @@ fn check_preconditions(resource: Resource, name: &str, stored: &Value, options: 
         let kind =
             if resource.group.is_empty() { resource.kind.to_owned() } else { format!("{}.{}", resource.kind, resource.group) };
         error.message = format!("Operation cannot be fulfilled on {kind} \"{name}\": {why}");
+        if let Some(details) = &mut error.details {
+            details["kind"] = json!(resource.kind);
+        }
         Err(error)
     };
     let uid = text(stored, "/metadata/uid");

@@ -26,6 +26,9 @@ pub(super) fn pod(pod: &mut Value) {
     let spec = &mut pod["spec"];
     spec_defaults(spec);
     set(spec, "enableServiceLinks", || json!(true));
+    if spec.get("terminationGracePeriodSeconds").and_then(Value::as_i64).is_some_and(|seconds| seconds < 0) {
+        spec["terminationGracePeriodSeconds"] = json!(1);
+    }
     for list in ["containers", "initContainers"] {
         for container in items(spec, list) {
             requests_from_limits(container);

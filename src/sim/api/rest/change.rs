@@ -5,7 +5,7 @@ use super::Rest;
 use super::body::{self, ResponseBody};
 use super::read;
 use super::route::{ObjectPath, parameter};
-use super::write::{Strictness, is_dry_run, learn, parse_object, writer};
+use super::write::{Strictness, is_dry_run, learn, parse_object, read_object, writer, yaml};
 use crate::sim::api::apply::{self, Application};
 use crate::sim::api::decode;
 use crate::sim::api::field::FieldError;
@@ -45,8 +45,7 @@ pub(super) async fn put(
     let dry_run = is_dry_run(query, "UpdateOptions")?;
     let strictness = Strictness::parse(query, "UpdateOptions")?;
     let writer = writer(rest, query, request.headers());
-    let bytes = body::read(request).await?;
-    let decoded = decode::decode(resource, read::stored_form(path, parse_object(&bytes, resource.kind)?))?;
+    let decoded = decode::decode(resource, read::stored_form(path, read_object(request, resource.kind).await?))?;
     strictness.check(resource, &decoded.unknown)?;
     let stored = rest.api.get(resource, path.namespace(), path.name())?;
     let given = decoded.object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
@@ -177,11 +176,6 @@ fn create_applied(
         return body::json(StatusCode::CREATED, &admitted.into_object());
     }
     body::json(StatusCode::CREATED, &*pipeline::store_new(&rest.api, resource, admitted))
-}
-
-fn yaml(body: &[u8]) -> Result<Value, ApiError> {
-    let text = std::str::from_utf8(body).map_err(|_| ApiError::bad_request("error decoding YAML: the body is not UTF-8"))?;
-    serde_saphyr::from_str(text).map_err(|error| ApiError::bad_request(format!("error decoding YAML: {error}")))
 }
 
 /// PUT of a namespace's finalizers: the namespace controller's last step.

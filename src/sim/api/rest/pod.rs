@@ -81,7 +81,7 @@ pub(super) async fn evict(
 fn disrupt(pod: &mut Value, now: &str) {
     let condition = json!({
         "type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI", "message": "Eviction API: evicting",
-        "lastProbeTime": null, "lastTransitionTime": now, "observedGeneration": pod.pointer("/metadata/generation"),
+        "lastProbeTime": null, "lastTransitionTime": now,
     });
     let mut conditions = pod.pointer("/status/conditions").and_then(Value::as_array).cloned().unwrap_or_default();
     conditions.retain(|present| present["type"] != "DisruptionTarget");

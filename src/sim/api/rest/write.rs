@@ -28,8 +28,8 @@ pub(super) async fn create(
     let dry_run = is_dry_run(query, "CreateOptions")?;
     let writer = writer(rest, query, request.headers());
     let strictness = Strictness::parse(query, "CreateOptions")?;
-    let bytes = body::read(request).await?;
-    let object = parse_object(&bytes, &path.plural)?;
+    let what = read::known(rest, path).map_or(path.plural.as_str(), |resource| resource.kind);
+    let object = read_object(request, what).await?;
     let object = read::stored_form(path, object);
     let resource = match read::known(rest, path) {
         Some(_) => read::resource_of(rest, path)?,
@@ -111,6 +111,26 @@ pub(super) fn learn(rest: &Rest, path: &ObjectPath, object: &Value) -> Result<Re
     Ok(rest.api.learn(&path.group, &path.version, kind, &path.plural, path.namespace.is_some()))
 }
 
+/// The object in a request's body, JSON or YAML.
+pub(super) async fn read_object(request: Request<Body>, what: &str) -> Result<Value, ApiError> {
+    let media_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media_type = media_type.split(';').next().unwrap_or_default().trim().to_owned();
+    let bytes = body::read(request).await?;
+    match media_type.as_str() {
+        "" | "application/json" => parse_object(&bytes, what),
+        "application/yaml" => parse_object(yaml(&bytes)?.to_string().as_bytes(), what),
+        _ => Err(ApiError::unsupported_media_type(
+            "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml",
+        )),
+    }
+}
+
+/// A YAML document as JSON.
+pub(super) fn yaml(bytes: &[u8]) -> Result<Value, ApiError> {
+    let text = std::str::from_utf8(bytes).map_err(|_| ApiError::bad_request("error decoding YAML: the body is not UTF-8"))?;
+    serde_saphyr::from_str(text).map_err(|error| ApiError::bad_request(format!("error decoding YAML: {error}")))
+}
+
 /// A JSON object in a request's body.
 pub(super) fn parse_object(bytes: &[u8], what: &str) -> Result<Value, ApiError> {
     let unrecognized = |why: String| {
@@ -146,7 +166,7 @@ pub(super) async fn delete(
     let resource = read::resource_of(rest, path)?;
     let (options, dry_run) = delete_options(query, request).await?;
     if dry_run {
-        let object = rest.api.get(resource, path.namespace(), path.name())?;
+        let object = delete::check(&rest.api, resource, path.namespace(), path.name(), &options)?;
         return body::json(StatusCode::OK, &deleted_status(resource, path.name(), &object));
     }
     let deleted = delete::delete(&rest.api, resource, path.namespace(), path.name(), &options)?;
