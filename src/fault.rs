@@ -42,6 +42,8 @@ pub struct Prey {
     pub reference: Reference,
     /// Its state, `None` if it does not exist yet (`apply`). With secret values: never to be written as it is.
     pub before: Option<Value>,
+    /// What the fault will make of it, by a dry run; `None` where it changes no fields, or no dry run is possible.
+    pub expected: Option<Value>,
 }
 
 /// A fault with everything that it will act on.

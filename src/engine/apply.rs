@@ -35,7 +35,7 @@ pub async fn apply(
 ) -> Result<Vec<Reference>, ApplyError> {
     let mut applied = Vec::new();
     for manifest in manifests {
-        let stored = apply_object(client, namespace, Some(run), &manifest.object).await.map_err(|error| ApplyError {
+        let stored = apply_object(client, namespace, run, &manifest.object, false).await.map_err(|error| ApplyError {
             file: manifest.file.clone(),
             line: manifest.line,
             object: title(&manifest.object),
@@ -46,15 +46,17 @@ pub async fn apply(
     Ok(applied)
 }
 
-/// Applies one object server-side under our field manager (creates it, if it has only a `generateName`); what the server stored.
+/// Applies one object server-side under our field manager (creates it, if it has only a `generateName`); what the server stored,
+/// or in a dry run would store.
 ///
 /// # Errors
 /// The server's refusal; a cluster-scoped object, which no trial may touch.
 pub async fn apply_object(
     client: &kube::Client,
     namespace: &str,
-    run: Option<&str>,
+    run: &str,
     object: &Value,
+    dry_run: bool,
 ) -> Result<Value, RequestError> {
     let what = format!("applying {}", title(object));
     let kind = kinds::of_object(client, object).await?;
@@ -69,30 +71,29 @@ pub async fn apply_object(
     let stored = if let Some(name) = object.pointer("/metadata/name").and_then(Value::as_str) {
         let mut parameters = PatchParams::apply(FIELD_MANAGER).force();
         parameters.field_validation = Some(kube::api::ValidationDirective::Strict);
+        parameters.dry_run = dry_run;
         let patch = Patch::Apply(&object);
         retried(&what, REQUEST_BUDGET, || api.patch(name, &parameters, &patch)).await?
     } else {
         let typed: DynamicObject =
             serde_json::from_value(object.clone()).map_err(|error| RequestError::of(&what, error.to_string()))?;
-        let parameters = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+        let parameters = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), dry_run };
         retried(&what, REQUEST_BUDGET, || api.create(&parameters, &typed)).await?
     };
     Ok(crate::observe::watch::plain(stored, &kind.resource))
 }
 
 /// The object with the trial's namespace and the run's label.
-fn prepared(object: &Value, namespace: &str, run: Option<&str>) -> Value {
+fn prepared(object: &Value, namespace: &str, run: &str) -> Value {
     let mut object = object.clone();
     if !object.get("metadata").is_some_and(Value::is_object) {
         object["metadata"] = json!({});
     }
     object["metadata"]["namespace"] = json!(namespace);
-    if let Some(run) = run {
-        if !object["metadata"].get("labels").is_some_and(Value::is_object) {
-            object["metadata"]["labels"] = json!({});
-        }
-        object["metadata"]["labels"][RUN] = json!(dns_label(run, 63));
+    if !object["metadata"].get("labels").is_some_and(Value::is_object) {
+        object["metadata"]["labels"] = json!({});
     }
+    object["metadata"]["labels"][RUN] = json!(dns_label(run, 63));
     object
 }
 
@@ -110,7 +111,7 @@ mod tests {
     fn the_run_label_goes_on_the_object_and_not_on_its_pods() {
         let object = json!({ "kind": "Deployment", "metadata": { "name": "api", "labels": { "a": "b" } },
             "spec": { "template": { "metadata": { "labels": { "app": "api" } } } } });
-        let prepared = prepared(&object, "cb-x", Some("Run 1"));
+        let prepared = prepared(&object, "cb-x", "Run 1");
         assert_eq!(prepared["metadata"], json!({ "name": "api", "namespace": "cb-x", "labels": { "a": "b", RUN: "run-1" } }));
         assert_eq!(prepared["spec"], object["spec"]);
     }

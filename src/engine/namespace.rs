@@ -7,14 +7,19 @@ use crate::cluster::request::{REQUEST_BUDGET, RequestError, retried};
 use crate::cluster::wait;
 use crate::observe::timeline::Reference;
 use crate::sim::random::Random;
+use futures::StreamExt;
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, PostParams, Preconditions};
+use kube::runtime::watcher::{self, Event};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// How long the default service account may take: pods are refused before.
 const USABLE_WITHIN: Duration = Duration::from_secs(30);
 /// How long removing a namespace may take before it counts as left behind.
 pub const REMOVED_WITHIN: Duration = Duration::from_secs(120);
+/// How long the pods may take to end before the namespace is deleted with them.
+const PODS_GONE_WITHIN: Duration = Duration::from_secs(15);
 /// Grace of the namespace's pods at removal, in seconds.
 const POD_GRACE: u32 = 1;
 
@@ -124,36 +129,80 @@ async fn try_remove(client: &kube::Client, namespace: &Reference, within: Durati
     let name = &namespace.name;
     let what = format!("removing namespace {name}");
     let api = namespaces(client)?;
-    let uid = Some(namespace.uid.clone()).filter(|uid| !uid.is_empty());
-    let preconditions = uid.map(|uid| Preconditions { uid: Some(uid), resource_version: None });
+    let own = namespace.uid.as_str();
+    let present = retried(&what, REQUEST_BUDGET, || api.get_opt(name)).await?;
+    if present.is_none_or(|present| !own.is_empty() && present.metadata.uid.as_deref() != Some(own)) {
+        return Ok(true);
+    }
+    empty(client, name).await;
+    let preconditions =
+        Some(Preconditions { uid: Some(namespace.uid.clone()).filter(|uid| !uid.is_empty()), resource_version: None });
     let parameters = DeleteParams { preconditions, ..DeleteParams::background() };
-    // The namespace first: from then on nothing in it is created anew, so pods that end stay away.
     match retried(&what, REQUEST_BUDGET, || api.delete(name, &parameters)).await {
         Ok(_) => {}
         Err(error) if error.is_not_found() => return Ok(true),
-        // Ours is gone: what has its name now is somebody else's, or it is already on its way out.
-        Err(error) if error.is_conflict() => {
-            let present = retried(&what, REQUEST_BUDGET, || api.get_opt(name)).await?;
-            match present {
-                Some(present) if present.metadata.uid.as_deref() == Some(namespace.uid.as_str()) => {}
-                _ => return Ok(true),
-            }
-        }
+        // It is on its way out already, or was replaced: the watch tells.
+        Err(error) if error.is_conflict() => {}
         Err(error) => return Err(error),
     }
-    let pods = own_kind("Pod")?.api(client, name);
-    let hurried = DeleteParams { grace_period_seconds: Some(POD_GRACE), ..DeleteParams::background() };
-    for pod in pods_in(client, name).await? {
-        match retried(&what, REQUEST_BUDGET, || pods.delete(&pod.name, &hurried)).await {
-            Err(error) if !error.is_not_found() && !error.is_conflict() => return Err(error),
-            _ => {}
-        }
-    }
-    let own = namespace.uid.as_str();
     let gone = |present: Option<&DynamicObject>| {
         present.is_none_or(|present| !own.is_empty() && present.metadata.uid.as_deref() != Some(own))
     };
     wait::until(&api, name, within, gone).await
+}
+
+/// Ends the pods of a namespace quickly: first what would make new ones, then each pod with a short grace. A namespace that is
+/// deleted with pods in it deletes them with their full grace and looks again only half a minute later. Best effort: what is
+/// left here goes with the namespace.
+async fn empty(client: &kube::Client, namespace: &str) {
+    for kind in ["CronJob", "Deployment", "StatefulSet", "DaemonSet", "Job", "ReplicaSet"] {
+        let Ok(kind) = own_kind(kind) else { continue };
+        let api = kind.api(client, namespace);
+        let (parameters, all) = (DeleteParams::background(), ListParams::default());
+        if let Err(error) = retried("removing workloads", REQUEST_BUDGET, || api.delete_collection(&parameters, &all)).await {
+            tracing::debug!("{error}");
+        }
+    }
+    let Ok(pods) = own_kind("Pod") else { return };
+    let api = pods.api(client, namespace);
+    let hurried = DeleteParams { grace_period_seconds: Some(POD_GRACE), ..DeleteParams::background() };
+    let (mut present, mut told) = (BTreeSet::new(), BTreeSet::new());
+    let mut events = std::pin::pin!(wait::with_pauses(watcher::watcher(api.clone(), watcher::Config::default())));
+    let _ = tokio::time::timeout(PODS_GONE_WITHIN, async {
+        let mut listed = false;
+        while let Some(event) = events.next().await {
+            let (pod, exists) = match event {
+                Ok(Event::InitApply(pod) | Event::Apply(pod)) => (Some(pod), true),
+                Ok(Event::Delete(pod)) => (Some(pod), false),
+                Ok(Event::Init) => {
+                    present.clear();
+                    (None, true)
+                }
+                Ok(Event::InitDone) => {
+                    listed = true;
+                    (None, true)
+                }
+                Err(error) if wait::may_recover(&error) => (None, true),
+                Err(_) => return,
+            };
+            let metadata = pod.map(|pod| pod.metadata).unwrap_or_default();
+            if let (Some(name), Some(uid)) = (metadata.name, metadata.uid) {
+                if !exists {
+                    present.remove(&uid);
+                } else if told.insert(uid.clone()) {
+                    present.insert(uid);
+                    // One that ended meanwhile is what we want.
+                    let _ = retried("deleting pods", REQUEST_BUDGET, || api.delete(&name, &hurried)).await;
+                } else {
+                    present.insert(uid);
+                }
+            }
+            if listed && present.is_empty() {
+                return;
+            }
+        }
+    })
+    .await;
 }
 
 /// The pods of a namespace, by name.

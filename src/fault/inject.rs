@@ -28,34 +28,43 @@ pub async fn inject(client: &kube::Client, prepared: &Prepared) -> Result<Vec<Co
 }
 
 async fn act(client: &kube::Client, prepared: &Prepared, prey: &Prey) -> Result<Option<Confirmation>, FaultError> {
-    let after = match &prepared.fault {
-        Fault::DeletePods(fault) => {
-            delete(client, prepared, prey, fault.grace_period_seconds).await?;
-            return Ok(None);
+    match &prepared.fault {
+        Fault::DeletePods(fault) => delete(client, prepared, prey, fault.grace_period_seconds).await?,
+        Fault::Exec(fault) => exec::run(client, prepared, prey, fault).await?,
+        fault if deletes(fault) => delete(client, prepared, prey, None).await?,
+        _ => {
+            let after = change(client, prepared, prey, false).await?;
+            return Ok(Some(confirmation_of(prepared.position, prey, &after)));
         }
-        Fault::Exec(fault) => {
-            exec::run(client, prepared, prey, fault).await?;
-            return Ok(None);
-        }
-        Fault::Delete(_) => {
-            delete(client, prepared, prey, None).await?;
-            return Ok(None);
-        }
-        Fault::DeleteConfig(fault) => match &fault.key {
-            None => {
-                delete(client, prepared, prey, None).await?;
-                return Ok(None);
-            }
-            Some(key) => patch(client, prepared, prey, PatchType::Merge, json!({ "data": { key: null } })).await?,
-        },
-        Fault::SetConfig(fault) => {
-            let change = json!({ "data": { &fault.key: as_text(&fault.value) } });
-            patch(client, prepared, prey, PatchType::Merge, change).await?
-        }
+    }
+    Ok(None)
+}
+
+/// What a fault that changes fields will make of an object, by a dry run; it is refused here if the server would refuse it.
+pub(super) async fn rehearse(client: &kube::Client, prepared: &Prepared, prey: &Prey) -> Result<Option<Value>, FaultError> {
+    if matches!(prepared.fault, Fault::DeletePods(_) | Fault::Exec(_)) || deletes(&prepared.fault) {
+        return Ok(None);
+    }
+    match change(client, prepared, prey, true).await {
+        Ok(expected) => Ok(Some(expected)),
+        // Some admission webhooks refuse every dry run.
+        Err(FaultError::Request(error)) if error.message.contains("dry run") => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn deletes(fault: &Fault) -> bool {
+    matches!(fault, Fault::Delete(_)) || matches!(fault, Fault::DeleteConfig(delete) if delete.key.is_none())
+}
+
+/// Changes fields of an object, or creates it; its state then.
+async fn change(client: &kube::Client, prepared: &Prepared, prey: &Prey, dry_run: bool) -> Result<Value, FaultError> {
+    let (type_, change) = match &prepared.fault {
+        Fault::SetConfig(fault) => (PatchType::Merge, json!({ "data": { &fault.key: as_text(&fault.value) } })),
+        Fault::DeleteConfig(fault) => (PatchType::Merge, json!({ "data": { fault.key.clone().unwrap_or_default(): null } })),
         Fault::SetImage(fault) => {
             let container = container_of(prey, fault.container.as_deref())?;
-            let change = in_container(&json!({ "name": container, "image": fault.image }));
-            patch(client, prepared, prey, PatchType::Strategic, change).await?
+            (PatchType::Strategic, in_container(&json!({ "name": container, "image": fault.image })))
         }
         Fault::SetResources(fault) => {
             let container = container_of(prey, fault.container.as_deref())?;
@@ -65,13 +74,18 @@ async fn act(client: &kube::Client, prepared: &Prepared, prey: &Prey) -> Result<
                     resources[section] = json!(values);
                 }
             }
-            let change = in_container(&json!({ "name": container, "resources": resources }));
-            patch(client, prepared, prey, PatchType::Strategic, change).await?
+            (PatchType::Strategic, in_container(&json!({ "name": container, "resources": resources })))
         }
-        Fault::Patch(fault) => patch(client, prepared, prey, fault.type_, fault.patch.clone()).await?,
-        Fault::Apply(fault) => apply_object(client, &prepared.namespace, Some(&prepared.run), &fault.manifest).await?,
+        Fault::Patch(fault) => (fault.type_, fault.patch.clone()),
+        Fault::Apply(fault) => {
+            return Ok(apply_object(client, &prepared.namespace, &prepared.run, &fault.manifest, dry_run).await?);
+        }
+        Fault::DeletePods(_) | Fault::Exec(_) | Fault::Delete(_) => {
+            let message = format!("`{}` changes no fields", prepared.fault.key());
+            return Err(RequestError::of("patching", message).into());
+        }
     };
-    Ok(Some(confirmation_of(prepared.position, prey, &after)))
+    patch(client, prepared, prey, type_, change, dry_run).await
 }
 
 fn in_container(container: &Value) -> Value {
@@ -105,11 +119,12 @@ async fn patch(
     prey: &Prey,
     type_: PatchType,
     change: Value,
+    dry_run: bool,
 ) -> Result<Value, FaultError> {
     let name = &prey.reference.name;
     let what = format!("patching {}/{name}", prey.reference.kind.to_lowercase());
     let change = with_uid(type_, change, &prey.reference.uid).map_err(|message| RequestError::of(&what, message))?;
-    let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), dry_run, ..PatchParams::default() };
     let api = prey.kind.api(client, &prepared.namespace);
     let patch: Patch<Value> = match type_ {
         PatchType::Strategic => Patch::Strategic(change),

@@ -1,6 +1,7 @@
 //! Reading what a fault will act on, before it acts: uids for preconditions, states for the undo record.
 //! Which pods are meant was chosen in `choose`.
 
+use super::inject::rehearse;
 use super::{FaultError, Prepared, Prey};
 use crate::cluster::kinds::{self, Kind};
 use crate::cluster::request::{REQUEST_BUDGET, retried};
@@ -73,12 +74,17 @@ pub async fn prepare(scene: Scene<'_>, position: usize, fault: &Fault, pods: &[R
                     },
                     kind,
                     before: None,
+                    expected: None,
                 },
             });
         }
     }
     let (namespace, run) = (scene.namespace.to_owned(), scene.run.to_owned());
-    Ok(Prepared { position, fault: fault.clone(), namespace, run, prey })
+    let mut prepared = Prepared { position, fault: fault.clone(), namespace, run, prey };
+    for index in 0..prepared.prey.len() {
+        prepared.prey[index].expected = rehearse(scene.client, &prepared, &prepared.prey[index]).await?;
+    }
+    Ok(prepared)
 }
 
 async fn existing(scene: Scene<'_>, api_version: Option<&str>, kind: &str, name: &str) -> Result<Prey, FaultError> {
@@ -99,7 +105,7 @@ async fn read(scene: Scene<'_>, kind: &Kind, name: &str) -> Result<Option<Prey>,
     let found = retried(&what, REQUEST_BUDGET, || api.get_opt(name)).await?;
     Ok(found.map(|object| {
         let object = plain(object, &kind.resource);
-        Prey { kind: kind.clone(), reference: reference_to(&object), before: Some(object) }
+        Prey { kind: kind.clone(), reference: reference_to(&object), before: Some(object), expected: None }
     }))
 }
 

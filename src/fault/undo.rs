@@ -14,6 +14,7 @@ use crate::scenario::Fault;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// How a fault on one object is undone. Nothing is recorded for what Kubernetes itself replaces (deleted pods, commands).
@@ -47,7 +48,7 @@ pub struct UndoRecord {
     /// The object before; in the file, secret values are hashed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Value>,
-    /// What the fault changed, once it was accepted.
+    /// What the fault changes: as a dry run told, then as it was accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changes: Option<Vec<Change>>,
 }
@@ -118,7 +119,10 @@ impl UndoLog {
     /// The file cannot be written: then the fault must not act.
     pub fn record(&mut self, prepared: &Prepared) -> std::io::Result<()> {
         for record in records_of(prepared) {
-            let written = UndoRecord { before: record.before.clone().map(observed), ..record.clone() };
+            let mut written = UndoRecord { before: record.before.clone().map(observed), ..record.clone() };
+            if written.target.kind == "Secret" {
+                written.changes = None;
+            }
             append_line(&self.path, &Line::Record(written))?;
             self.records.push(record);
         }
@@ -157,8 +161,19 @@ impl UndoLog {
     /// Undoes everything, newest first, as far as it is still what the faults made it.
     pub async fn undo(&self, client: &kube::Client) -> Vec<(Reference, Result<Undone, RequestError>)> {
         let mut done = Vec::new();
+        let mut recreated = BTreeSet::new();
         for record in self.records.iter().rev() {
-            done.push((record.target.clone(), undo(client, record).await));
+            let mut record = record.clone();
+            let key = (record.target.kind.clone(), record.target.name.clone());
+            if recreated.contains(&key) {
+                // What was made again has another uid; earlier faults on it are undone on the new object.
+                record.target.uid.clear();
+            }
+            let undone = undo(client, &record).await;
+            if record.remedy == Remedy::Recreate && undone == Ok(Undone::Reverted) {
+                recreated.insert(key);
+            }
+            done.push((record.target, undone));
         }
         done
     }
@@ -181,7 +196,7 @@ fn records_of(prepared: &Prepared) -> Vec<UndoRecord> {
             remedy: remedy(prey)?,
             run: prepared.run.clone(),
             before: prey.before.clone(),
-            changes: None,
+            changes: prey.before.as_ref().zip(prey.expected.as_ref()).map(|(before, expected)| diff(before, expected)),
         })
     };
     prepared.prey.iter().filter_map(record).collect()
@@ -210,16 +225,14 @@ pub async fn undo(client: &kube::Client, record: &UndoRecord) -> Result<Undone, 
             Ok(Undone::LeftAlone("another object has its name now".to_owned()))
         }
         (Remedy::Revert, Some(present)) => {
-            // Without a confirmation the process ended while the fault acted: all that differs may be the fault's.
             let hashed = record.before.as_ref().is_some_and(|before| before.get("dataHash").is_some());
             if hashed {
                 return Ok(Undone::LeftAlone("the values of a Secret are not kept on the disk".to_owned()));
             }
-            let changes = record
-                .changes
-                .clone()
-                .unwrap_or_else(|| record.before.as_ref().map_or(Vec::new(), |before| diff(before, &present)));
-            match reversal(&changes, &present, uid) {
+            let Some(changes) = &record.changes else {
+                return Ok(Undone::LeftAlone("what the fault changed was never confirmed".to_owned()));
+            };
+            match reversal(changes, &present, text(&present, "/metadata/uid")) {
                 Reversal::AlreadyBack => Ok(Undone::AlreadyBack),
                 Reversal::ChangedSince(path) => Ok(Undone::LeftAlone(format!("{path} was changed since"))),
                 Reversal::Patch(patch) => {

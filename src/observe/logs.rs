@@ -95,8 +95,8 @@ struct Reading {
     follow: bool,
     previous: bool,
     tail: Option<i64>,
-    /// The server's stamp of the instance's end (1 s resolution): later lines are another instance's.
-    ended: Option<jiff::Timestamp>,
+    /// The server's stamps of the instance's start and end (1 s resolution): other lines are another instance's.
+    lived: Option<(jiff::Timestamp, jiff::Timestamp)>,
 }
 
 impl LogFollower {
@@ -131,9 +131,10 @@ impl LogFollower {
                 let started = ended.is_none_or(|ended| text(ended, "/reason") != "StartError");
                 if started && !self.taken.contains(&instance) {
                     let tail = (!wanted).then_some(EVIDENCE_LINES);
-                    let ended = ended.and_then(|ended| text(ended, "/finishedAt").parse().ok());
+                    let stamp = |name: &str| text(ended?, name).parse().ok();
+                    let lived = stamp("/startedAt").zip(stamp("/finishedAt"));
                     let pod = text(pod, "/metadata/name").to_owned();
-                    due.push(Reading { pod, instance, follow, previous, tail, ended });
+                    due.push(Reading { pod, instance, follow, previous, tail, lived });
                 }
             };
             if let Some(last) = status.pointer("/lastState/terminated")
@@ -160,34 +161,25 @@ impl LogFollower {
 }
 
 async fn read(pods: Api<Pod>, reading: Reading, sink: mpsc::UnboundedSender<Seen>) {
-    let (uid, container, restart) = reading.instance;
-    let parameters = LogParams {
-        container: Some(container.clone()),
-        follow: reading.follow,
-        previous: reading.previous,
-        tail_lines: reading.tail,
-        limit_bytes: Some(FOLLOWED_BYTES),
-        timestamps: true,
-        ..LogParams::default()
-    };
-    let what = format!("reading the log of {}/{container}", reading.pod);
-    let send = |line: &str| {
-        let (server, text) = stamped(line);
-        let late = reading.ended.zip(server).is_some_and(|(ended, at)| at.as_second() > ended.as_second());
-        if late {
-            return true;
-        }
-        let (pod, uid, container) = (reading.pod.clone(), uid.clone(), container.clone());
-        sink.send(Seen::LogLine(LogLine { pod, uid, container, restart, server, text: text.to_owned() })).is_ok()
-    };
-    if !reading.follow {
-        match retried(&what, REQUEST_BUDGET, || pods.logs(&reading.pod, &parameters)).await {
-            Ok(log) => _ = log.lines().all(send),
-            Err(error) => tracing::debug!("{error}"),
-        }
+    if reading.follow {
+        follow(&pods, &reading, &sink).await;
         return;
     }
-    let stream = retried(&what, REQUEST_BUDGET, || pods.log_stream(&reading.pod, &parameters)).await;
+    // A restart may come before the request: then what was the present instance is the previous one.
+    for previous in [reading.previous, !reading.previous] {
+        let parameters = LogParams { previous, tail_lines: reading.tail, ..reading.parameters() };
+        let Ok(log) = retried(&reading.what(), REQUEST_BUDGET, || pods.logs(&reading.pod, &parameters)).await else { continue };
+        let own: Vec<_> = log.lines().map(stamped).filter(|(at, _)| reading.is_own(*at)).collect();
+        if !own.is_empty() {
+            let _ = own.into_iter().all(|(server, text)| sink.send(reading.line(server, text)).is_ok());
+            return;
+        }
+    }
+}
+
+async fn follow(pods: &Api<Pod>, reading: &Reading, sink: &mpsc::UnboundedSender<Seen>) {
+    let parameters = LogParams { follow: true, ..reading.parameters() };
+    let stream = retried(&reading.what(), REQUEST_BUDGET, || pods.log_stream(&reading.pod, &parameters)).await;
     let mut lines = match stream {
         Ok(stream) => stream.lines(),
         Err(error) => {
@@ -197,13 +189,40 @@ async fn read(pods: Api<Pod>, reading: Reading, sink: mpsc::UnboundedSender<Seen
     };
     loop {
         match lines.try_next().await {
-            Ok(Some(line)) if send(&line) => {}
-            Ok(_) => return,
+            Ok(Some(line)) => {
+                let (server, text) = stamped(&line);
+                if sink.send(reading.line(server, text)).is_err() {
+                    return;
+                }
+            }
+            Ok(None) => return,
             Err(error) => {
-                tracing::debug!("{what}: {error}");
+                tracing::debug!("{}: {error}", reading.what());
                 return;
             }
         }
+    }
+}
+
+impl Reading {
+    fn what(&self) -> String {
+        format!("reading the log of {}/{}", self.pod, self.instance.1)
+    }
+
+    fn parameters(&self) -> LogParams {
+        let container = Some(self.instance.1.clone());
+        LogParams { container, limit_bytes: Some(FOLLOWED_BYTES), timestamps: true, ..LogParams::default() }
+    }
+
+    /// Whether a line of this time can be the instance's.
+    fn is_own(&self, at: Option<jiff::Timestamp>) -> bool {
+        let Some(((start, end), at)) = self.lived.zip(at) else { return true };
+        (start.as_second()..=end.as_second()).contains(&at.as_second())
+    }
+
+    fn line(&self, server: Option<jiff::Timestamp>, text: &str) -> Seen {
+        let (uid, container, restart) = self.instance.clone();
+        Seen::LogLine(LogLine { pod: self.pod.clone(), uid, container, restart, server, text: text.to_owned() })
     }
 }
 

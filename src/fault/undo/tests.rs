@@ -23,7 +23,7 @@ impl Stage {
         let identity = Identity { run: "run-1", scenario: "faults", trial: 0, seed: 5 };
         let namespace = create(&session.client, &identity).await.unwrap().name;
         for object in objects {
-            apply_object(&session.client, &namespace, Some("run-1"), object).await.unwrap();
+            apply_object(&session.client, &namespace, "run-1", object, false).await.unwrap();
         }
         Self { session, namespace, folder: tempfile::tempdir().unwrap() }
     }
@@ -94,7 +94,7 @@ async fn what_somebody_else_changed_since_is_left_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_record_whose_fault_was_not_confirmed_is_undone_by_comparison() {
+async fn a_process_that_ended_before_the_confirmation_knew_what_would_change() {
     let stage = Stage::with(&[config()]).await;
     stage.inject(json!({ "deleteConfig": { "configMap": "pool", "key": "workers" } })).await.unwrap();
     let text = std::fs::read_to_string(stage.path()).unwrap();
@@ -111,6 +111,8 @@ async fn deleted_objects_are_made_again_and_applied_ones_removed() {
     assert_eq!(stage.undo(&log).await, [Undone::Reverted]);
     assert_eq!(stage.get("ConfigMap", "pool").await.unwrap()["data"], config()["data"]);
     assert_eq!(stage.undo(&log).await, [Undone::AlreadyBack]);
+    let deleted = std::fs::read_to_string(stage.path()).unwrap();
+    assert_eq!(deleted.lines().count(), 1, "{deleted}");
 
     let quota =
         json!({ "apiVersion": "v1", "kind": "ResourceQuota", "metadata": { "name": "q" }, "spec": { "hard": { "pods": "1" } } });
@@ -163,4 +165,14 @@ async fn secret_values_never_reach_the_disk_but_this_process_can_undo() {
     assert!(matches!(later.as_slice(), [Undone::LeftAlone(_)]), "{later:?}");
     assert_eq!(stage.undo(&log).await, [Undone::Reverted]);
     assert_eq!(stage.get("Secret", "s").await.unwrap()["data"]["a"], "Z2VoZWlt");
+}
+
+#[tokio::test(start_paused = true)]
+async fn faults_on_one_object_are_undone_newest_first_even_if_it_was_made_again() {
+    let stage = Stage::with(&[config()]).await;
+    stage.inject(json!({ "setConfig": { "configMap": "pool", "key": "workers", "value": "many" } })).await.unwrap();
+    stage.inject(json!({ "deleteConfig": { "configMap": "pool" } })).await.unwrap();
+    let log = UndoLog::read(&stage.path()).unwrap();
+    assert_eq!(stage.undo(&log).await, [Undone::Reverted, Undone::Reverted]);
+    assert_eq!(stage.get("ConfigMap", "pool").await.unwrap()["data"], config()["data"]);
 }
