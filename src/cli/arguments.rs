@@ -5,7 +5,6 @@ use super::unsupported::UnsupportedCommand;
 use clap::builder::BoolishValueParser;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use serde::Deserialize;
-use std::path::PathBuf;
 
 /// Breaks Kubernetes workloads on purpose, measures detection and recovery, and says whether the RTO was met.
 ///
@@ -42,7 +41,7 @@ pub struct Display {
     /// Less: failures and the headline only
     #[arg(short, long, global = true, env = "COMEBACK_QUIET", value_parser = BoolishValueParser::new())]
     pub quiet: bool,
-    /// Colours; `auto` looks at the terminal and at NO_COLOR
+    /// Colours; `auto` looks at the terminal and at `NO_COLOR`
     #[arg(long, global = true, env = "COMEBACK_COLOR", value_enum, value_name = "WHEN")]
     pub color: Option<Color>,
 }

@@ -191,7 +191,7 @@ mod tests {
         let ours = Options { trials: Some(2), set: vec!["n=2".into()], fail_fast: Some(false), ..Options::default() };
         let all = ours.over(file);
         assert_eq!(all.cluster, Some(ClusterChoice::Kind("ci".into())));
-        assert_eq!((all.trials, all.fail_fast, all.timeout), (Some(2), Some(false), Some(Duration::from_secs(1800))));
+        assert_eq!((all.trials, all.fail_fast, all.timeout), (Some(2), Some(false), Some(Duration::from_mins(30))));
         assert_eq!(all.parameters().unwrap(), BTreeMap::from([("workers".into(), "many".into()), ("n".into(), "2".into())]));
         assert_eq!(all.color, Some(Color::Never));
     }

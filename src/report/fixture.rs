@@ -12,13 +12,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// An exact duration.
-pub fn exact(value: f64) -> Option<Measured> {
-    Some(Measured { value, uncertainty: 0.01, censored: false })
+pub fn exact(value: f64) -> Measured {
+    Measured { value, uncertainty: 0.01, censored: false }
 }
 
 /// A lower bound.
-pub fn more_than(value: f64) -> Option<Measured> {
-    Some(Measured { value, uncertainty: 0.0, censored: true })
+pub fn more_than(value: f64) -> Measured {
+    Measured { value, uncertainty: 0.0, censored: true }
 }
 
 /// A rate with made-up but plausible bounds.
@@ -77,7 +77,7 @@ pub fn trial(index: u32, verdict: Verdict, reason: &str) -> TrialResult {
 pub fn recovered(index: u32, detect: f64, recover: f64, who: Who) -> TrialResult {
     let how = if who == Who::Comeback { How::Healed } else { How::Mitigated };
     TrialResult {
-        durations: Durations { to_detect: exact(detect), to_recover: exact(recover), ..Durations::default() },
+        durations: Durations { to_detect: Some(exact(detect)), to_recover: Some(exact(recover)), ..Durations::default() },
         healed_by: Some(HealedBy { who, name: None, how, evidence: vec![] }),
         ..trial(index, Verdict::Recovered, "recovered within the RTO and held for 45s")
     }
@@ -116,7 +116,7 @@ pub fn scenario(name: &str, expect: Verdict, outcome: Outcome, reason: &str, tri
 /// A run with a pass, a failure with evidence, a false green found out, a control, an invalid one and a skipped one.
 pub fn run() -> RunResult {
     let mut late = trial(1, Verdict::Late, "recovered after 1m20s, 20s after the RTO of 1m0s");
-    late.durations = Durations { to_detect: exact(2.5), to_recover: exact(80.0), ..Durations::default() };
+    late.durations = Durations { to_detect: Some(exact(2.5)), to_recover: Some(exact(80.0)), ..Durations::default() };
     late.findings =
         vec![finding("config.bad-value", "container pool exited 1 three times within 40s; ConfigMap pool changed 3s before")];
     late.actions = vec![ActionRecord {
@@ -136,12 +136,12 @@ pub fn run() -> RunResult {
         Verdict::Unrecovered,
         "`ready: {deployment: pool}` never held for 45s within 5m0s; last seen: 0 of 2 pods Ready, pool-6d5f7c9b8-4xk2p waiting for CrashLoopBackOff",
     );
-    unrecovered.durations = Durations { to_detect: exact(3.0), to_recover: more_than(300.0), ..Durations::default() };
+    unrecovered.durations = Durations { to_detect: Some(exact(3.0)), to_recover: Some(more_than(300.0)), ..Durations::default() };
     unrecovered.findings =
         vec![finding("config.bad-value", "panic: invalid value \"many\" \u{1b}[31mred\u{0} & <tag> for WORKERS")];
     unrecovered.notes = vec!["hold stretched to 71s".into()];
     let mut regressed = trial(0, Verdict::Regressed, "Ready for 30s of every cycle, never for a whole hold of 30s");
-    regressed.durations.to_recover = more_than(300.0);
+    regressed.durations.to_recover = Some(more_than(300.0));
     let scenarios = vec![
         scenario(
             "crash-after-rollout",
@@ -180,6 +180,10 @@ pub fn run() -> RunResult {
             vec![],
         ),
     ];
+    whole(scenarios)
+}
+
+fn whole(scenarios: Vec<ScenarioResult>) -> RunResult {
     RunResult {
         api_version: "comeback.dev/v1alpha1".into(),
         kind: "RunResult".into(),
@@ -224,7 +228,7 @@ pub fn run() -> RunResult {
 
 /// A plan of a name and a number of trials; what it does is of no importance here.
 pub fn plan(name: &str, trials: u32) -> Arc<Plan> {
-    let minute = Duration::from_secs(60);
+    let minute = Duration::from_mins(1);
     Arc::new(Plan {
         name: name.into(),
         file: format!("scenarios/crash/{name}.yaml"),

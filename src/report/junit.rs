@@ -48,7 +48,7 @@ fn suite(result: &RunResult, scenario: &ScenarioResult) -> TestSuite {
                 Outcome::Skipped => skipped(&scenario.reason),
                 _ => error("not-run", &scenario.reason, ""),
             };
-            suite.add_test_case(case(scenario, objective.name(), status));
+            suite.add_test_case(case(scenario, &objective.name(), status));
         }
         return suite;
     }
@@ -61,7 +61,7 @@ fn suite(result: &RunResult, scenario: &ScenarioResult) -> TestSuite {
     }
     let explained = suite.failures > 0 || suite.errors > 0;
     if several || (explained == scenario.passed && scenario.outcome != Outcome::Skipped) {
-        suite.add_test_case(case(scenario, "all trials together".to_owned(), scenario_status(scenario)));
+        suite.add_test_case(case(scenario, "all trials together", scenario_status(scenario)));
     }
     suite
 }
@@ -87,7 +87,7 @@ fn trial_case(scenario: &ScenarioResult, trial: &TrialResult, objective: Objecti
         Judgement::NotJudged => skipped(&format!("not judged: the trial is {}", trial.verdict)),
         Judgement::Skipped => skipped(&trial.reason),
     };
-    let mut case = case(scenario, name, status);
+    let mut case = case(scenario, &name, status);
     if let Some(time) = objective.time(trial).filter(|time| time.value >= 0.0) {
         case.set_time(Duration::try_from_secs_f64(time.value).unwrap_or_default());
     }
@@ -137,8 +137,8 @@ fn run_suite(result: &RunResult) -> TestSuite {
     suite
 }
 
-fn case(scenario: &ScenarioResult, name: String, status: TestCaseStatus) -> TestCase {
-    let mut case = TestCase::new(clean(&name), status);
+fn case(scenario: &ScenarioResult, name: &str, status: TestCaseStatus) -> TestCase {
+    let mut case = TestCase::new(clean(name), status);
     case.set_classname(clean(&scenario.name));
     case
 }

@@ -28,7 +28,7 @@ impl Bars {
     pub(super) fn begin(&mut self, total: usize, slow: bool) {
         self.slow = slow;
         let bar = ProgressBar::new(total as u64);
-        if let Ok(style) = ProgressStyle::with_template("{bar:24.green} {pos}/{len} trials {msg} {elapsed}") {
+        if let Ok(style) = ProgressStyle::with_template("{bar:24.green} {pos}/{len} trials{msg} {elapsed}") {
             bar.set_style(style.progress_chars("━╸─"));
         }
         self.run = self.all.add(bar);
@@ -67,7 +67,7 @@ impl Bars {
             self.print(line);
         }
         if unexpected > 0 {
-            self.run.set_message(format!("{unexpected} not as expected"));
+            self.run.set_message(format!(", {unexpected} not as expected,"));
         }
         self.run.inc(1);
     }

@@ -6,6 +6,7 @@ use crate::heal::ActionOutcome;
 use crate::measure::result::{Outcome, RunResult, ScenarioResult, TrialResult};
 use crate::report::style::{Tone, mark, trial_mark};
 use crate::report::{format, layout};
+use std::fmt::Write as _;
 
 /// How many trials of one scenario are shown in full; the rest is in the result file.
 const SHOWN_TRIALS: usize = 3;
@@ -41,7 +42,7 @@ fn block(terminal: &Terminal, result: &RunResult, scenario: &ScenarioResult) -> 
     }
     let rest = unexpected.len().saturating_sub(SHOWN_TRIALS);
     if rest > 0 {
-        out.push_str(&format!("  and {} more, in the result file\n", format::count(rest, "trial")));
+        let _ = writeln!(out, "  and {} more, in the result file", format::count(rest, "trial"));
     }
     out
 }
