@@ -6,12 +6,17 @@ mod bug;
 pub mod cleanup;
 pub mod console;
 pub mod destination;
+pub mod list;
 mod mistakes;
+pub mod new;
 pub mod options;
 pub mod run;
 mod run_directory;
+pub mod schema;
+pub mod show;
 mod signals;
 mod unsupported;
+pub mod validate;
 
 use crate::exit_code::ExitCode;
 use arguments::{Arguments, Command};

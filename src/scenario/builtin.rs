@@ -89,7 +89,8 @@ pub fn names() -> Vec<String> {
 }
 
 /// `metadata.name` of a shipped file. They are all written in one style; a test parses each of them and compares.
-fn name_in(text: &'static str) -> Option<&'static str> {
+#[must_use]
+pub fn name_in(text: &'static str) -> Option<&'static str> {
     let (_, rest) = text.split_once("metadata:")?;
     let (_, rest) = rest.split_once("name: ")?;
     rest.split(|c: char| c == ',' || c == '}' || c.is_whitespace()).next()

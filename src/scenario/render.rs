@@ -5,11 +5,20 @@ use super::diagnostic::{Diagnostic, Severity};
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
 use std::fmt::Write as _;
 
-/// Text for a terminal of this width; plain text without `color`.
+/// What the terminal can show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// Whether colours are wanted.
+    pub color: bool,
+    /// Columns.
+    pub width: usize,
+}
+
+/// The diagnostics, one after the other, and how many there are; nothing at all where there are none.
 #[must_use]
-pub fn render(found: &[Diagnostic], color: bool, width: usize) -> String {
-    let theme = if color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
-    let handler = GraphicalReportHandler::new_themed(theme).with_width(width.clamp(40, 200)).without_syntax_highlighting();
+pub fn render(found: &[Diagnostic], look: Look) -> String {
+    let theme = if look.color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+    let handler = GraphicalReportHandler::new_themed(theme).with_width(look.width.clamp(40, 200)).without_syntax_highlighting();
     let mut text = String::new();
     for diagnostic in found {
         let report = Report::new(diagnostic);

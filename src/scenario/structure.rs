@@ -269,6 +269,12 @@ fn regex_message(error: &regex::Error) -> String {
     format!("this is not a regular expression: {reason}")
 }
 
+/// Why a text is no name for a scenario; none where it is one.
+#[must_use]
+pub fn name_problem(text: &str) -> Option<String> {
+    name(text).err()
+}
+
 fn name(text: &str) -> Result<(), String> {
     let fits = (1..=63).contains(&text.len())
         && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
