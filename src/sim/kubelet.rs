@@ -18,6 +18,7 @@ mod probe;
 mod prober;
 mod quantity;
 mod registry;
+mod resources;
 mod runtime;
 mod start;
 mod status;

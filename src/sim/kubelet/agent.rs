@@ -39,7 +39,7 @@ pub(super) struct Agent {
     pub(super) crashes: Mutex<Backoff>,
     pub(super) pulls: Mutex<Backoff>,
     /// The second and third part of pod addresses: one /24 per node.
-    subnet: usize,
+    subnet: u32,
     addresses: AtomicU32,
     pods: Mutex<BTreeMap<String, Arc<PodRecord>>>,
 }
@@ -61,7 +61,8 @@ impl Agent {
         let now = Instant::now();
         // Whole milliseconds: tokio's timers know nothing finer.
         let phase = |purpose: &str| now + Duration::from_millis(api.random.bits(&node.name, purpose, 0) % 1_000);
-        let subnet = profile.nodes.iter().position(|shape| shape.name == node.name).unwrap_or_default();
+        let place = profile.nodes.iter().position(|shape| shape.name == node.name).unwrap_or_default();
+        let subnet = u32::try_from(place).unwrap_or_default();
         Arc::new(Self {
             api: Arc::clone(api),
             node: node.clone(),
@@ -84,7 +85,7 @@ impl Agent {
     /// The next address of the node's pod network.
     pub(super) fn next_address(&self) -> String {
         let n = self.addresses.fetch_add(1, Ordering::Relaxed);
-        format!("10.{}.{}.{}", 244 + (n / 253 / 256) % 8, (self.subnet as u32 + n / 253) % 256, n % 253 + 2)
+        format!("10.{}.{}.{}", 244 + (n / 253 / 256) % 8, (self.subnet + n / 253) % 256, n % 253 + 2)
     }
 
     /// Serves the pods bound to the node until the runtime ends.
@@ -122,7 +123,7 @@ impl Agent {
             (ChangeKind::Deleted, None) => {}
             (_, Some(record)) => record.observe(pod),
             (_, None) => {
-                let record = PodRecord::new(self, pod);
+                let record = PodRecord::new(self, &pod);
                 lock(&self.pods).insert(uid, Arc::clone(&record));
                 tokio::spawn(Worker::new(record).run());
             }

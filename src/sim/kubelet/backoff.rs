@@ -7,11 +7,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 const INITIAL: Duration = Duration::from_secs(10);
-const MAXIMUM: Duration = Duration::from_secs(300);
+const MAXIMUM: Duration = Duration::from_mins(5);
 /// A record is forgotten after twice the maximum.
-const EXPIRY: Duration = Duration::from_secs(600);
+const EXPIRY: Duration = Duration::from_mins(10);
 /// PR 133066: a worker never sleeps longer than this (before jitter) on a back-off.
-const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+const LONGEST_SLEEP: Duration = Duration::from_mins(1);
 /// The worker's retry after any other error, before jitter.
 const ERROR_RETRY: Duration = Duration::from_secs(10);
 

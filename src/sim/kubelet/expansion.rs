@@ -20,20 +20,19 @@ pub(super) fn expand(input: &str, known: &BTreeMap<String, String>) -> String {
                 output.push('$');
                 &after[1..]
             }
-            Some('(') => match after.find(')') {
-                Some(end) => {
-                    let name = &after[1..end];
-                    match known.get(name) {
+            Some('(') => {
+                if let Some(end) = after.find(')') {
+                    let reference = &after[..=end];
+                    match known.get(&after[1..end]) {
                         Some(value) => output.push_str(value),
-                        None => output.push_str(&format!("$({name})")),
+                        None => output.extend(["$", reference]),
                     }
                     &after[end + 1..]
-                }
-                None => {
+                } else {
                     output.push_str("$(");
                     &after[1..]
                 }
-            },
+            }
             Some(other) => {
                 output.push('$');
                 output.push(other);

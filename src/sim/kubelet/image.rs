@@ -29,7 +29,7 @@ pub(super) async fn ensure(record: &PodRecord, container: &Container) -> Result<
         }
     };
     let agent = &record.agent;
-    let answer = look_up(&agent.profile, &agent.api.random, written, &name);
+    let answer = look_up(&agent.profile, agent.api.random, written, &name);
     let present = lock(&agent.images).has(&name);
     let policy =
         container.image_pull_policy.as_deref().unwrap_or(if name.version == ":latest" { "Always" } else { "IfNotPresent" });

@@ -82,7 +82,7 @@ impl Instance {
         }
         let lines = self.process.as_ref()?.log().since(0);
         let start = lines.len().saturating_sub(LOG_LINES);
-        let text: String = lines[start..].iter().map(|line| format!("{}\n", line.text)).collect();
+        let text: String = lines[start..].iter().flat_map(|line| [line.text.as_str(), "\n"]).collect();
         (!text.is_empty()).then(|| tail(&text, LOG_BYTES))
     }
 }

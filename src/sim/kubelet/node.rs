@@ -78,7 +78,7 @@ impl Agent {
 
     fn node_status(&self) -> Value {
         let now = self.api.clock.seconds();
-        let cpu = if self.node.cpu_millis % 1_000 == 0 {
+        let cpu = if self.node.cpu_millis.is_multiple_of(1_000) {
             (self.node.cpu_millis / 1_000).to_string()
         } else {
             format!("{}m", self.node.cpu_millis)

@@ -158,14 +158,14 @@ fn text(pod: &Value, pointer: &str) -> String {
 
 impl PodRecord {
     /// The record of a pod that was just bound to the node.
-    pub(super) fn new(agent: &Arc<Agent>, pod: Object) -> Arc<Self> {
-        let deletion = Self::deletion_of(&pod);
+    pub(super) fn new(agent: &Arc<Agent>, pod: &Object) -> Arc<Self> {
+        let deletion = Self::deletion_of(pod);
         let state = State {
-            acted_version: text(&pod, "/metadata/resourceVersion"),
-            spec: spec_of(&pod),
+            acted_version: text(pod, "/metadata/resourceVersion"),
+            spec: spec_of(pod),
             start_time: agent.api.clock.seconds(),
             written: pod.get("status").cloned().unwrap_or_default(),
-            pod: Arc::clone(&pod),
+            pod: Arc::clone(pod),
             sandbox: None,
             instances: BTreeMap::new(),
             waiting: BTreeMap::new(),
@@ -181,9 +181,9 @@ impl PodRecord {
         };
         Arc::new(Self {
             agent: Arc::clone(agent),
-            namespace: text(&pod, "/metadata/namespace"),
-            name: text(&pod, "/metadata/name"),
-            uid: text(&pod, "/metadata/uid"),
+            namespace: text(pod, "/metadata/namespace"),
+            name: text(pod, "/metadata/name"),
+            uid: text(pod, "/metadata/uid"),
             wake: Notify::new(),
             deletion: watch::Sender::new(deletion),
             state: Mutex::new(state),

@@ -54,8 +54,8 @@ impl Worker {
                 if kind == ProbeKind::Readiness {
                     self.record.state().triggers.insert(container.name.clone(), Arc::clone(&trigger));
                 }
-                let prober = Prober::new(Arc::clone(&self.record), container.name.clone(), kind, probe);
-                self.probers.push((kind, tokio::spawn(prober.run(trigger))));
+                let worker = Prober::new(Arc::clone(&self.record), container.name.clone(), kind, probe);
+                self.probers.push((kind, tokio::spawn(worker.run(trigger))));
             }
         }
     }

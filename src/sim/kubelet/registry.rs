@@ -56,7 +56,7 @@ pub(super) fn is_preloaded(name: &ImageName) -> bool {
 }
 
 /// Asks the registry for an image; `written` is the name as in the manifest.
-pub(super) fn look_up(profile: &Profile, random: &Random, written: &str, name: &ImageName) -> Answer {
+pub(super) fn look_up(profile: &Profile, random: Random, written: &str, name: &ImageName) -> Answer {
     let full = name.full();
     let stand_in = profile
         .images
@@ -88,7 +88,7 @@ pub(super) fn look_up(profile: &Profile, random: &Random, written: &str, name: &
     found(Program::Unknown, UNKNOWN_BYTES)
 }
 
-fn image_id(random: &Random, name: &ImageName) -> String {
+fn image_id(random: Random, name: &ImageName) -> String {
     if let Some(digest) = name.version.strip_prefix('@') {
         return format!("{}@{digest}", name.repository());
     }
@@ -140,7 +140,7 @@ mod tests {
     use rstest::rstest;
 
     fn ask(profile: &Profile, written: &str) -> Answer {
-        look_up(profile, &Random::new(1), written, &ImageName::parse(written).unwrap())
+        look_up(profile, Random::new(1), written, &ImageName::parse(written).unwrap())
     }
 
     #[rstest]

@@ -3,11 +3,10 @@
 
 use super::conditions::{Facts, OWNED, Verdict, condition_of};
 use super::pod::{PodRecord, ProbeKind, ProbeResult, Seen, State, is_sidecar};
-use super::quantity::Amount;
+use super::resources::{of_container, of_pod, qos_class};
 use crate::sim::api::Subresource;
 use crate::sim::api::resource::PODS;
-use k8s_openapi::api::core::v1::{Container, ResourceRequirements};
-use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use k8s_openapi::api::core::v1::Container;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -119,7 +118,7 @@ pub(super) fn generate(state: &State, host_ip: &str, now: &str, terminal: bool) 
         "hostIP": host_ip, "hostIPs": [{"ip": host_ip}], "startTime": state.start_time,
         "containerStatuses": containers,
         "qosClass": state.pod["status"].get("qosClass").cloned().unwrap_or_else(|| json!(qos_class(&spec.containers))),
-        "resources": pod_resources(&spec.containers),
+        "resources": of_pod(&spec.containers),
     });
     if let Some(requests) = status["resources"].get("requests").cloned() {
         status["allocatedResources"] = requests;
@@ -197,7 +196,7 @@ fn container_status(state: &State, container: &Container, default: &str, init: b
     put("started", json!(started));
     if let Some(newest) = newest {
         put("containerID", json!(newest.container_id()));
-        put("resources", resources_value(container.resources.as_ref()));
+        put("resources", of_container(container.resources.as_ref()));
         if let Some(requests) = container.resources.as_ref().and_then(|r| r.requests.as_ref()).filter(|r| !r.is_empty()) {
             put("allocatedResources", json!(requests));
         }
@@ -241,62 +240,6 @@ fn mount_status(mount: &k8s_openapi::api::core::v1::VolumeMount) -> Value {
 /// Whether the startup probe (if there is one) has passed for this instance.
 fn probe_started(state: &State, container: &Container, id: &str) -> bool {
     container.startup_probe.is_none() || state.results.get(&(ProbeKind::Startup, id.to_owned())) == Some(&ProbeResult::Success)
-}
-
-fn resources_value(resources: Option<&ResourceRequirements>) -> Value {
-    let mut value = json!({});
-    for (key, list) in
-        [("limits", resources.and_then(|r| r.limits.as_ref())), ("requests", resources.and_then(|r| r.requests.as_ref()))]
-    {
-        if let Some(list) = list.filter(|list| !list.is_empty()) {
-            value[key] = json!(list);
-        }
-    }
-    value
-}
-
-fn pod_resources(containers: &[Container]) -> Value {
-    if let [only] = containers {
-        return resources_value(only.resources.as_ref());
-    }
-    let mut value = json!({});
-    type List = BTreeMap<String, Quantity>;
-    let pick: [(&str, fn(&ResourceRequirements) -> Option<&List>, bool); 2] =
-        [("limits", |r| r.limits.as_ref(), true), ("requests", |r| r.requests.as_ref(), false)];
-    for (key, list_of, all) in pick {
-        let lists: Vec<Option<&List>> = containers.iter().map(|c| c.resources.as_ref().and_then(list_of)).collect();
-        let names: BTreeSet<&String> = lists.iter().flatten().flat_map(|list| list.keys()).collect();
-        let mut sums = Map::new();
-        for name in names {
-            let amounts: Vec<Option<Amount>> =
-                lists.iter().map(|list| list.and_then(|list| list.get(name)).and_then(|q| Amount::parse(&q.0))).collect();
-            if all && amounts.iter().any(Option::is_none) {
-                continue;
-            }
-            let sum = amounts.into_iter().flatten().fold(Amount::ZERO, Amount::plus);
-            sums.insert(name.clone(), json!(sum.text()));
-        }
-        if !sums.is_empty() {
-            value[key] = Value::Object(sums);
-        }
-    }
-    value
-}
-
-/// The quality-of-service class of a pod without one.
-fn qos_class(containers: &[Container]) -> &'static str {
-    let list = |container: &Container, limits: bool| -> BTreeMap<String, Quantity> {
-        let resources = container.resources.clone().unwrap_or_default();
-        (if limits { resources.limits } else { resources.requests }).unwrap_or_default()
-    };
-    if containers.iter().all(|container| list(container, true).is_empty() && list(container, false).is_empty()) {
-        return "BestEffort";
-    }
-    let guaranteed = containers.iter().all(|container| {
-        let (limits, requests) = (list(container, true), list(container, false));
-        ["cpu", "memory"].iter().all(|name| limits.get(*name).is_some_and(|limit| requests.get(*name).is_none_or(|r| r == limit)))
-    });
-    if guaranteed { "Guaranteed" } else { "Burstable" }
 }
 
 /// Puts a probe's verdict into the written status at once, as the status manager does.

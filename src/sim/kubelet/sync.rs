@@ -30,7 +30,7 @@ pub(super) enum Outcome {
 #[derive(Clone, Debug)]
 enum View {
     Absent,
-    Running(Instance),
+    Running(Box<Instance>),
     Exited { code: i32 },
 }
 
@@ -49,7 +49,7 @@ impl Snapshot {
             let view = match state.newest(&container.name) {
                 None => View::Absent,
                 Some(instance) => match &instance.finish {
-                    None => View::Running(instance.clone()),
+                    None => View::Running(Box::new(instance.clone())),
                     Some(finish) => View::Exited { code: finish.code },
                 },
             };

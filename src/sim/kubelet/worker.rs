@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 
 /// A pod that is only listed again each minute or so (times 1 to 1.5).
-const RESYNC: Duration = Duration::from_secs(60);
+const RESYNC: Duration = Duration::from_mins(1);
 /// Timers fire up to this late (tokio counts whole milliseconds).
 const SAME_RELIST: Duration = Duration::from_millis(2);
 /// From the end of a sync that changed containers to the relist that it asked for.
