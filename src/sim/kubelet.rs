@@ -24,6 +24,8 @@ mod start;
 mod status;
 mod sync;
 mod terminate;
+#[cfg(test)]
+mod tests;
 mod unsupported;
 mod volume;
 mod worker;
