@@ -9,11 +9,11 @@ use super::action::{ActionOutcome, ActionRecord};
 use super::decide::{Intent, Remedy};
 use crate::detect::Subject;
 use crate::observe::Index;
-use crate::observe::timeline::Baseline;
 use crate::scenario::Step;
 use crate::scenario::duration::format;
 use kube::Client;
 use serde_json::Value;
+use std::sync::Arc;
 
 /// The field manager of everything that the healer writes.
 pub const FIELD_MANAGER: &str = "comeback-healer";
@@ -25,7 +25,7 @@ pub struct Healing<'a> {
     /// What is known; its server time is the time of restarts.
     pub index: &'a Index,
     /// The objects of the steady state as the server stored them, Secrets with their real content. Absent: there was no steady state.
-    pub baseline: Option<&'a Baseline>,
+    pub baseline: Option<&'a [Arc<Value>]>,
     /// The only namespace that may be touched.
     pub namespace: &'a str,
 }

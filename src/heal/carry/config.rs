@@ -1,13 +1,13 @@
 //! The steps on configuration: changed values put back, missing objects created again, both from the baseline.
 //! Without a steady state there is no baseline, and both are refused. Values of Secrets never reach the record.
 
-use super::object::{Trouble, changed, resource};
+use super::object::{Trouble, changed};
 use super::{Done, FIELD_MANAGER, Healing};
+use crate::cluster::request::{REQUEST_BUDGET, retried};
 use crate::detect::related::{ConfigRead, config_reads};
 use crate::detect::{Finding, Subject};
 use crate::heal::action::ActionOutcome;
 use crate::observe::index::text;
-use crate::observe::timeline::Baseline;
 use kube::api::{DynamicObject, PostParams};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -70,7 +70,7 @@ impl Healing<'_> {
         })
     }
 
-    fn steady_state(&self) -> Result<&Baseline, Trouble> {
+    fn steady_state(&self) -> Result<&[Arc<Value>], Trouble> {
         self.baseline.ok_or_else(|| Trouble::refused("there was no steady state to go back to"))
     }
 
@@ -81,18 +81,20 @@ impl Healing<'_> {
 
     /// Creates an object if it is gone; if it is there, puts back what of it is missing.
     async fn restore_one(&self, subject: &Subject, good: &Arc<Value>) -> Result<Done, Trouble> {
-        let api = self.api(&resource(&subject.kind, "v1")?);
-        match api.get(&subject.name).await {
+        let api = self.api(&subject.kind, None).await?;
+        match self.read(&api, subject).await {
             Ok(_) => self.put_back(subject, good).await,
-            Err(kube::Error::Api(status)) if status.code == 404 => {
+            Err(trouble) if trouble.code == 404 => {
                 let plain: DynamicObject = serde_json::from_value(as_new(good, self.namespace)?)?;
                 let params = PostParams { dry_run: false, field_manager: Some(FIELD_MANAGER.to_owned()) };
-                let created = serde_json::to_value(api.create(&params, &plain).await?)?;
+                let what = format!("creating {} {}", subject.kind, subject.name);
+                let created = retried(&what, REQUEST_BUDGET, || api.create(&params, &plain)).await?;
+                let created = serde_json::to_value(created)?;
                 let subject = Subject { uid: text(&created, "/metadata/uid").to_owned(), ..subject.clone() };
                 let after = Some(shown(&subject.kind, &created));
                 Ok(Done { subject, outcome: ActionOutcome::Acted, note: None, before: None, after, replaces: Vec::new() })
             }
-            Err(error) => Err(error.into()),
+            Err(trouble) => Err(trouble),
         }
     }
 
@@ -109,7 +111,7 @@ impl Healing<'_> {
             }
             Ok(())
         };
-        let (before, after) = self.change(subject, &resource(&subject.kind, "v1")?, edit).await?;
+        let (before, after) = self.change(subject, edit).await?;
         let subject = Subject { uid: text(&before, "/metadata/uid").to_owned(), ..subject.clone() };
         let mut done = changed(subject, &values(&before), &values(&after), Vec::new());
         if done.subject.kind == "Secret" {
@@ -120,8 +122,8 @@ impl Healing<'_> {
     }
 }
 
-fn in_baseline<'a>(baseline: &'a Baseline, read: &ConfigRead) -> Option<&'a Arc<Value>> {
-    baseline.objects.iter().find(|object| text(object, "/kind") == read.kind && text(object, "/metadata/name") == read.name)
+fn in_baseline<'a>(baseline: &'a [Arc<Value>], read: &ConfigRead) -> Option<&'a Arc<Value>> {
+    baseline.iter().find(|object| text(object, "/kind") == read.kind && text(object, "/metadata/name") == read.name)
 }
 
 /// A Secret of a timeline holds only hashes; writing them would destroy it.

@@ -2,11 +2,13 @@
 //! Which objects, and what to write, is the steps' business.
 
 use super::{Done, FIELD_MANAGER, Healing};
+use crate::cluster::kinds::resolve;
+use crate::cluster::request::{REQUEST_BUDGET, RequestError, retried};
 use crate::detect::Subject;
 use crate::heal::action::ActionOutcome;
 use crate::heal::diff;
 use crate::observe::index::text;
-use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, PostParams};
+use kube::api::{Api, DynamicObject, PostParams};
 use serde_json::Value;
 
 /// How often a write is tried again after a conflict.
@@ -20,17 +22,12 @@ pub(super) struct Trouble {
     pub code: u16,
 }
 
-impl From<kube::Error> for Trouble {
-    fn from(error: kube::Error) -> Self {
-        match error {
-            kube::Error::Api(status) => {
-                // Too busy, or a conflict that outlasted the retries, may pass; any other refusal is one.
-                let passing = status.code >= 500 || matches!(status.code, 408 | 409 | 429);
-                let outcome = if passing { ActionOutcome::Failed } else { ActionOutcome::Refused };
-                Self { outcome, text: format!("the server answered {}: {}", status.code, status.message), code: status.code }
-            }
-            other => Self { outcome: ActionOutcome::Failed, text: format!("the request failed: {other}"), code: 0 },
-        }
+impl From<RequestError> for Trouble {
+    fn from(error: RequestError) -> Self {
+        // Overload, or a conflict that outlasted the retries, may pass; so may silence. Any other answer is a refusal.
+        let passing = error.code == 0 || error.code >= 500 || matches!(error.code, 408 | 409 | 429);
+        let outcome = if passing { ActionOutcome::Failed } else { ActionOutcome::Refused };
+        Self { outcome, text: error.to_string(), code: error.code }
     }
 }
 
@@ -50,38 +47,20 @@ impl Trouble {
     }
 }
 
-/// The resource of a kind; `api_version` may be empty for Kubernetes' own kinds.
-pub(super) fn resource(kind: &str, api_version: &str) -> Result<ApiResource, Trouble> {
-    let api_version = match (api_version, kind) {
-        ("", "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet") => "apps/v1",
-        ("", "Job" | "CronJob") => "batch/v1",
-        ("", "NetworkPolicy" | "Ingress") => "networking.k8s.io/v1",
-        ("", "HorizontalPodAutoscaler") => "autoscaling/v2",
-        ("", "PodDisruptionBudget") => "policy/v1",
-        (
-            "",
-            "Pod"
-            | "Service"
-            | "ConfigMap"
-            | "Secret"
-            | "ServiceAccount"
-            | "PersistentVolumeClaim"
-            | "ResourceQuota"
-            | "LimitRange"
-            | "Endpoints",
-        ) => "v1",
-        ("", other) => {
-            return Err(Trouble::refused(format!("give the apiVersion of kind {other}; it is none of Kubernetes' own")));
-        }
-        (given, _) => given,
-    };
-    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-    Ok(ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind)))
-}
-
 impl Healing<'_> {
-    pub(super) fn api(&self, resource: &ApiResource) -> Api<DynamicObject> {
-        Api::namespaced_with(self.client.clone(), self.namespace, resource)
+    /// The objects of a kind in the trial's namespace; cluster-scoped kinds are nobody's own.
+    pub(super) async fn api(&self, kind: &str, api_version: Option<&str>) -> Result<Api<DynamicObject>, Trouble> {
+        let found = resolve(self.client, api_version.filter(|version| !version.is_empty()), kind).await?;
+        if !found.namespaced {
+            return Err(Trouble::refused(format!("{kind} is cluster-scoped; only objects of the trial's namespace are changed")));
+        }
+        Ok(found.api(self.client, self.namespace))
+    }
+
+    /// Reads one object.
+    pub(super) async fn read(&self, api: &Api<DynamicObject>, subject: &Subject) -> Result<Value, Trouble> {
+        let what = format!("reading {} {}", subject.kind, subject.name);
+        Ok(serde_json::to_value(retried(&what, REQUEST_BUDGET, || api.get(&subject.name)).await?)?)
     }
 
     /// The subject of an object in the trial's namespace.
@@ -101,13 +80,13 @@ impl Healing<'_> {
     pub(super) async fn change(
         &self,
         subject: &Subject,
-        resource: &ApiResource,
         mut edit: impl FnMut(&mut Value) -> Result<(), String>,
     ) -> Result<(Value, Value), Trouble> {
-        let api = self.api(resource);
+        let api = self.api(&subject.kind, None).await?;
+        let what = format!("changing {} {}", subject.kind, subject.name);
         let mut conflicts = 0;
         loop {
-            let before = serde_json::to_value(api.get(&subject.name).await?)?;
+            let before = self.read(&api, subject).await?;
             if !subject.uid.is_empty() && text(&before, "/metadata/uid") != subject.uid {
                 return Err(Trouble::refused(format!("{} {} is another object by now", subject.kind, subject.name)));
             }
@@ -118,9 +97,9 @@ impl Healing<'_> {
             }
             let object: DynamicObject = serde_json::from_value(after.clone())?;
             let params = PostParams { dry_run: false, field_manager: Some(FIELD_MANAGER.to_owned()) };
-            match api.replace(&subject.name, &params, &object).await {
+            match retried(&what, REQUEST_BUDGET, || api.replace(&subject.name, &params, &object)).await {
                 Ok(_) => return Ok((before, after)),
-                Err(kube::Error::Api(status)) if status.code == 409 && conflicts < CONFLICTS => conflicts += 1,
+                Err(error) if error.is_conflict() && conflicts < CONFLICTS => conflicts += 1,
                 Err(error) => return Err(error.into()),
             }
         }

@@ -1,8 +1,9 @@
 //! The steps on workloads and pods: restarts, rollback, memory, probes, patches. What they change in a template is in `template`.
 //! Configuration is `config`'s business.
 
-use super::object::{Trouble, changed, resource};
+use super::object::{Trouble, changed};
 use super::{Done, FIELD_MANAGER, Healing};
+use crate::cluster::request::{REQUEST_BUDGET, retried};
 use crate::detect::{Finding, Subject, related};
 use crate::heal::action::ActionOutcome;
 use crate::heal::{health, template};
@@ -20,22 +21,26 @@ impl Healing<'_> {
         if self.index.pod(&subject.uid).is_none_or(|pod| pod.owner.is_none()) {
             return Done::nothing(subject, ActionOutcome::Refused, "the pod has no controller: nothing would create it again");
         }
-        let resource = match resource("Pod", "v1") {
-            Ok(resource) => resource,
-            Err(trouble) => return trouble.on(subject),
-        };
-        let preconditions = Preconditions { uid: Some(subject.uid.clone()), resource_version: None };
-        match self.api(&resource).delete(&subject.name, &DeleteParams::default().preconditions(preconditions)).await {
-            Ok(_) => {
+        match self.delete_pod(&subject).await {
+            Ok(()) => {
                 let before = Some(json!({ "pod": subject.name, "uid": subject.uid }));
                 let replaces = vec![subject.uid.clone()];
                 Done { subject, outcome: ActionOutcome::Acted, note: None, before, after: None, replaces }
             }
-            Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {
+            Err(trouble) if matches!(trouble.code, 404 | 409) => {
                 Done::nothing(subject, ActionOutcome::NoOp, "the pod is gone already")
             }
-            Err(error) => Trouble::from(error).on(subject),
+            Err(trouble) => trouble.on(subject),
         }
+    }
+
+    async fn delete_pod(&self, subject: &Subject) -> Result<(), Trouble> {
+        let api = self.api("Pod", None).await?;
+        let preconditions = Preconditions { uid: Some(subject.uid.clone()), resource_version: None };
+        let params = DeleteParams::default().preconditions(preconditions);
+        let what = format!("deleting Pod {}", subject.name);
+        retried(&what, REQUEST_BUDGET, || api.delete(&subject.name, &params)).await?;
+        Ok(())
     }
 
     pub(super) async fn restart_workload(&self, finding: &Finding) -> Done {
@@ -95,7 +100,7 @@ impl Healing<'_> {
     }
 
     async fn send_patch(&self, subject: &Subject, step: &PatchStep) -> Result<(Value, Value), Trouble> {
-        let api = self.api(&resource(&subject.kind, step.api_version.as_deref().unwrap_or_default())?);
+        let api = self.api(&subject.kind, step.api_version.as_deref()).await?;
         let patch: Patch<Value> = match step.type_ {
             PatchType::Strategic => Patch::Strategic(step.patch.clone()),
             PatchType::Merge => Patch::Merge(step.patch.clone()),
@@ -104,12 +109,13 @@ impl Healing<'_> {
                     .map_err(|error| Trouble::refused(format!("the patch is no list of JSON patch operations: {error}")))?,
             ),
         };
-        let before = serde_json::to_value(api.get(&subject.name).await?)?;
+        let before = self.read(&api, subject).await?;
         if !subject.uid.is_empty() && text(&before, "/metadata/uid") != subject.uid {
             return Err(Trouble::refused(format!("{} {} is another object by now", subject.kind, subject.name)));
         }
         let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-        let after = serde_json::to_value(api.patch(&subject.name, &params, &patch).await?)?;
+        let what = format!("patching {} {}", subject.kind, subject.name);
+        let after = serde_json::to_value(retried(&what, REQUEST_BUDGET, || api.patch(&subject.name, &params, &patch)).await?)?;
         Ok((before, after))
     }
 
@@ -120,11 +126,7 @@ impl Healing<'_> {
             let note = format!("{} {} has no template whose change would replace its pods", subject.kind, subject.name);
             return Done::nothing(subject, ActionOutcome::Refused, note);
         }
-        let result = match resource(&subject.kind, "") {
-            Ok(resource) => self.change(&subject, &resource, edit).await,
-            Err(trouble) => Err(trouble),
-        };
-        match result {
+        match self.change(&subject, edit).await {
             Ok((before, after)) => changed(subject, &content(&before), &content(&after), self.pods_of(finding)),
             Err(trouble) => trouble.on(subject),
         }
@@ -147,7 +149,7 @@ impl Healing<'_> {
         let baseline = self
             .baseline
             .into_iter()
-            .flat_map(|baseline| &baseline.objects)
+            .flatten()
             .find(|object| text(object, "/kind") == workload.kind && text(object, "/metadata/name") == workload.name);
         let oldest = || self.index.record(&workload.kind, &workload.name)?.versions.first().map(|(_, object)| object);
         // A limit that was lowered during the trial must not lower the ceiling, nor one that was raised lift it.
