@@ -44,3 +44,52 @@ impl Ledger {
         self.stated.values()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::Confidence;
+    use std::time::Duration;
+
+    fn finding(at: u64, count: u32, leading: bool) -> Finding {
+        Finding {
+            cause: "crash.app-error".to_owned(),
+            subject: Subject::default(),
+            at: Duration::from_secs(at),
+            first_seen: Duration::from_secs(at),
+            last_seen: Duration::from_secs(at),
+            count,
+            sources: Vec::new(),
+            group: "deployment/pool".to_owned(),
+            confidence: Confidence::Medium,
+            evidence: Vec::new(),
+            alternatives: Vec::new(),
+            leading,
+        }
+    }
+
+    #[test]
+    fn the_first_statement_keeps_its_time_and_repeats_need_a_reason() {
+        let mut ledger = Ledger::default();
+        let mut note = |finding| ledger.note(vec![finding]).remove(0);
+        assert!(note(finding(5, 2, true)).1);
+        assert!(!note(finding(6, 2, true)).1, "nothing new");
+        let (grown, changed) = note(finding(9, 3, true));
+        assert!(changed);
+        assert_eq!(
+            (grown.at, grown.first_seen, grown.last_seen),
+            (Duration::from_secs(5), Duration::from_secs(5), Duration::from_secs(9))
+        );
+        assert!(note(finding(10, 3, false)).1, "it leads no more");
+        assert!(!note(finding(11, 2, false)).1, "a pod that went away takes nothing back");
+    }
+
+    #[test]
+    fn a_thousand_signals_are_a_few_statements() {
+        let mut ledger = Ledger::default();
+        let stated =
+            (1..=1000).filter(|count| ledger.note(vec![finding(0, *count, true)]).iter().any(|(_, changed)| *changed)).count();
+        assert!(stated <= 20, "{stated}");
+        assert_eq!(ledger.stated().count(), 1);
+    }
+}

@@ -1,9 +1,12 @@
 //! Detection over recordings of a real cluster: as a stream, as a single LIST, and silence where nothing is wrong.
 
-use super::replay::Recording;
+use super::replay::{Recording, seen};
 use super::*;
+use crate::observe::timeline::{Fact, LogLine};
 use rstest::rstest;
+use serde_json::json;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 /// Feeds a recording and looks after every observation, and at every deadline in between, as the engine does.
 fn statements(name: &str) -> Vec<Finding> {
@@ -144,4 +147,85 @@ fn the_evidence_speaks_to_people() {
     unschedulable: schedule.resources High x1 []
       pod status: pod app-56785f5f88-78b8k unscheduled for 5s: 0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate
     "#);
+}
+
+/// A Secret that changed, a pod of its own that reads it, and two crashes; `value` is what a careless harness would have kept.
+fn crash_after_a_change(kind: &str, log: Option<&str>) -> Vec<Finding> {
+    let (thresholds, mut index) = (Thresholds::default(), Index::new("test"));
+    let config = |value: &str| json!({"kind": kind, "metadata": {"name": "pool", "uid": "c", "namespace": "n"}, "data": {"workers": value}});
+    let reference =
+        if kind == "Secret" { json!({"secretRef": {"name": "pool"}}) } else { json!({"configMapRef": {"name": "pool"}}) };
+    let pod = |restarts: u32, second: u32| {
+        let last =
+            json!({"terminated": {"exitCode": 2, "reason": "Error", "finishedAt": format!("2026-01-01T00:00:{second:02}Z")}});
+        json!({"kind": "Pod", "metadata": {"name": "pool", "uid": "p", "namespace": "n"},
+            "spec": {"containers": [{"name": "app", "envFrom": [reference]}]},
+            "status": {"containerStatuses": [{"name": "app", "restartCount": restarts, "ready": true, "state": {"running": {}},
+                "lastState": if restarts == 0 { json!({}) } else { last }}]}})
+    };
+    let states = [(1, config("hunter2")), (2, pod(0, 0)), (20, config("hunter3")), (30, pod(1, 30)), (31, pod(2, 31))];
+    for (at, object) in states {
+        index.apply(&seen(Duration::from_secs(at), Fact::Object(Arc::new(object))));
+    }
+    if let Some(text) = log {
+        let line = LogLine {
+            pod: "pool".to_owned(),
+            uid: "p".to_owned(),
+            container: "app".to_owned(),
+            restart: 1,
+            server: None,
+            text: text.to_owned(),
+        };
+        index.apply(&seen(Duration::from_secs(32), Fact::LogLine(line)));
+    }
+    detect(&index, &thresholds)
+}
+
+#[test]
+fn a_changed_secret_is_blamed_without_telling_its_value() {
+    let findings = crash_after_a_change("Secret", None);
+    assert_eq!(findings.first().map(|finding| finding.cause.as_str()), Some("config.bad-value"), "{findings:#?}");
+    let text = format!("{findings:?}");
+    assert!(text.contains("Secret pool changed 10s before the first crash after it: key workers"), "{text}");
+    assert!(!text.contains("hunter"), "{text}");
+}
+
+#[rstest]
+#[case(None, Confidence::Medium)]
+#[case(Some("listening on 8080"), Confidence::Medium)]
+#[case(Some("workers: invalid value `hunter3`"), Confidence::High)]
+fn the_log_only_raises_the_confidence(#[case] log: Option<&str>, #[case] confidence: Confidence) {
+    let findings = crash_after_a_change("ConfigMap", log);
+    let found: Vec<_> = findings.iter().map(|finding| (finding.cause.as_str(), finding.confidence)).collect();
+    assert_eq!(found, [("config.bad-value", confidence)]);
+}
+
+#[rstest]
+#[case("configmap \"cfg\" not found", Some(("ConfigMap", "cfg", None)))]
+#[case("Error: secret \"s\" not found", Some(("Secret", "s", None)))]
+#[case("MountVolume.SetUp failed for volume \"v\" : secret \"nope\" not found", Some(("Secret", "nope", None)))]
+#[case("couldn't find key mode in ConfigMap t/cfg", Some(("ConfigMap", "cfg", Some("mode"))))]
+#[case("couldn't find key token in Secret t/key", Some(("Secret", "key", Some("token"))))]
+#[case("container has runAsNonRoot and image will run as root", None)]
+#[case("object \"t\"/\"kube-root-ca.crt\" not registered", None)]
+fn the_kubelets_words_name_what_is_missing(#[case] message: &str, #[case] expected: Option<(&str, &str, Option<&str>)>) {
+    let missing = related::missing_in(message);
+    let found = missing.as_ref().map(|missing| (missing.kind, missing.name.as_str(), missing.key.as_deref()));
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_rule_about_duration_says_when_it_will_fire() {
+    let (recording, thresholds) = (Recording::read("bad-readiness"), Thresholds::default());
+    let mut index = Index::new("test");
+    for observation in recording.stream().iter().take_while(|observation| observation.at < Duration::from_secs(7)) {
+        index.apply(observation);
+    }
+    assert_eq!(detect(&index, &thresholds), []);
+    let due = next_deadline(&index, &thresholds).unwrap();
+    index.advance(due - Duration::from_millis(1));
+    assert_eq!(detect(&index, &thresholds), []);
+    index.advance(due);
+    assert_eq!(detect(&index, &thresholds).first().map(|finding| finding.cause.clone()).as_deref(), Some("probe.readiness"));
+    assert_eq!(next_deadline(&index, &thresholds), None);
 }

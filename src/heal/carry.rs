@@ -101,3 +101,6 @@ impl Healing<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

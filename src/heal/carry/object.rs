@@ -98,7 +98,8 @@ impl Healing<'_> {
             let object: DynamicObject = serde_json::from_value(after.clone())?;
             let params = PostParams { dry_run: false, field_manager: Some(FIELD_MANAGER.to_owned()) };
             match retried(&what, REQUEST_BUDGET, || api.replace(&subject.name, &params, &object)).await {
-                Ok(_) => return Ok((before, after)),
+                // What the server stored, with its defaults, is what is compared and recorded.
+                Ok(stored) => return Ok((before, serde_json::to_value(stored)?)),
                 Err(error) if error.is_conflict() && conflicts < CONFLICTS => conflicts += 1,
                 Err(error) => return Err(error.into()),
             }
