@@ -26,7 +26,7 @@ impl Recording {
 
     /// The recording as a stream.
     pub fn stream(&self) -> Vec<Observation> {
-        let mut stream = vec![self.began(self.epoch)];
+        let mut stream = vec![Self::began(self.epoch)];
         stream.extend(self.observations.iter().map(|(at, how, object)| {
             let object = Arc::clone(object);
             let fact = if how == "gone" { Fact::Deleted(object) } else { Fact::Object(object) };
@@ -48,14 +48,14 @@ impl Recording {
         }
         let mut index = Index::new("test");
         let now = self.epoch + jiff::SignedDuration::from_secs_f64(moment);
-        index.apply(&self.began(now));
+        index.apply(&Self::began(now));
         for object in present.into_values() {
             index.apply(&seen(Duration::ZERO, Fact::Object(object)));
         }
         index
     }
 
-    fn began(&self, epoch: jiff::Timestamp) -> Observation {
+    fn began(epoch: jiff::Timestamp) -> Observation {
         let began = Began {
             scenario: "test".to_owned(),
             trial: 0,

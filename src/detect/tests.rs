@@ -223,7 +223,7 @@ fn a_rule_about_duration_says_when_it_will_fire() {
     }
     assert_eq!(detect(&index, &thresholds), []);
     let due = next_deadline(&index, &thresholds).unwrap();
-    index.advance(due - Duration::from_millis(1));
+    index.advance(due.saturating_sub(Duration::from_millis(1)));
     assert_eq!(detect(&index, &thresholds), []);
     index.advance(due);
     assert_eq!(detect(&index, &thresholds).first().map(|finding| finding.cause.clone()).as_deref(), Some("probe.readiness"));

@@ -6,7 +6,7 @@ use crate::observe::index::{ContainerRecord, Index, PodRecord};
 use std::time::Duration;
 
 /// A container that ended must have run this long since, at least, to count as well again.
-const LEAST: Duration = Duration::from_secs(60);
+const LEAST: Duration = Duration::from_mins(1);
 
 /// Whether all live pods of the group's current revision are Ready and have been running for longer than they lived when they failed:
 /// a crash loop is Ready in every short run.

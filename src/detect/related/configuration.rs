@@ -116,7 +116,7 @@ pub fn config_reads(spec: &Value) -> Vec<ConfigRead> {
     let mut unique: Vec<ConfigRead> = Vec::new();
     for read in reads {
         match unique.last_mut() {
-            Some(last) if last.kind == read.kind && last.name == read.name => last.optional &= read.optional,
+            Some(known) if known.kind == read.kind && known.name == read.name => known.optional &= read.optional,
             _ => unique.push(read),
         }
     }
@@ -172,7 +172,7 @@ fn onset_after(index: &Index, pod: &PodRecord, changed_at: Duration, thresholds:
             onset = [onset, first].into_iter().flatten().min();
         }
     }
-    onset.filter(|onset| *onset - changed_at <= thresholds.config_window)
+    onset.filter(|onset| onset.saturating_sub(changed_at) <= thresholds.config_window)
 }
 
 /// The keys of a ConfigMap or Secret.

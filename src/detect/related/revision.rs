@@ -106,7 +106,7 @@ fn has_failed(pod: &PodRecord) -> bool {
     })
 }
 
-/// Whether two ReplicaSets have the same pod template, but for the hash label and the mark of a restart.
+/// Whether one ReplicaSet and another have the same pod template, but for the hash label and the mark of a restart.
 #[must_use]
 pub fn same_template(a: &Value, b: &Value) -> bool {
     plain_template(a) == plain_template(b)

@@ -16,7 +16,7 @@ pub fn sign<'a>(case: &Case<'a>, container: &'a ContainerRecord) -> Option<Sign<
 }
 
 fn one<'a>(case: &Case<'a>, container: &'a ContainerRecord, sort: &'static str) -> Option<Sign<'a>> {
-    let (cause, title, field) = match sort {
+    let (named, title, field) = match sort {
         "startup" => ("probe.startup", "Startup", "startupProbe"),
         _ => ("probe.liveness", "Liveness", "livenessProbe"),
     };
@@ -52,7 +52,7 @@ fn one<'a>(case: &Case<'a>, container: &'a ContainerRecord, sort: &'static str) 
         lines.push(evidence("pod status", format!("its last exit code was {}{after}", exit.exit_code)));
     }
     Some(Sign {
-        cause,
+        cause: named,
         pod: case.pod,
         container: Some(container.name.clone()),
         first_seen,

@@ -10,7 +10,7 @@ use crate::scenario::duration::format;
 use std::time::Duration;
 
 /// After an end, a container must have run this long (the kubelet's back-off reset) for its readiness to be a matter of its own.
-const CALM: Duration = Duration::from_secs(600);
+const CALM: Duration = Duration::from_mins(10);
 
 /// When it has been running without being ready for the threshold.
 pub fn sign<'a>(case: &Case<'a>, container: &'a ContainerRecord) -> Option<Sign<'a>> {

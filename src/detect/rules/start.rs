@@ -1,4 +1,4 @@
-//! `start.command`: the runtime or the container's own shell could not run the command (128 StartError, 126, 127).
+//! `start.command`: the runtime or the container's own shell could not run the command (128 `StartError`, 126, 127).
 //! An image that cannot be had is another cause.
 
 use super::oom::times;

@@ -89,10 +89,8 @@ impl Healing<'_> {
             Err(trouble) => trouble.on(subject),
             Ok((before, after)) => {
                 let same = subject.kind == workload.kind && subject.name == workload.name;
-                let replaces = match before.pointer("/spec/template") != after.pointer("/spec/template") && same {
-                    true => self.pods_of(finding),
-                    false => Vec::new(),
-                };
+                let replaced = before.pointer("/spec/template") != after.pointer("/spec/template") && same;
+                let replaces = if replaced { self.pods_of(finding) } else { Vec::new() };
                 let subject = Subject { uid: text(&after, "/metadata/uid").to_owned(), ..subject };
                 changed(subject, &content(&before), &content(&after), replaces)
             }
