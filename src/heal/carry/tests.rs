@@ -35,7 +35,7 @@ impl Stage {
             json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "pool"}, "data": {"workers": "4", "same": "x"}});
         let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "key"}, "data": {"token": "c2VjcmV0"}});
         for object in [&config, &secret, &deployment()] {
-            apply_object(&session.client, &namespace, Some("run-1"), object).await.unwrap();
+            apply_object(&session.client, &namespace, "run-1", object, false).await.unwrap();
         }
         let mut stage = Self { session, namespace, index: Index::new("embedded"), baseline: Vec::new() };
         for (kind, name) in [("ConfigMap", "pool"), ("Secret", "key"), ("Deployment", "pool")] {
