@@ -1,6 +1,7 @@
 //! Containers as programs: a shell interpreter over a modelled file system, memory and signals, on tokio's clock.
 //! Knows nothing of pods, probes or restarts: that is `kubelet`.
 
+mod awk;
 pub mod command;
 pub mod container;
 pub mod data;
@@ -20,3 +21,6 @@ pub use log::{ContainerLog, LogLine};
 
 #[cfg(test)]
 mod trial;
+
+#[cfg(test)]
+mod endings;

@@ -2,16 +2,18 @@
 //! What they do lives in the files below.
 
 mod applets;
+mod expression;
 mod file;
 mod files;
 pub mod format;
-mod lines;
+pub(in crate::sim::program) mod lines;
 mod listing;
-mod process_control;
+pub(in crate::sim::program) mod process_control;
 mod stream;
 mod system;
 mod tail;
 pub mod test;
+mod text;
 
 use super::data::Data;
 use super::descriptor::{Descriptor, Descriptors, Mode};
@@ -147,6 +149,7 @@ pub fn run(resolved: Resolved, mut invocation: Invocation) -> BoxFuture<'static,
                 invocation.applet.clone_from(&name);
                 match name.as_str() {
                     "sh" | "ash" | "bash" => super::shell::run(invocation).await,
+                    "awk" => super::awk::run(invocation).await,
                     _ => {
                         let mut argv = std::mem::take(&mut invocation.argv);
                         argv[0] = name;
@@ -236,6 +239,9 @@ pub fn run_simple(mut invocation: Invocation) -> BoxFuture<'static, i32> {
                 stream::run(call).await
             }
             "tail" => tail::run(call).await,
+            "grep" | "egrep" | "fgrep" => text::grep(call).await,
+            "cut" | "tr" | "sort" | "uniq" | "rev" | "tac" | "nl" => text::run(call).await,
+            "expr" | "seq" => expression::run(call).await,
             "touch" | "mkdir" | "rm" | "rmdir" | "mv" | "cp" | "ln" | "chmod" | "chown" | "chgrp" | "mktemp" | "mkfifo"
             | "install" | "unlink" | "truncate" => files::run(call).await,
             "ls" | "stat" | "find" | "du" | "df" => listing::run(call).await,
