@@ -6,7 +6,7 @@ use super::resource::{self, Resource};
 use super::schema::{ListKind, apply_list, is_atomic_map};
 use super::status::ApiError;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 /// What is applied to an existing object.
 #[derive(Debug)]
@@ -44,16 +44,16 @@ impl Application<'_> {
 
         let (old, new) = (fields::leaves(self.resource, live), fields::leaves(self.resource, &merged));
         let changed = |path: &Path| old.get(path) != new.get(path);
-        let mut conflicts: BTreeMap<(String, String), ()> = BTreeMap::new();
+        let mut conflicts: BTreeSet<(String, String)> = BTreeSet::new();
         for entry in owners.iter_mut().filter(|entry| !is_mine(entry)) {
             let taken: Paths = entry.paths.iter().filter(|path| wanted.contains(*path) && changed(path)).cloned().collect();
             for path in &taken {
-                conflicts.insert((described(entry), fields::shown(path)), ());
+                conflicts.insert((described(entry), fields::shown(path)));
             }
             entry.paths.retain(|path| !taken.contains(path) && new.contains_key(path));
         }
         if !conflicts.is_empty() && !self.force {
-            return Err(ApiError::apply_conflict(&conflicts.into_keys().collect::<Vec<_>>()));
+            return Err(ApiError::apply_conflict(&conflicts.into_iter().collect::<Vec<_>>()));
         }
         self.own(&mut owners, wanted, &api_version);
         fields::set_entries(&mut merged, &owners);

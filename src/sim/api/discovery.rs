@@ -79,9 +79,12 @@ fn is_in_all(resource: Resource) -> bool {
     .contains(&resource.kind)
 }
 
+/// A group's name with its versions and their resources.
+type Group = (String, Vec<(String, Vec<Resource>)>);
+
 /// Each group with its versions and their resources, in order.
-fn groups(resources: &[Resource]) -> Vec<(String, Vec<(String, Vec<Resource>)>)> {
-    let mut groups: Vec<(String, Vec<(String, Vec<Resource>)>)> = Vec::new();
+fn groups(resources: &[Resource]) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
     let events = resources.iter().find(|resource| resource.kind == "Event" && resource.group.is_empty());
     let shared = events.map(|events| Resource { group: event::GROUP, ..*events });
     for resource in resources.iter().copied().chain(shared) {

@@ -1,4 +1,4 @@
-//! Ownership of fields (`metadata.managedFields`): which manager set which leaf, in the FieldsV1 notation.
+//! Ownership of fields (`metadata.managedFields`): which manager set which leaf, in the `FieldsV1` notation.
 //! Conflicts and removals of server-side apply are in `apply`.
 
 use super::resource::{self, Resource};
@@ -6,7 +6,7 @@ use super::schema::{ListKind, apply_list, is_atomic_map};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A path to a leaf, in FieldsV1 steps: `f:name`, `k:{"name":"c"}`, `v:"x"`.
+/// A path to a leaf, in `FieldsV1` steps: `f:name`, `k:{"name":"c"}`, `v:"x"`.
 pub(super) type Path = Vec<String>;
 /// A set of paths.
 pub(super) type Paths = BTreeSet<Path>;

@@ -66,8 +66,8 @@ impl ListOptions {
 
     /// Refuses combinations that the server refuses.
     pub(super) fn check(&self, watch: bool) -> Result<(), ApiError> {
-        let refused = |error: FieldError| Err(ApiError::invalid_kind("meta.k8s.io", "ListOptions", "", &[error]));
         const MATCH: &str = "resourceVersionMatch";
+        let refused = |error: FieldError| Err(ApiError::invalid_kind("meta.k8s.io", "ListOptions", "", &[error]));
         if self.send_initial_events.is_some() && !watch {
             return refused(FieldError::forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"));
         }
@@ -89,11 +89,10 @@ impl ListOptions {
             return refused(FieldError::forbidden(MATCH, "resourceVersionMatch is forbidden when continue is provided"));
         }
         match (rule, self.revision) {
-            ("NotOlderThan", _) => Ok(()),
             ("Exact", Some(0)) => {
                 refused(FieldError::forbidden(MATCH, "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\""))
             }
-            ("Exact", _) => Ok(()),
+            ("NotOlderThan" | "Exact", _) => Ok(()),
             (other, _) => refused(FieldError::not_supported(MATCH, &json!(other), &["Exact", "NotOlderThan", ""])),
         }
     }

@@ -54,67 +54,67 @@ macro_rules! resources {
 }
 
 resources! {
-    /// core/v1 Namespace
+    /// core/v1 `Namespace`
     NAMESPACES = ("", "v1", "Namespace", "namespaces", false, Simulated);
-    /// core/v1 Node
+    /// core/v1 `Node`
     NODES = ("", "v1", "Node", "nodes", false, Simulated);
-    /// core/v1 Pod
+    /// core/v1 `Pod`
     PODS = ("", "v1", "Pod", "pods", true, Simulated);
-    /// core/v1 ConfigMap
+    /// core/v1 `ConfigMap`
     CONFIG_MAPS = ("", "v1", "ConfigMap", "configmaps", true, Simulated);
-    /// core/v1 Secret
+    /// core/v1 `Secret`
     SECRETS = ("", "v1", "Secret", "secrets", true, Simulated);
-    /// core/v1 Service
+    /// core/v1 `Service`
     SERVICES = ("", "v1", "Service", "services", true, Simulated);
-    /// core/v1 ServiceAccount
+    /// core/v1 `ServiceAccount`
     SERVICE_ACCOUNTS = ("", "v1", "ServiceAccount", "serviceaccounts", true, Simulated);
-    /// core/v1 Event (events.k8s.io/v1 serves the same objects)
+    /// core/v1 `Event` (events.k8s.io/v1 serves the same objects)
     EVENTS = ("", "v1", "Event", "events", true, Simulated);
-    /// core/v1 ResourceQuota
+    /// core/v1 `ResourceQuota`
     RESOURCE_QUOTAS = ("", "v1", "ResourceQuota", "resourcequotas", true, Simulated);
-    /// core/v1 LimitRange
+    /// core/v1 `LimitRange`
     LIMIT_RANGES = ("", "v1", "LimitRange", "limitranges", true, Unsimulated);
-    /// core/v1 PersistentVolumeClaim
+    /// core/v1 `PersistentVolumeClaim`
     PERSISTENT_VOLUME_CLAIMS = ("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", true, Unsimulated);
-    /// core/v1 PersistentVolume
+    /// core/v1 `PersistentVolume`
     PERSISTENT_VOLUMES = ("", "v1", "PersistentVolume", "persistentvolumes", false, Unsimulated);
-    /// core/v1 ReplicationController
+    /// core/v1 `ReplicationController`
     REPLICATION_CONTROLLERS = ("", "v1", "ReplicationController", "replicationcontrollers", true, Unsimulated);
-    /// apps/v1 Deployment
+    /// apps/v1 `Deployment`
     DEPLOYMENTS = ("apps", "v1", "Deployment", "deployments", true, Simulated);
-    /// apps/v1 ReplicaSet
+    /// apps/v1 `ReplicaSet`
     REPLICA_SETS = ("apps", "v1", "ReplicaSet", "replicasets", true, Simulated);
-    /// apps/v1 StatefulSet
+    /// apps/v1 `StatefulSet`
     STATEFUL_SETS = ("apps", "v1", "StatefulSet", "statefulsets", true, Unsimulated);
-    /// apps/v1 DaemonSet
+    /// apps/v1 `DaemonSet`
     DAEMON_SETS = ("apps", "v1", "DaemonSet", "daemonsets", true, Unsimulated);
-    /// batch/v1 Job
+    /// batch/v1 `Job`
     JOBS = ("batch", "v1", "Job", "jobs", true, Unsimulated);
-    /// batch/v1 CronJob
+    /// batch/v1 `CronJob`
     CRON_JOBS = ("batch", "v1", "CronJob", "cronjobs", true, Unsimulated);
-    /// autoscaling/v2 HorizontalPodAutoscaler
+    /// autoscaling/v2 `HorizontalPodAutoscaler`
     HORIZONTAL_POD_AUTOSCALERS = ("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", true, Unsimulated);
-    /// policy/v1 PodDisruptionBudget
+    /// policy/v1 `PodDisruptionBudget`
     POD_DISRUPTION_BUDGETS = ("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", true, Unsimulated);
-    /// networking.k8s.io/v1 NetworkPolicy
+    /// networking.k8s.io/v1 `NetworkPolicy`
     NETWORK_POLICIES = ("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies", true, Unsimulated);
-    /// networking.k8s.io/v1 Ingress
+    /// networking.k8s.io/v1 `Ingress`
     INGRESSES = ("networking.k8s.io", "v1", "Ingress", "ingresses", true, Unsimulated);
-    /// discovery.k8s.io/v1 EndpointSlice
+    /// discovery.k8s.io/v1 `EndpointSlice`
     ENDPOINT_SLICES = ("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices", true, Simulated);
-    /// coordination.k8s.io/v1 Lease
+    /// coordination.k8s.io/v1 `Lease`
     LEASES = ("coordination.k8s.io", "v1", "Lease", "leases", true, Simulated);
-    /// rbac.authorization.k8s.io/v1 Role
+    /// rbac.authorization.k8s.io/v1 `Role`
     ROLES = ("rbac.authorization.k8s.io", "v1", "Role", "roles", true, Plain);
-    /// rbac.authorization.k8s.io/v1 RoleBinding
+    /// rbac.authorization.k8s.io/v1 `RoleBinding`
     ROLE_BINDINGS = ("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings", true, Plain);
-    /// rbac.authorization.k8s.io/v1 ClusterRole
+    /// rbac.authorization.k8s.io/v1 `ClusterRole`
     CLUSTER_ROLES = ("rbac.authorization.k8s.io", "v1", "ClusterRole", "clusterroles", false, Plain);
-    /// rbac.authorization.k8s.io/v1 ClusterRoleBinding
+    /// rbac.authorization.k8s.io/v1 `ClusterRoleBinding`
     CLUSTER_ROLE_BINDINGS = ("rbac.authorization.k8s.io", "v1", "ClusterRoleBinding", "clusterrolebindings", false, Plain);
-    /// storage.k8s.io/v1 StorageClass
+    /// storage.k8s.io/v1 `StorageClass`
     STORAGE_CLASSES = ("storage.k8s.io", "v1", "StorageClass", "storageclasses", false, Plain);
-    /// scheduling.k8s.io/v1 PriorityClass
+    /// scheduling.k8s.io/v1 `PriorityClass`
     PRIORITY_CLASSES = ("scheduling.k8s.io", "v1", "PriorityClass", "priorityclasses", false, Plain);
 }
 

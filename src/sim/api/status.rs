@@ -87,10 +87,10 @@ impl ApiError {
                 let mut last = None;
                 for (manager, path) in conflicts {
                     if last != Some(manager) {
-                        text.push_str(&format!(" conflicts with {manager}:"));
+                        text = format!("{text} conflicts with {manager}:");
                         last = Some(manager);
                     }
-                    text.push_str(&format!("\n- {path}"));
+                    text = format!("{text}\n- {path}");
                 }
                 text
             }

@@ -46,6 +46,7 @@ type Run = Arc<dyn Fn(Vec<u8>) -> BoxFuture<'static, Result<Option<ExecResult>, 
 
 /// One command to run.
 #[derive(Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "the flags of the request")]
 struct Session {
     run: Run,
     command: Vec<String>,
@@ -179,7 +180,10 @@ impl Session {
     /// a command is run with the whole of its input.
     async fn read_stdin(&self, socket: &mut WebSocketStream<TokioIo<Upgraded>>) -> Option<Result<Vec<u8>, Value>> {
         let mut stdin = Vec::new();
-        while self.stdin {
+        if !self.stdin {
+            return Some(Ok(stdin));
+        }
+        loop {
             let Ok(message) = tokio::time::timeout(SILENCE, socket.next()).await else {
                 let why = "the embedded cluster runs a command when its standard input is closed; close it, or attach none";
                 return Some(Err(failure("InternalError", why, None)));

@@ -15,6 +15,7 @@ use futures::stream;
 use http::Response;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use std::fmt::Write;
 use tokio::sync::watch;
 
 type Query = [(String, String)];
@@ -166,7 +167,7 @@ fn encoded(lines: &[&LogLine], timestamps: bool) -> String {
     let mut text = String::new();
     for line in lines {
         if timestamps {
-            text.push_str(&format!("{:.9} ", line.at));
+            let _ = write!(text, "{:.9} ", line.at);
         }
         text.push_str(&line.text);
         text.push('\n');
