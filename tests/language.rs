@@ -1,5 +1,6 @@
 //! The scenario language as users meet it: the shipped files load, and each invalid file gives exactly its diagnostics.
 
+use comeback::scenario::render::{Look, render};
 use comeback::scenario::{Diagnostic, LoadOptions, load, schema};
 use serde_json::Value;
 use std::path::Path;
@@ -75,4 +76,136 @@ fn each_invalid_file_gives_exactly_its_diagnostics() {
         let json: Vec<_> = found.iter().map(Diagnostic::to_json).collect();
         insta::assert_json_snapshot!(name.trim_end_matches(".yaml").to_owned(), json);
     }
+}
+
+/// Nonsense of all sorts: exit 2 with a message, soon, and never a crash.
+#[test]
+fn no_input_crashes_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut exploding = "a0: &a0 [x,x,x,x,x,x,x,x,x]\n".to_owned();
+    for level in 1..12 {
+        let below = format!("*a{}", level - 1);
+        exploding.push_str(&format!("a{level}: &a{level} [{}]\n", [below.as_str(); 6].join(",")));
+    }
+    let header = "apiVersion: comeback.dev/v1alpha1\nkind: Scenario\n";
+    let inputs: Vec<Vec<u8>> = vec![
+        b"\x00\xff\xfe\x00".to_vec(),
+        b"\x7fELF\x02\x01\x01".to_vec(),
+        vec![],
+        b"\n\n\n".to_vec(),
+        b"---\n---\n---\n".to_vec(),
+        b"# only a comment\n".to_vec(),
+        b"null".to_vec(),
+        b"42".to_vec(),
+        b"words".to_vec(),
+        b"- list".to_vec(),
+        b"a: *nowhere".to_vec(),
+        b"a: &a [*a]".to_vec(),
+        b"a: 1\na: 2\n".to_vec(),
+        b"? [1, 2]\n: 3\n".to_vec(),
+        b"? {a: b}\n: 3\n".to_vec(),
+        b"1: 2\ntrue: false\n".to_vec(),
+        b"a: !!binary aGVsbG8=\n".to_vec(),
+        b"a: !unknown {b: c}\n".to_vec(),
+        b"a: .nan\nb: .inf\n".to_vec(),
+        b"a: \"\\uD800\"\n".to_vec(),
+        b"<<: *x\n".to_vec(),
+        b"%YAML 9.9\n---\na: b\n".to_vec(),
+        "[".repeat(100_000).into_bytes(),
+        "- ".repeat(100_000).into_bytes(),
+        "{a: ".repeat(100_000).into_bytes(),
+        vec![b'a'; 10 * 1024 * 1024],
+        vec![0; 10 * 1024 * 1024],
+        "a: b\n".repeat(500_000).into_bytes(),
+        exploding.into_bytes(),
+        format!("{header}metadata: 5\nspec: [1]\n").into_bytes(),
+        format!("{header}metadata:\nspec:\n").into_bytes(),
+        format!("{header}spec: {{ workload: {{ inline: [1, [], {{}}], patches: [7], manifests: [/dev/null, .] }} }}\n")
+            .into_bytes(),
+        format!("{header}spec: {{ steady: {{ until: [{{ not: {{ not: {{ any: [[], 3, null] }} }} }}] }}, fault: 3 }}\n")
+            .into_bytes(),
+        "apiVersion: comeback.dev/v1alpha1\nkind: Suite\nspec: { scenarios: [{}, '', ., builtin:], gate: 3 }\n".into(),
+    ];
+    assert!(inputs.len() >= 30);
+    for (index, input) in inputs.into_iter().enumerate() {
+        let path = folder.path().join("nonsense.yaml");
+        std::fs::write(&path, &input).unwrap();
+        let started = Instant::now();
+        let found = load_files(&[path.to_str().unwrap()]).unwrap_err();
+        let text = render(&found, Look { color: false, width: 80 });
+        assert!(started.elapsed() < Duration::from_secs(3), "input {index} took {:?}", started.elapsed());
+        assert!(found.iter().any(Diagnostic::is_error) && text.contains("error"), "input {index}: {text}");
+    }
+}
+
+fn write(folder: &tempfile::TempDir, name: &str, text: &str) -> String {
+    let path = folder.path().join(name);
+    std::fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+fn scenario(name: &str, rest: &str) -> String {
+    format!(
+        "apiVersion: comeback.dev/v1alpha1\nkind: Scenario\nmetadata: {{ name: {name}, labels: {{ class: crash, tier: {name} }} }}\n\
+         spec:\n  summary: x\n  workload: {{ manifests: [deployment.yml] }}\n{rest}"
+    )
+}
+
+const DEPLOYMENT: &str = "apiVersion: v1\nkind: List\nitems:\n  - { apiVersion: v1, kind: Namespace, metadata: { name: shop } }\n  - apiVersion: apps/v1\n    kind: Deployment\n    metadata: { name: app, namespace: shop }\n    spec: { template: { metadata: { labels: { app: app } }, spec: { containers: [{ name: app, image: busybox }] } } }\n";
+
+#[test]
+fn every_default_of_the_contract_is_filled_in() {
+    let folder = tempfile::tempdir().unwrap();
+    write(&folder, "deployment.yml", DEPLOYMENT);
+    let path = write(
+        &folder,
+        "a.yaml",
+        &scenario("a", "  fault: [{ exec: { deployment: app, command: [sh] } }]\n  detect: { cause: crash }\n"),
+    );
+    let loaded = load(&[path], &LoadOptions::default()).unwrap();
+    let plan = serde_json::to_value(loaded.plans[0].as_ref()).unwrap();
+    let ready = serde_json::json!([{ "ready": { "deployment": "app" } }]);
+    assert_eq!(plan["steady"], serde_json::json!({ "until": ready, "within": "5m", "hold": "5s" }));
+    assert_eq!(plan["effect"], serde_json::json!({ "within": "2m" }));
+    assert_eq!(plan["detect"]["within"], "2m");
+    assert_eq!(plan["recover"], serde_json::json!({ "until": ready, "hold": "30s", "within": "5m" }));
+    assert_eq!((&plan["trials"], &plan["heal"]["by"]), (&Value::from(1), &Value::from("kubernetes")));
+    assert_eq!(plan["expect"], serde_json::json!(["recovered"]));
+    assert_eq!(plan["needs"], serde_json::json!(["exec"]));
+    assert_eq!(plan["manifests"].as_array().unwrap().len(), 1, "the Namespace is left out");
+    assert_eq!(plan["manifests"][0]["object"]["metadata"], serde_json::json!({ "name": "app" }));
+    assert_eq!(plan["manifests"][0]["line"], 5);
+}
+
+#[test]
+fn a_suite_gives_what_scenarios_leave_out_and_selects() {
+    let folder = tempfile::tempdir().unwrap();
+    write(&folder, "deployment.yml", DEPLOYMENT);
+    write(&folder, "a.yaml", &scenario("a", "  parameters: { hold: 10s }\n  recover: { hold: \"${hold}\" }\n"));
+    write(&folder, "b.yaml", &scenario("b", "  recover: { rto: 10s }\n  trials: 2\n"));
+    write(&folder, "c.yaml", &scenario("c", ""));
+    let suite = "apiVersion: comeback.dev/v1alpha1\nkind: Suite\nmetadata: { name: s }\nspec:\n  scenarios: [.]\n  select: tier!=c\n  \
+                 defaults: { trials: 5 }\n  with: { hold: 20s }\n  rto: { crash: 3m }\n  concurrency: 3\n  \
+                 gate: { successRate: { atLeast: 0.9, judge: lowerBound } }\n";
+    let path = write(&folder, "suite.yaml", suite);
+    let options = LoadOptions { set: [("hold".to_owned(), "40s".to_owned())].into(), ..LoadOptions::default() };
+    let given = |options: &LoadOptions| {
+        let loaded = load(std::slice::from_ref(&path), options).unwrap();
+        let plans = loaded.plans.iter();
+        let seen = plans.map(|plan| (plan.name.clone(), plan.trials, plan.recover.rto, plan.recover.hold)).collect::<Vec<_>>();
+        (seen, loaded)
+    };
+    let seconds = Duration::from_secs;
+    let (seen, loaded) = given(&LoadOptions::default());
+    let expected = [("a".to_owned(), 5, Some(seconds(180)), seconds(20)), ("b".to_owned(), 2, Some(seconds(10)), seconds(30))];
+    assert_eq!(seen, expected);
+    assert_eq!((loaded.concurrency, loaded.plans[0].recover.within), (Some(3), seconds(540)), "the larger of 5m and 3 x RTO");
+    assert_eq!(loaded.warnings.len(), 2, "neither 5 nor 2 trials can prove 0.9");
+    assert!(
+        loaded.warnings[0].message.contains("can prove 0.") && loaded.warnings[0].help.as_ref().unwrap().contains("needs 35")
+    );
+    assert_eq!(given(&options).0[0].3, seconds(40), "--set beats a suite's `with`");
+    let unknown = LoadOptions { set: [("hodl".to_owned(), "1s".to_owned())].into(), ..LoadOptions::default() };
+    let found = load(std::slice::from_ref(&path), &unknown).unwrap_err();
+    assert!(found.iter().any(|one| one.message.contains("`hodl`") && one.help.as_ref().unwrap().contains("`hold`")));
 }
