@@ -7,6 +7,10 @@ pub mod cleanup;
 pub mod labels;
 pub mod ledger;
 pub mod namespace;
+mod recorder;
+mod run;
+pub mod saved;
+mod trial;
 
 use crate::cluster::Cluster;
 use crate::event::RunEvent;
@@ -62,6 +66,8 @@ pub enum Signal {
 /// Runs everything and returns the complete result. Blocks the calling thread; trials run on threads of their own.
 /// `report` is called for each event, from one thread at a time, in order.
 #[must_use]
-pub fn run(_request: &RunRequest, _stop: &Stop, _report: &mut dyn FnMut(&RunEvent)) -> Option<RunResult> {
-    None
+pub fn run(request: &RunRequest, stop: &Stop, report: &mut dyn FnMut(&RunEvent)) -> RunResult {
+    run::run(request, stop, report)
 }
+
+pub use run::trial_seed;

@@ -67,7 +67,11 @@ pub struct Report {
 
 impl Tolerances {
     fn without_optional(&self, life: &Life) -> Vec<(f64, String)> {
-        let optional = |state: &str| self.optional_states.iter().any(|o| state.starts_with(&o.phase) && state.contains(&o.contains) && !state.contains("deleting"));
+        let optional = |state: &str| {
+            self.optional_states
+                .iter()
+                .any(|o| state.starts_with(&o.phase) && state.contains(&o.contains) && !state.contains("deleting"))
+        };
         let mut states: Vec<(f64, String)> = life.states.iter().filter(|(_, state)| !optional(state)).cloned().collect();
         states.dedup_by(|b, a| a.1 == b.1);
         states
@@ -92,8 +96,12 @@ pub fn lives(tolerances: &Tolerances, recorded: &[Life], simulated: &[Vec<Life>]
         let mut free: Vec<_> = lives.iter().map(|life| Some((life.born, tolerances.without_optional(life)))).collect();
         for (pod, (born, states)) in recorded.iter().enumerate() {
             // Which of several pods of the same age meets which fate is chance: any counterpart of that age will do.
-            let near = |candidate: &Option<(f64, Vec<(f64, String)>)>| candidate.as_ref().is_some_and(|(other, _)| (other - born).abs() < 3.0);
-            let found = free.iter().position(|candidate| near(candidate) && candidate.as_ref().is_some_and(|(_, other)| first_difference(states, other).is_none()));
+            let near = |candidate: &Option<(f64, Vec<(f64, String)>)>| {
+                candidate.as_ref().is_some_and(|(other, _)| (other - born).abs() < 3.0)
+            };
+            let found = free.iter().position(|candidate| {
+                near(candidate) && candidate.as_ref().is_some_and(|(_, other)| first_difference(states, other).is_none())
+            });
             match found.and_then(|position| free[position].take()) {
                 Some((_, other)) => {
                     for (step, pair) in other.windows(2).enumerate().take(states.len().saturating_sub(1)) {
@@ -101,7 +109,12 @@ pub fn lives(tolerances: &Tolerances, recorded: &[Life], simulated: &[Vec<Life>]
                     }
                 }
                 None => {
-                    let best = free.iter().filter(|candidate| near(candidate)).flatten().filter_map(|(_, other)| first_difference(states, other)).max_by_key(|(step, _)| *step);
+                    let best = free
+                        .iter()
+                        .filter(|candidate| near(candidate))
+                        .flatten()
+                        .filter_map(|(_, other)| first_difference(states, other))
+                        .max_by_key(|(step, _)| *step);
                     let text = best.map_or_else(|| "no simulated pod of its age is left".to_owned(), |(_, text)| text);
                     report.divergences.push(format!("seed {seed}, pod {pod} (born {born:.1}s): {text}"));
                 }
@@ -112,7 +125,9 @@ pub fn lives(tolerances: &Tolerances, recorded: &[Life], simulated: &[Vec<Life>]
         for step in 1..states.len() {
             let gap = states[step].0 - states[step - 1].0;
             let slack = tolerances.slack(&states[step - 1].1);
-            let (low, high) = gaps[pod][step].iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), gap| (low.min(*gap), high.max(*gap)));
+            let (low, high) = gaps[pod][step]
+                .iter()
+                .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), gap| (low.min(*gap), high.max(*gap)));
             if !gaps[pod][step].is_empty() && !(low - slack..=high + slack).contains(&gap) {
                 report.divergences.push(format!(
                     "pod {pod} (born {born:.1}s), step {step}: {gap:.2}s recorded, {low:.2} to {high:.2}s simulated\n      from {}\n      to   {}",
@@ -147,7 +162,8 @@ pub fn events(tolerances: &Tolerances, recorded: &Events, simulated: &[Events], 
         let counts = simulated.iter().map(|events| events.get(key).copied().unwrap_or(0));
         let (low, high) = counts.fold((u32::MAX, 0), |(low, high), count| (low.min(count), high.max(count)));
         let slack = f64::from(tolerances.events.slack) + tolerances.events.share * f64::from(count);
-        let missing = (count == 0) != (high == 0) && !tolerances.optional_events.iter().any(|optional| key.contains(&optional.contains));
+        let missing =
+            (count == 0) != (high == 0) && !tolerances.optional_events.iter().any(|optional| key.contains(&optional.contains));
         let outside = f64::from(count) < f64::from(low) - slack || f64::from(count) > f64::from(high) + slack;
         if missing || outside {
             report.divergences.push(format!("event x{count} recorded, x{low} to x{high} simulated: {key}"));

@@ -43,7 +43,9 @@ fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
 pub fn lives(facts: &[Fact]) -> Vec<Life> {
     let mut lives: BTreeMap<String, Life> = BTreeMap::new();
     for fact in facts.iter().filter(|fact| fact.kind == "pods") {
-        let life = lives.entry(text(&fact.object, "/metadata/uid").to_owned()).or_insert_with(|| Life { born: fact.at, states: Vec::new() });
+        let life = lives
+            .entry(text(&fact.object, "/metadata/uid").to_owned())
+            .or_insert_with(|| Life { born: fact.at, states: Vec::new() });
         let state = if fact.change == "DELETED" { "DELETED".to_owned() } else { state(&fact.object) };
         if life.states.last().is_none_or(|(_, last)| *last != state) {
             life.states.push((fact.at, state));
@@ -81,7 +83,9 @@ fn state(pod: &Value) -> String {
 fn container_state(state: &Value) -> String {
     let Some((kind, detail)) = state.as_object().and_then(|state| state.iter().next()) else { return String::new() };
     let mut words = vec![kind.clone()];
-    words.extend([text(detail, "/reason"), text(detail, "/message")].into_iter().filter(|word| !word.is_empty()).map(ToOwned::to_owned));
+    words.extend(
+        [text(detail, "/reason"), text(detail, "/message")].into_iter().filter(|word| !word.is_empty()).map(ToOwned::to_owned),
+    );
     if let Some(code) = detail.get("exitCode") {
         words.push(code.to_string());
     }

@@ -31,7 +31,8 @@ pub fn replay(recording: &Recording, seed: u64) -> Vec<Fact> {
                         ChangeKind::Deleted => "DELETED",
                     };
                     let at = begin.elapsed().as_secs_f64();
-                    let fact = Fact { at, kind: kind.plural.to_owned(), change: change.to_owned(), object: (*item.object).clone() };
+                    let fact =
+                        Fact { at, kind: kind.plural.to_owned(), change: change.to_owned(), object: (*item.object).clone() };
                     facts.lock().unwrap().push(fact);
                 }
             });
@@ -63,8 +64,11 @@ async fn create_namespace(api: &Arc<ApiServer>, manifest: &Value) -> String {
 /// Carries out one recorded kubectl command.
 fn act(api: &Arc<ApiServer>, namespace: &str, action: &Action) {
     let command = action.command.strip_prefix("kubectl -n $NS ").unwrap_or(&action.command);
-    let pods: Vec<String> =
-        api.list(resource::PODS, Some(namespace)).iter().map(|pod| pod["metadata"]["name"].as_str().unwrap().to_owned()).collect();
+    let pods: Vec<String> = api
+        .list(resource::PODS, Some(namespace))
+        .iter()
+        .map(|pod| pod["metadata"]["name"].as_str().unwrap().to_owned())
+        .collect();
     if let Some(rest) = command.strip_prefix("delete --wait=false ") {
         let options = DeleteOptions { grace_seconds: rest.contains("--grace-period=0").then_some(0), ..DeleteOptions::default() };
         let chosen = if rest.contains("--all") { pods.as_slice() } else { &pods[..1] };
@@ -73,7 +77,8 @@ fn act(api: &Arc<ApiServer>, namespace: &str, action: &Action) {
         }
     } else if let Some(replicas) = command.strip_prefix("scale deploy/app --replicas=") {
         let replicas: u32 = replicas.parse().unwrap();
-        api.modify(resource::DEPLOYMENTS, namespace, "app", Subresource::Main, |app| app["spec"]["replicas"] = json!(replicas)).unwrap();
+        api.modify(resource::DEPLOYMENTS, namespace, "app", Subresource::Main, |app| app["spec"]["replicas"] = json!(replicas))
+            .unwrap();
     } else if let Some(image) = command.strip_prefix("set image deploy/app app=") {
         let change = |app: &mut Value| app["spec"]["template"]["spec"]["containers"][0]["image"] = json!(image);
         api.modify(resource::DEPLOYMENTS, namespace, "app", Subresource::Main, change).unwrap();

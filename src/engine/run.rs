@@ -1,0 +1,197 @@
+//! A run: trials on threads of their own, each with its own runtime and session; their events in order to one reporter.
+
+use super::saved::{self, SavedPlans};
+use super::trial::{self, TrialJob};
+use super::{RunRequest, Signal, Stop};
+use crate::event::RunEvent;
+use crate::exit_code::ExitCode;
+use crate::measure::outcome;
+use crate::measure::result::{Durations, ExitReason, Expected, Outcome, Run, RunResult, ScenarioResult, Stamps, TrialResult};
+use crate::scenario::{Plan, Verdict};
+use siphasher::sip::SipHasher13;
+use std::collections::{BTreeMap, VecDeque};
+use std::hash::{Hash, Hasher};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+
+/// A trial's seed: a function of the run's seed, the scenario and the index, never of order or concurrency.
+#[must_use]
+pub fn trial_seed(seed: u64, scenario: &str, trial: u32) -> u64 {
+    let mut hasher = SipHasher13::new_with_keys(seed, 0x7472_6961_6c73_6565);
+    (scenario, trial).hash(&mut hasher);
+    // JSON numbers are exact up to 2^53 in every reader.
+    hasher.finish() >> 11
+}
+
+enum FromWorker {
+    Event(RunEvent),
+    Finished(usize, Box<TrialResult>),
+}
+
+/// Runs everything. See [`super::run`].
+pub(super) fn run(request: &RunRequest, stop: &Stop, report: &mut dyn FnMut(&RunEvent)) -> RunResult {
+    let plans: Vec<Arc<Plan>> = request.plans.iter().chain(request.skipped.iter().map(|(plan, _)| plan)).cloned().collect();
+    let mut result = born(request, &plans);
+    let mut more = Vec::new();
+    if let Err(error) = saved::save_plans(&request.directory, &SavedPlans { plans: plans.clone(), gate: request.gate.clone() }) {
+        more.push(reason(ExitCode::Environment, error));
+    }
+    report(&RunEvent::Started { id: request.id.clone(), seed: request.seed, cluster: request.cluster.info(), plans });
+    let mut trials: BTreeMap<usize, Vec<TrialResult>> = BTreeMap::new();
+    let mut scenarios: BTreeMap<usize, ScenarioResult> = BTreeMap::new();
+    let halted = AtomicBool::new(false);
+    let jobs = Mutex::new(jobs(request));
+    std::thread::scope(|scope| {
+        let (to_us, from_workers) = mpsc::channel();
+        let workers: Vec<_> = (0..request.concurrency.max(1))
+            .map(|_| {
+                let (to_us, jobs, halted) = (to_us.clone(), &jobs, &halted);
+                scope.spawn(move || work(request, stop, jobs, halted, &to_us))
+            })
+            .collect();
+        drop(to_us);
+        for message in from_workers {
+            match message {
+                FromWorker::Event(event) => report(&event),
+                FromWorker::Finished(scenario, trial) => {
+                    report(&RunEvent::TrialFinished { scenario, result: trial.clone() });
+                    let Some(plan) = request.plans.get(scenario) else { continue };
+                    let unexpected = trial.verdict.is_valid() && !plan.expect.contains(&trial.verdict);
+                    if request.fail_fast && unexpected {
+                        halted.store(true, Ordering::Relaxed);
+                    }
+                    let all = trials.entry(scenario).or_default();
+                    all.push(*trial);
+                    if all.len() == plan.trials as usize {
+                        finish_scenario(request, scenario, plan, std::mem::take(all), &mut scenarios, report);
+                    }
+                }
+            }
+        }
+        for worker in workers {
+            if worker.join().is_err() {
+                more.push(reason(ExitCode::Bug, "a trial's thread panicked: this is a bug in comeback".to_owned()));
+            }
+        }
+    });
+    for (scenario, left) in trials.into_iter().filter(|(_, left)| !left.is_empty()) {
+        if let Some(plan) = request.plans.get(scenario) {
+            finish_scenario(request, scenario, plan, left, &mut scenarios, report);
+        }
+    }
+    for (position, (plan, why)) in request.skipped.iter().enumerate() {
+        let trials = (0..plan.trials).map(|trial| skipped(request, plan, trial, why)).collect();
+        finish_scenario(request, request.plans.len() + position, plan, trials, &mut scenarios, report);
+    }
+    match *stop.borrow() {
+        Some(Signal::Interrupt) => more.push(reason(ExitCode::Interrupted, "stopped by SIGINT".to_owned())),
+        Some(Signal::Terminate) => more.push(reason(ExitCode::Terminated, "stopped by SIGTERM".to_owned())),
+        Some(Signal::TimedOut) => more.push(reason(ExitCode::Inconclusive, "--timeout has passed".to_owned())),
+        None => {}
+    }
+    saved::settle(&mut result, scenarios.into_values().collect(), request.gate.as_ref(), more);
+    result.complete = true;
+    report(&RunEvent::Finished(Box::new(result.clone())));
+    result
+}
+
+fn reason(code: ExitCode, reason: String) -> ExitReason {
+    ExitReason { code: code.code(), name: code, reason }
+}
+
+/// The result as it is before anything ran: `complete: false`, inconclusive.
+fn born(request: &RunRequest, plans: &[Arc<Plan>]) -> RunResult {
+    RunResult {
+        api_version: crate::scenario::model::API_VERSION.to_owned(),
+        kind: "RunResult".to_owned(),
+        complete: false,
+        expected: Expected { scenarios: plans.len(), trials: plans.iter().map(|plan| plan.trials as usize).sum() },
+        run: Run {
+            id: request.id.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started_at: String::new(),
+            finished_at: None,
+            seed: request.seed,
+            command: request.command.clone(),
+        },
+        cluster: request.cluster.info(),
+        scenarios: Vec::new(),
+        summary: outcome::summary(&[]),
+        outcome: Outcome::Inconclusive,
+        exit_code: ExitCode::Inconclusive.code(),
+        exit_reasons: Vec::new(),
+        warnings: Vec::new(),
+    }
+}
+
+fn jobs(request: &RunRequest) -> VecDeque<(usize, u32)> {
+    request.plans.iter().enumerate().flat_map(|(scenario, plan)| (0..plan.trials).map(move |trial| (scenario, trial))).collect()
+}
+
+fn work(
+    request: &RunRequest,
+    stop: &Stop,
+    jobs: &Mutex<VecDeque<(usize, u32)>>,
+    halted: &AtomicBool,
+    to_us: &mpsc::Sender<FromWorker>,
+) {
+    loop {
+        if halted.load(Ordering::Relaxed) || stop.borrow().is_some() {
+            return;
+        }
+        let Some((scenario, trial)) = jobs.lock().unwrap_or_else(PoisonError::into_inner).pop_front() else { return };
+        let Some(plan) = request.plans.get(scenario) else { return };
+        let _ = to_us.send(FromWorker::Event(RunEvent::TrialStarted { scenario, trial }));
+        let job = TrialJob {
+            request,
+            plan: Arc::clone(plan),
+            trial,
+            seed: trial_seed(request.seed, &plan.name, trial),
+            stop: stop.clone(),
+            phase: &|phase| {
+                let _ = to_us.send(FromWorker::Event(RunEvent::TrialPhase { scenario, trial, phase }));
+            },
+        };
+        let result = trial::run(&job);
+        let _ = to_us.send(FromWorker::Finished(scenario, Box::new(result)));
+    }
+}
+
+fn finish_scenario(
+    request: &RunRequest,
+    position: usize,
+    plan: &Plan,
+    mut trials: Vec<TrialResult>,
+    scenarios: &mut BTreeMap<usize, ScenarioResult>,
+    report: &mut dyn FnMut(&RunEvent),
+) {
+    trials.sort_by_key(|trial| trial.index);
+    let result = outcome::scenario(plan, trials, request.gate.as_ref());
+    report(&RunEvent::ScenarioFinished { result: Box::new(result.clone()) });
+    scenarios.insert(position, result);
+}
+
+/// A trial that was not begun.
+fn skipped(request: &RunRequest, plan: &Plan, trial: u32, why: &str) -> TrialResult {
+    blank(trial, trial_seed(request.seed, &plan.name, trial), Verdict::Skipped, why)
+}
+
+/// A trial without measurements.
+pub(super) fn blank(trial: u32, seed: u64, verdict: Verdict, why: &str) -> TrialResult {
+    TrialResult {
+        index: trial,
+        seed,
+        verdict,
+        reason: why.to_owned(),
+        reasons: Vec::new(),
+        namespace: String::new(),
+        stamps: Stamps::default(),
+        durations: Durations::default(),
+        findings: Vec::new(),
+        actions: Vec::new(),
+        healed_by: None,
+        leftovers: Vec::new(),
+        notes: Vec::new(),
+        timeline: String::new(),
+    }
+}

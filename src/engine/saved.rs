@@ -1,0 +1,117 @@
+//! The run directory: which file lies where, and judging a saved run again from its plans and timelines.
+//! Reports are written by `report`.
+
+use crate::exit_code::ExitCode;
+use crate::measure::result::{ExitReason, RunResult, ScenarioResult};
+use crate::measure::{outcome, verdict};
+use crate::observe::timeline;
+use crate::scenario::Plan;
+use crate::scenario::model::Gate;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What was to be run, as `plans.json` keeps it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SavedPlans {
+    /// The scenarios.
+    pub plans: Vec<Arc<Plan>>,
+    /// The gate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<Gate>,
+}
+
+/// The file of a trial's timeline, relative to the run directory.
+#[must_use]
+pub fn timeline_path(scenario: &str, trial: u32) -> PathBuf {
+    Path::new("timelines").join(format!("{}-{trial}.jsonl", file_name(scenario)))
+}
+
+/// The folder of a failed trial's objects, events and logs, relative to the run directory.
+#[must_use]
+pub fn evidence_path(scenario: &str, trial: u32) -> PathBuf {
+    Path::new("evidence").join(format!("{}-{trial}", file_name(scenario)))
+}
+
+/// The undo records of a trial's faults, relative to the run directory.
+#[must_use]
+pub fn undo_path(scenario: &str, trial: u32) -> PathBuf {
+    Path::new("undo").join(format!("{}-{trial}.jsonl", file_name(scenario)))
+}
+
+/// A scenario's name as part of a file name.
+fn file_name(scenario: &str) -> String {
+    scenario.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '_' }).collect()
+}
+
+/// Makes the folders of a run and saves what is to be run.
+///
+/// # Errors
+/// When something cannot be written.
+pub fn save_plans(directory: &Path, plans: &SavedPlans) -> Result<(), String> {
+    for folder in ["timelines", "undo"] {
+        let path = directory.join(folder);
+        std::fs::create_dir_all(&path).map_err(|error| format!("cannot make {}: {error}", path.display()))?;
+    }
+    let path = directory.join("plans.json");
+    let text = serde_json::to_vec_pretty(plans).map_err(|error| error.to_string())?;
+    std::fs::write(&path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))
+}
+
+/// Judges a saved run again.
+///
+/// # Errors
+/// What is missing or unreadable, with its path.
+pub fn judge_run(directory: &Path) -> Result<RunResult, String> {
+    let saved: SavedPlans = read(&directory.join("plans.json"))?;
+    let mut result: RunResult = read(&directory.join("result.json"))?;
+    let mut scenarios = Vec::new();
+    for plan in &saved.plans {
+        let before = result.scenarios.iter().find(|scenario| scenario.name == plan.name && scenario.file == plan.file);
+        let trials = before.map_or(Vec::new(), |scenario| scenario.trials.clone());
+        let mut judged = Vec::new();
+        for trial in 0..plan.trials {
+            let known = trials.iter().find(|known| known.index == trial);
+            let relative = timeline_path(&plan.name, trial);
+            let path = directory.join(&relative);
+            if !path.exists() {
+                // A trial that never began (skipped, or never reached) has nothing to be judged by.
+                judged.extend(known.cloned());
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+            let timeline = timeline::parse(&text).map_err(|error| format!("{}: {error}", path.display()))?;
+            let mut again = verdict::judge(plan, &timeline);
+            again.timeline = relative.to_string_lossy().into_owned();
+            judged.push(again);
+        }
+        scenarios.push(outcome::scenario(plan, judged, saved.gate.as_ref()));
+    }
+    settle(&mut result, scenarios, saved.gate.as_ref(), Vec::new());
+    Ok(result)
+}
+
+/// Fills in everything that follows from the scenarios: summary, reasons, exit code, outcome.
+pub fn settle(result: &mut RunResult, scenarios: Vec<ScenarioResult>, gate: Option<&Gate>, more: Vec<ExitReason>) {
+    let mut reasons = outcome::exit_reasons(&scenarios, gate);
+    reasons.extend(more);
+    let tried: usize = scenarios.iter().map(|scenario| scenario.trials.len()).sum();
+    if scenarios.len() < result.expected.scenarios || tried < result.expected.trials {
+        let reason = format!("{tried} of {} trials were run", result.expected.trials);
+        reasons.push(ExitReason { code: ExitCode::Inconclusive.code(), name: ExitCode::Inconclusive, reason });
+    }
+    outcome::sort(&mut reasons);
+    let code = ExitCode::strongest(reasons.iter().map(|reason| reason.name));
+    result.summary = outcome::summary(&scenarios);
+    result.scenarios = scenarios;
+    result.outcome = outcome::run_outcome(code);
+    result.exit_code = code.code();
+    result.exit_reasons = reasons;
+}
+
+fn read<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, String> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("cannot read {}: {error}; is this a run directory?", path.display()))?;
+    serde_json::from_str(&text).map_err(|error| format!("{} is not what comeback writes: {error}", path.display()))
+}

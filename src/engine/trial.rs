@@ -1,0 +1,219 @@
+//! One trial: set-up, steady state, fault, watching until the judge has decided, evidence, restoration.
+//! The order of phases lives here; the loop that watches, detects and heals lives in `live`.
+
+mod evidence;
+mod live;
+
+use super::namespace::{self, Identity};
+use super::run::blank;
+use super::{RunRequest, Stop, apply, baseline, saved};
+use crate::cluster::request::RequestError;
+use crate::cluster::{Session, TrialContext};
+use crate::fault::prepare::Scene;
+use crate::fault::{self, FaultError};
+use crate::measure::result::TrialResult;
+use crate::observe::timeline::{Began, Fact, Reference, Source};
+use crate::observe::watch;
+use crate::scenario::{Fault, Plan, Verdict};
+use live::{Goal, Live, Reached};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long removing a trial's namespace may take before what is left is reported.
+const RESTORE_WITHIN: Duration = Duration::from_secs(120);
+
+/// What one trial is given.
+pub(super) struct TrialJob<'a> {
+    pub request: &'a RunRequest,
+    pub plan: Arc<Plan>,
+    pub trial: u32,
+    pub seed: u64,
+    pub stop: Stop,
+    /// Told of each phase as it begins.
+    pub phase: &'a dyn Fn(&'static str),
+}
+
+impl TrialJob<'_> {
+    fn timeline(&self) -> PathBuf {
+        saved::timeline_path(&self.plan.name, self.trial)
+    }
+
+    fn evidence(&self) -> PathBuf {
+        self.request.directory.join(saved::evidence_path(&self.plan.name, self.trial))
+    }
+
+    /// The value of the run label: the run's id, or on virtual time something that depends on the seed alone,
+    /// so that equal seeds give equal timelines.
+    fn run_label(&self) -> String {
+        if self.request.cluster.is_virtual_time() { format!("seed-{}", self.seed) } else { self.request.id.clone() }
+    }
+
+    fn failed(&self, why: &str) -> TrialResult {
+        blank(self.trial, self.seed, Verdict::Error, why)
+    }
+}
+
+/// Runs one trial on the calling thread, in a runtime of its own.
+pub(super) fn run(job: &TrialJob<'_>) -> TrialResult {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().start_paused(job.request.cluster.is_virtual_time()).build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => return job.failed(&format!("cannot start a runtime for the trial: {error}")),
+    };
+    let mut result = runtime.block_on(on_session(job));
+    result.timeline = job.timeline().to_string_lossy().into_owned();
+    result
+}
+
+async fn on_session(job: &TrialJob<'_>) -> TrialResult {
+    let context = TrialContext { seed: job.seed, images: job.plan.images.clone() };
+    let session = match job.request.cluster.open(&context).await {
+        Ok(session) => session,
+        Err(error) => return job.failed(&error.message),
+    };
+    let path = job.request.directory.join(job.timeline());
+    let recorder = match super::recorder::Recorder::create(&path, Arc::clone(&job.plan), session.clock) {
+        Ok(recorder) => recorder,
+        Err(error) => return job.failed(&error),
+    };
+    let run_label = job.run_label();
+    let identity = Identity { run: &run_label, scenario: &job.plan.name, trial: job.trial, seed: job.seed };
+    let mut live = Live::new(job, &session, recorder, identity.name());
+    live.record(
+        Source::Engine,
+        Fact::Began(Began {
+            scenario: job.plan.name.clone(),
+            trial: job.trial,
+            seed: job.seed,
+            run_label: run_label.clone(),
+            cluster: job.request.cluster.info().name,
+            namespace: identity.name(),
+            epoch: session.clock.epoch,
+        }),
+    );
+    (job.phase)("setup");
+    let namespace = match live.unless_stopped(namespace::create(&session.client, &identity)).await {
+        Some(Ok(namespace)) => Some(namespace),
+        Some(Err(error)) => {
+            live.fail(&error.message);
+            None
+        }
+        None => None,
+    };
+    // The request may have been carried out although its answer never came: what may exist is removed all the same.
+    let to_remove = namespace.clone().unwrap_or_else(|| Reference {
+        kind: "Namespace".to_owned(),
+        name: identity.name(),
+        ..Reference::default()
+    });
+    if namespace.is_some() {
+        live.record(Source::Engine, Fact::NamespaceReady);
+        phases(job, &session, &mut live, &run_label).await;
+    }
+    live.end();
+    conclude(job, &session, live, &to_remove).await
+}
+
+/// From the first watch to the judge's decision. Whatever goes wrong is recorded, and ends the trial.
+async fn phases(job: &TrialJob<'_>, session: &Session, live: &mut Live<'_>, run_label: &str) {
+    let plan = &job.plan;
+    let kinds = watch::kinds_of(plan);
+    let namespace = live.namespace().to_owned();
+    let sink = live.sink();
+    match live.unless_stopped(watch::start(&session.client, &namespace, &kinds, &sink)).await {
+        Some(Ok(watching)) => live.watching(watching),
+        Some(Err(error)) => return live.fail(&error.message),
+        None => return,
+    }
+    let applied = live.unless_stopped(apply::apply(&session.client, &namespace, run_label, &plan.manifests)).await;
+    match applied {
+        Some(Ok(objects)) => live.record(Source::Engine, Fact::Applied { objects }),
+        Some(Err(error)) => return live.fail(&error.to_string()),
+        None => return,
+    }
+    if plan.steady.is_some() {
+        match live.until(Goal::Steady).await {
+            Reached::Goal => live.record(Source::Engine, Fact::Steady),
+            Reached::End => return,
+        }
+    }
+    match live.unless_stopped(baseline::read(&session.client, &namespace, &plan.manifests)).await {
+        Some(Ok((baseline, originals))) => live.baseline(baseline, originals),
+        Some(Err(error)) => return live.fail(&error.message),
+        None => return,
+    }
+    if !inject(job, session, live, run_label).await {
+        return;
+    }
+    (job.phase)("effect");
+    live.until(Goal::Verdict).await;
+}
+
+/// Carries out every fault, in order. False when the trial is over by it.
+async fn inject(job: &TrialJob<'_>, session: &Session, live: &mut Live<'_>, run_label: &str) -> bool {
+    let namespace = live.namespace().to_owned();
+    let scene = Scene { client: &session.client, namespace: &namespace, run: run_label };
+    for (position, fault) in job.plan.faults.iter().enumerate() {
+        (job.phase)("inject");
+        if let Err(error) = inject_one(job, scene, live, position, fault).await {
+            match error {
+                Some(FaultError::NoTarget(reason)) => live.record(Source::Fault, Fact::NoTarget { fault: position, reason }),
+                Some(error @ (FaultError::Request(_) | FaultError::Command(_))) => live.fail(&error.to_string()),
+                None => {}
+            }
+            return false;
+        }
+    }
+    true
+}
+
+/// One fault: choose, read, write the undo record, act. `Err(None)` when the user stopped the trial meanwhile.
+async fn inject_one(
+    job: &TrialJob<'_>,
+    scene: Scene<'_>,
+    live: &mut Live<'_>,
+    position: usize,
+    fault: &Fault,
+) -> Result<(), Option<FaultError>> {
+    let pods = fault::choose(fault, live.index(), job.seed)?;
+    let prepared = live.unless_stopped(fault::prepare(scene, position, fault, &pods)).await.ok_or(None)??;
+    live.remember(&prepared)
+        .map_err(|error| {
+            RequestError::of(
+                "writing the undo record",
+                format!("{error}; the fault was not injected, because it could not have been undone"),
+            )
+        })
+        .map_err(FaultError::from)?;
+    live.record(Source::Fault, Fact::Requested(prepared.record()));
+    let confirmations = live.unless_stopped(fault::inject(scene.client, &prepared)).await.ok_or(None)??;
+    live.record(Source::Fault, Fact::Accepted { fault: position });
+    live.confirm(&confirmations)
+        .map_err(|error| FaultError::from(RequestError::of("writing the undo record", error.to_string())))?;
+    Ok(())
+}
+
+/// Verdict, evidence of what was not expected, restoration, verified.
+async fn conclude(job: &TrialJob<'_>, session: &Session, mut live: Live<'_>, namespace: &Reference) -> TrialResult {
+    let provisional = live.provisional();
+    let expected = job.plan.expect.contains(&provisional.verdict);
+    let in_namespace = live.namespace().to_owned();
+    if !expected && let Err(error) = evidence::save(&job.evidence(), live.index(), &session.client, &in_namespace).await {
+        tracing::warn!("the evidence of {} trial {} is not whole: {error}", job.plan.name, job.trial);
+    }
+    live.stop_watching();
+    (job.phase)("restore");
+    let keep = job.request.keep_on_failure && !expected && !matches!(provisional.verdict, Verdict::Aborted | Verdict::Skipped);
+    let (leftovers, kept) = if keep {
+        (Vec::new(), Some(format!("namespace {} was kept as asked (--keep-on-failure), with its faults", namespace.name)))
+    } else {
+        live.undo_faults().await;
+        (namespace::remove(&session.client, namespace, RESTORE_WITHIN).await, None)
+    };
+    live.record(Source::Engine, Fact::Restored { leftovers });
+    let mut result = live.conclude();
+    result.notes.extend(kept);
+    result
+}

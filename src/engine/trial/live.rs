@@ -1,0 +1,292 @@
+//! The live part of a trial: observations in, detectors and healer on them, until a goal is reached or the trial is over.
+//! Every wait ends by an observation, a deadline of judge, detectors or healer, a limit of the cluster, or the user.
+
+use super::TrialJob;
+use crate::cluster::Session;
+use crate::detect;
+use crate::engine::baseline::Originals;
+use crate::engine::recorder::Recorder;
+use crate::engine::{Signal, Stop, saved};
+use crate::fault::undo::Confirmation;
+use crate::fault::{Prepared, UndoLog};
+use crate::measure::Next;
+use crate::measure::result::TrialResult;
+use crate::observe::Index;
+use crate::observe::logs::{self, LogFollower};
+use crate::observe::timeline::{Baseline, Fact, Source};
+use crate::observe::watch::{Seen, Watching};
+use crate::scenario::Plan;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+
+/// How long undoing faults may take before the namespace is removed all the same.
+const UNDO_WITHIN: Duration = Duration::from_secs(20);
+
+/// What is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Goal {
+    /// The steady state has held.
+    Steady,
+    /// Nothing more can change the verdict.
+    Verdict,
+}
+
+/// How a wait ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reached {
+    /// The goal is reached.
+    Goal,
+    /// The trial is over before that.
+    End,
+}
+
+/// A trial while it runs.
+pub(super) struct Live<'a> {
+    plan: Arc<Plan>,
+    phase: &'a dyn Fn(&'static str),
+    session: Session,
+    namespace: String,
+    recorder: Recorder,
+    stop: Stop,
+    aborted: bool,
+    sink: mpsc::UnboundedSender<Seen>,
+    seen: mpsc::UnboundedReceiver<Seen>,
+    limits: watch::Receiver<usize>,
+    limits_read: usize,
+    logs: LogFollower,
+    watching: Option<Watching>,
+    ledger: detect::Ledger,
+    originals: Originals,
+    undo: UndoLog,
+    told_effective: bool,
+}
+
+impl<'a> Live<'a> {
+    pub fn new(job: &TrialJob<'a>, session: &Session, recorder: Recorder, namespace: String) -> Self {
+        let (sink, seen) = mpsc::unbounded_channel();
+        Self {
+            plan: Arc::clone(&job.plan),
+            phase: job.phase,
+            session: session.clone(),
+            logs: LogFollower::new(&session.client, &namespace, logs::wanted_by(&job.plan), sink.clone()),
+            namespace,
+            recorder,
+            stop: job.stop.clone(),
+            aborted: false,
+            sink,
+            seen,
+            limits: session.limits.subscribe(),
+            limits_read: 0,
+            watching: None,
+            ledger: detect::Ledger::default(),
+            originals: Originals::default(),
+            undo: UndoLog::at(job.request.directory.join(saved::undo_path(&job.plan.name, job.trial))),
+            told_effective: false,
+        }
+    }
+
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    pub fn sink(&self) -> mpsc::UnboundedSender<Seen> {
+        self.sink.clone()
+    }
+
+    pub fn index(&mut self) -> &Index {
+        self.recorder.judge().index()
+    }
+
+    pub fn record(&mut self, source: Source, fact: Fact) {
+        self.recorder.record(source, fact);
+    }
+
+    /// Records a failure of the harness or its environment.
+    pub fn fail(&mut self, message: &str) {
+        self.record(Source::Engine, Fact::Error { message: message.to_owned() });
+    }
+
+    pub fn watching(&mut self, watching: Watching) {
+        self.record(Source::Watch, Fact::Watching { kinds: watching.kinds.clone() });
+        self.watching = Some(watching);
+    }
+
+    pub fn baseline(&mut self, baseline: Baseline, originals: Originals) {
+        self.originals = originals;
+        self.record(Source::Engine, Fact::Baseline(baseline));
+    }
+
+    /// Writes how to undo a fault, before it acts.
+    pub fn remember(&mut self, prepared: &Prepared) -> std::io::Result<()> {
+        self.undo.record(prepared)
+    }
+
+    /// Writes what a fault changed.
+    pub fn confirm(&mut self, confirmations: &[Confirmation]) -> std::io::Result<()> {
+        self.undo.confirm(confirmations)
+    }
+
+    /// Undoes the faults, as far as it can be done soon: the namespace goes right after.
+    pub async fn undo_faults(&self) {
+        match tokio::time::timeout(UNDO_WITHIN, self.undo.undo(&self.session.client)).await {
+            Ok(results) => {
+                for (target, error) in results.into_iter().filter_map(|(target, result)| Some((target, result.err()?))) {
+                    tracing::warn!("the fault on {target} could not be undone: {}", error.message);
+                }
+            }
+            Err(_) => tracing::warn!("undoing the faults in {} took longer than {UNDO_WITHIN:?}", self.namespace),
+        }
+    }
+
+    /// Waits for `work` while observations are recorded as they come. `None` when the user stopped the trial meanwhile.
+    pub async fn unless_stopped<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
+        let mut work = pin!(work);
+        loop {
+            if self.aborted {
+                return None;
+            }
+            tokio::select! {
+                biased;
+                () = stopped(&mut self.stop) => self.abort(),
+                seen = self.seen.recv() => self.take(seen),
+                done = &mut work => return Some(done),
+            }
+        }
+    }
+
+    fn abort(&mut self) {
+        let signal = match *self.stop.borrow() {
+            Some(Signal::Terminate) => "SIGTERM",
+            Some(Signal::TimedOut) => "--timeout",
+            _ => "SIGINT",
+        };
+        self.aborted = true;
+        self.record(Source::Engine, Fact::Aborted { signal: signal.to_owned() });
+    }
+
+    fn take(&mut self, seen: Option<Seen>) {
+        match seen {
+            Some(Seen::Object(object)) => {
+                self.logs.pod_seen(&object);
+                self.record(Source::Watch, Fact::Object(object));
+            }
+            Some(Seen::Deleted(object)) => self.record(Source::Watch, Fact::Deleted(object)),
+            Some(Seen::Relisted { kind }) => self.record(Source::Watch, Fact::Relisted { kind }),
+            Some(Seen::LogLine(line)) => self.record(Source::Log, Fact::LogLine(line)),
+            Some(Seen::Failed { message }) => self.fail(&message),
+            None => {}
+        }
+    }
+
+    /// Watches, detects and heals until the goal is reached or the trial is over.
+    pub async fn until(&mut self, goal: Goal) -> Reached {
+        loop {
+            while let Ok(seen) = self.seen.try_recv() {
+                self.take(Some(seen));
+            }
+            self.take_limits();
+            let detection = self.detect();
+            let healing = self.heal().await;
+            if self.aborted {
+                return Reached::End;
+            }
+            if self.plan.steady.is_some() && goal == Goal::Steady && self.recorder.judge().steady_reached() {
+                return Reached::Goal;
+            }
+            let now = self.recorder.clock().elapsed();
+            let judgement = match self.recorder.judge().next(now) {
+                Next::Decided(_) if goal == Goal::Verdict => return Reached::Goal,
+                Next::Decided(_) => return Reached::End,
+                Next::Wait(deadline) => deadline,
+            };
+            if !self.told_effective && self.recorder.judge().effective().is_some() {
+                self.told_effective = true;
+                (self.phase)("recover");
+            }
+            let wake = [detection, healing, judgement].into_iter().flatten().filter(|at| *at > now).min();
+            self.wait(wake).await;
+        }
+    }
+
+    async fn wait(&mut self, wake: Option<Duration>) {
+        // Nothing that is waited for lasts a day: a wait without a deadline of its own still ends.
+        let wake = wake.unwrap_or_else(|| self.recorder.clock().elapsed() + Duration::from_secs(24 * 3600));
+        // Timers have a resolution of a millisecond and fire late, never early.
+        let instant = self.recorder.clock().instant_of(wake);
+        tokio::select! {
+            biased;
+            () = stopped(&mut self.stop) => self.abort(),
+            seen = self.seen.recv() => self.take(seen),
+            _ = self.limits.changed() => {}
+            () = tokio::time::sleep_until(instant) => {}
+        }
+    }
+
+    fn take_limits(&mut self) {
+        self.limits.mark_unchanged();
+        for limit in self.session.limits.since(self.limits_read) {
+            self.limits_read += 1;
+            self.record(Source::Cluster, Fact::Limit(limit));
+        }
+    }
+
+    /// Runs the detectors, records what is new, and says when time alone could bring more.
+    fn detect(&mut self) -> Option<Duration> {
+        let judge = self.recorder.judge();
+        let findings = detect::detect(judge.index(), &self.plan.thresholds);
+        let deadline = detect::next_deadline(judge.index(), &self.plan.thresholds);
+        for (finding, changed) in self.ledger.note(findings) {
+            if changed {
+                self.record(Source::Detector, Fact::Finding(finding));
+            }
+        }
+        deadline
+    }
+
+    /// Lets the healer decide and act; says when it wants to look again.
+    #[expect(clippy::unused_async, reason = "placeholder")]
+    async fn heal(&mut self) -> Option<Duration> {
+        None
+    }
+
+    /// Ends the trial: nothing after this counts for the verdict.
+    pub fn end(&mut self) {
+        while let Ok(seen) = self.seen.try_recv() {
+            self.take(Some(seen));
+        }
+        self.take_limits();
+        if let Some(failure) = self.recorder.failure().map(ToOwned::to_owned) {
+            self.fail(&failure);
+        }
+        let now = self.recorder.clock().elapsed();
+        let reason = match self.recorder.judge().next(now) {
+            Next::Decided(reason) => reason,
+            Next::Wait(_) => "the trial could not go on".to_owned(),
+        };
+        self.record(Source::Engine, Fact::Ended { reason });
+    }
+
+    pub fn stop_watching(&mut self) {
+        self.watching = None;
+    }
+
+    /// The result as it stands, before restoration.
+    pub fn provisional(&mut self) -> TrialResult {
+        self.recorder.judge().clone().conclude()
+    }
+
+    /// The result.
+    pub fn conclude(self) -> TrialResult {
+        self.recorder.into_judge().conclude()
+    }
+}
+
+/// Resolves once the user has asked the run to stop; never if nobody can any more.
+async fn stopped(stop: &mut Stop) {
+    if stop.wait_for(Option::is_some).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
