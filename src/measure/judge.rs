@@ -114,6 +114,12 @@ impl Judge {
         self.requested
     }
 
+    /// Every action of the healer so far, oldest first.
+    #[must_use]
+    pub fn actions(&self) -> &[ActionRecord] {
+        &self.actions
+    }
+
     /// When the effect was seen.
     #[must_use]
     pub fn effective(&self) -> Option<Duration> {

@@ -3,12 +3,13 @@
 
 use super::TrialJob;
 use crate::cluster::Session;
-use crate::detect;
+use crate::detect::{self, Finding};
 use crate::engine::baseline::Originals;
 use crate::engine::recorder::Recorder;
 use crate::engine::{Signal, Stop, saved};
 use crate::fault::undo::Confirmation;
 use crate::fault::{Prepared, UndoLog};
+use crate::heal;
 use crate::measure::Next;
 use crate::measure::result::TrialResult;
 use crate::observe::Index;
@@ -59,7 +60,9 @@ pub(super) struct Live<'a> {
     logs: LogFollower,
     watching: Option<Watching>,
     ledger: detect::Ledger,
-    originals: Originals,
+    policy: heal::Policy,
+    /// The steady state's objects with the real content of Secrets: only in memory, for the healer.
+    steady_baseline: Option<Arc<Baseline>>,
     undo: UndoLog,
     told_effective: bool,
 }
@@ -82,7 +85,8 @@ impl<'a> Live<'a> {
             limits_read: 0,
             watching: None,
             ledger: detect::Ledger::default(),
-            originals: Originals::default(),
+            policy: heal::Policy::new(&job.plan.heal, &job.run_label()),
+            steady_baseline: None,
             undo: UndoLog::at(job.request.directory.join(saved::undo_path(&job.plan.name, job.trial))),
             told_effective: false,
         }
@@ -115,7 +119,9 @@ impl<'a> Live<'a> {
     }
 
     pub fn baseline(&mut self, baseline: Baseline, originals: Originals) {
-        self.originals = originals;
+        if self.plan.steady.is_some() {
+            self.steady_baseline = Some(Arc::new(Baseline { objects: originals.objects, pods: baseline.pods.clone() }));
+        }
         self.record(Source::Engine, Fact::Baseline(baseline));
     }
 
@@ -188,8 +194,8 @@ impl<'a> Live<'a> {
                 self.take(Some(seen));
             }
             self.take_limits();
-            let detection = self.detect();
-            let healing = self.heal().await;
+            let (findings, detection) = self.detect();
+            let healing = self.heal(&findings).await;
             if self.aborted {
                 return Reached::End;
             }
@@ -205,6 +211,9 @@ impl<'a> Live<'a> {
             if !self.told_effective && self.recorder.judge().effective().is_some() {
                 self.told_effective = true;
                 (self.phase)("recover");
+            }
+            if healing.is_some_and(|at| at <= now) {
+                continue;
             }
             let wake = [detection, healing, judgement].into_iter().flatten().filter(|at| *at > now).min();
             self.wait(wake).await;
@@ -234,22 +243,41 @@ impl<'a> Live<'a> {
     }
 
     /// Runs the detectors, records what is new, and says when time alone could bring more.
-    fn detect(&mut self) -> Option<Duration> {
+    fn detect(&mut self) -> (Vec<Finding>, Option<Duration>) {
         let judge = self.recorder.judge();
         let findings = detect::detect(judge.index(), &self.plan.thresholds);
         let deadline = detect::next_deadline(judge.index(), &self.plan.thresholds);
-        for (finding, changed) in self.ledger.note(findings) {
-            if changed {
-                self.record(Source::Detector, Fact::Finding(finding));
+        let noted = self.ledger.note(findings);
+        for (finding, changed) in &noted {
+            if *changed {
+                self.record(Source::Detector, Fact::Finding(finding.clone()));
             }
         }
-        deadline
+        (noted.into_iter().map(|(finding, _)| finding).collect(), deadline)
     }
 
     /// Lets the healer decide and act; says when it wants to look again.
-    #[expect(clippy::unused_async, reason = "placeholder")]
-    async fn heal(&mut self) -> Option<Duration> {
-        None
+    async fn heal(&mut self, findings: &[Finding]) -> Option<Duration> {
+        // Before the fault there is nothing to heal; what is found then is a false alarm.
+        if !self.policy.acts || self.recorder.judge().requested().is_none() {
+            return None;
+        }
+        let now = self.recorder.clock().elapsed();
+        let judge = self.recorder.judge();
+        let intents = heal::decide(findings, judge.index(), &self.policy, judge.actions(), now);
+        if intents.is_empty() {
+            return heal::next_deadline(findings, judge.index(), &self.policy, judge.actions(), now);
+        }
+        (self.phase)("heal");
+        for intent in intents {
+            let (client, namespace) = (self.session.client.clone(), self.namespace.clone());
+            let (index, baseline) = (self.recorder.judge().index().clone(), self.steady_baseline.clone());
+            let healing = heal::Healing { client: &client, index: &index, baseline: baseline.as_deref(), namespace: &namespace };
+            let action = self.unless_stopped(healing.carry_out(&intent)).await?;
+            self.record(Source::Healer, Fact::Action(action));
+        }
+        // What was done changes what is decided next.
+        Some(self.recorder.clock().elapsed())
     }
 
     /// Ends the trial: nothing after this counts for the verdict.
