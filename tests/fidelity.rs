@@ -29,7 +29,7 @@ fn agrees_with_the_recording(#[case] name: &str) {
     let simulated: Vec<_> = (1..=tolerances.seeds).map(|seed| replay::replay(&recorded, seed)).collect();
     let mut report = Report::default();
     let lives: Vec<_> = simulated.iter().map(|facts| projection::lives(facts)).collect();
-    compare::lives(&tolerances, &projection::lives(&recorded.facts), &lives, &mut report);
+    compare::lives(name, &tolerances, &projection::lives(&recorded.facts), &lives, &mut report);
     let events: Vec<_> = simulated.iter().map(|facts| projection::events(facts)).collect();
     compare::events(&tolerances, &projection::events(&recorded.facts), &events, &mut report);
     println!("{name}: {} states and {} kinds of events compared over {} seeds", report.states, report.events, tolerances.seeds);
