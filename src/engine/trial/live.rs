@@ -17,6 +17,7 @@ use crate::observe::logs::{self, LogFollower};
 use crate::observe::timeline::{Baseline, Fact, Source};
 use crate::observe::watch::{Seen, Watching};
 use crate::scenario::Plan;
+use serde_json::Value;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -62,7 +63,7 @@ pub(super) struct Live<'a> {
     ledger: detect::Ledger,
     policy: heal::Policy,
     /// The steady state's objects with the real content of Secrets: only in memory, for the healer.
-    steady_baseline: Option<Arc<Baseline>>,
+    steady_baseline: Option<Arc<[Arc<Value>]>>,
     undo: UndoLog,
     told_effective: bool,
 }
@@ -120,7 +121,7 @@ impl<'a> Live<'a> {
 
     pub fn baseline(&mut self, baseline: Baseline, originals: Originals) {
         if self.plan.steady.is_some() {
-            self.steady_baseline = Some(Arc::new(Baseline { objects: originals.objects, pods: baseline.pods.clone() }));
+            self.steady_baseline = Some(Arc::from(originals.objects));
         }
         self.record(Source::Engine, Fact::Baseline(baseline));
     }
