@@ -7,6 +7,7 @@ use crate::scenario::{Fault, LoadOptions, Plan, duration, load};
 use clap::Args;
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::io::{Result, Write};
 
 /// `comeback list [PATH...]`
@@ -46,7 +47,7 @@ pub fn run(arguments: &List, look: Look, out: &mut dyn Write, err: &mut dyn Writ
     for row in &rows {
         let mut line = String::new();
         for (cell, width) in row.iter().zip(widths) {
-            line.push_str(&format!("{cell:width$}  "));
+            let _ = write!(line, "{cell:width$}  ");
         }
         writeln!(out, "{line}{}", row.last().map_or("", String::as_str))?;
     }

@@ -11,13 +11,13 @@ use super::{Scenario, duration};
 use serde_json::Value;
 use std::time::Duration;
 
-const STEADY_WITHIN: Duration = Duration::from_secs(300);
+const STEADY_WITHIN: Duration = Duration::from_mins(5);
 const STEADY_HOLD: Duration = Duration::from_secs(5);
-const EFFECT_WITHIN: Duration = Duration::from_secs(120);
-const DETECT_WITHIN: Duration = Duration::from_secs(120);
+const EFFECT_WITHIN: Duration = Duration::from_mins(2);
+const DETECT_WITHIN: Duration = Duration::from_mins(2);
 /// `recover.hold` where none is given.
 pub const RECOVER_HOLD: Duration = Duration::from_secs(30);
-const RECOVER_WITHIN: Duration = Duration::from_secs(300);
+const RECOVER_WITHIN: Duration = Duration::from_mins(5);
 
 /// What a suite or the command line gives to a scenario that leaves it out.
 #[derive(Clone, Debug, Default)]

@@ -62,7 +62,7 @@ fn merge_key(field: &str, element: &Value) -> Option<&'static str> {
 fn strategic(target: &mut Value, patch: &Value, field: &str) -> Result<(), String> {
     match patch {
         Value::Object(changes) => {
-            for directive in changes.keys().filter(|key| key.starts_with('$') && *key != "$patch") {
+            if let Some(directive) = changes.keys().find(|key| key.starts_with('$') && *key != "$patch") {
                 return Err(format!("the directive `{directive}` is not supported in patches on manifests"));
             }
             if changes.get("$patch").and_then(Value::as_str) == Some("replace") {
