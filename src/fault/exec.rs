@@ -104,3 +104,6 @@ async fn ended_by_it(client: &kube::Client, prepared: &Prepared, prey: &Prey, co
     let pods = prey.kind.api(client, &prepared.namespace);
     wait::until(&pods, &prey.reference.name, SHOWN_WITHIN, changed).await.unwrap_or(false)
 }
+
+#[cfg(test)]
+mod tests;

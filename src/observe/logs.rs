@@ -216,7 +216,9 @@ impl Reading {
 
     /// Whether a line of this time can be the instance's.
     fn is_own(&self, at: Option<jiff::Timestamp>) -> bool {
-        let Some(((start, end), at)) = self.lived.zip(at) else { return true };
+        // Stamps were asked for: a line without one is the kubelet's excuse (`unable to retrieve container logs for ...`).
+        let Some(at) = at else { return false };
+        let Some((start, end)) = self.lived else { return true };
         (start.as_second()..=end.as_second()).contains(&at.as_second())
     }
 

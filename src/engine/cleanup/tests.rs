@@ -40,7 +40,6 @@ fn secret() -> Manifest {
 }
 
 #[tokio::test(start_paused = true)]
-#[ignore = "until simulated containers obey signals"]
 async fn a_namespace_lives_from_its_creation_to_its_verified_end() {
     let session = session().await;
     let client = &session.client;
