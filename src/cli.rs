@@ -7,6 +7,7 @@ pub mod cleanup;
 pub mod console;
 pub mod destination;
 pub mod list;
+pub mod judge;
 mod mistakes;
 pub mod new;
 pub mod options;
@@ -45,6 +46,7 @@ fn dispatch(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let words = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     match arguments.command {
         Command::Run(run) => run::run(*run, &arguments.display, words),
+        Command::Judge(judge) => judge::judge(&judge, console(&arguments.display)),
         Command::Cleanup(cleanup) => cleanup::cleanup(&cleanup, console(&arguments.display)),
         Command::Unsupported(command) => unsupported::refuse(command, console(&arguments.display)),
     }

@@ -5,6 +5,7 @@ use super::unsupported::UnsupportedCommand;
 use clap::builder::BoolishValueParser;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use serde::Deserialize;
+use std::path::PathBuf;
 
 /// Breaks Kubernetes workloads on purpose, measures detection and recovery, and says whether the RTO was met.
 ///
@@ -62,6 +63,8 @@ pub enum Color {
 pub enum Command {
     /// Run scenarios and suites; without a PATH the built-in gate suite
     Run(Box<Run>),
+    /// Judge the saved timelines of runs again, and write reports
+    Judge(Judge),
     /// Remove what earlier runs left on a cluster, verified
     Cleanup(Cleanup),
     /// Commands of later versions.
@@ -78,6 +81,17 @@ pub struct Run {
     /// The options.
     #[command(flatten)]
     pub options: Options,
+}
+
+/// `comeback judge`
+#[derive(Debug, Args)]
+pub struct Judge {
+    /// Run directories, as `run` printed them (.comeback/runs/ID)
+    #[arg(value_name = "RUN_DIR", required = true)]
+    pub directories: Vec<PathBuf>,
+    /// terminal, json or junit; with =FILE into a file. Repeatable
+    #[arg(long, env = "COMEBACK_REPORT", value_name = "FORMAT[=FILE]", value_delimiter = ',')]
+    pub report: Vec<super::destination::Destination>,
 }
 
 /// `comeback cleanup`

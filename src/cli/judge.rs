@@ -1,0 +1,43 @@
+//! `comeback judge`: saved timelines are judged again, and reports written; nothing in the run directories changes.
+
+use super::arguments::Judge;
+use super::console::Console;
+use super::destination::{self, Destination, Format};
+use crate::engine::saved;
+use crate::exit_code::ExitCode;
+
+/// Judges, reports, and returns the exit code.
+pub(super) fn judge(arguments: &Judge, console: Console) -> ExitCode {
+    match reports(arguments) {
+        Ok(reports) => {
+            let codes = arguments.directories.iter().map(|directory| match saved::judge_run(directory) {
+                Ok(result) => {
+                    let written = destination::write(&reports, &result, Some(directory), console);
+                    let errors = written.err().unwrap_or_default();
+                    errors.iter().for_each(|error| console.error(error));
+                    let environment = (!errors.is_empty()).then_some(ExitCode::Environment);
+                    let unfinished = (!result.complete).then_some(ExitCode::Inconclusive);
+                    ExitCode::strongest(result.exit_reasons.iter().map(|reason| reason.name).chain(environment).chain(unfinished))
+                }
+                Err(error) => {
+                    console.error(&error);
+                    ExitCode::Usage
+                }
+            });
+            ExitCode::strongest(codes.collect::<Vec<_>>())
+        }
+        Err(error) => {
+            console.error(&error);
+            ExitCode::Usage
+        }
+    }
+}
+
+/// Several runs make several terminal reports, but no file of one run.
+fn reports(arguments: &Judge) -> Result<Vec<Destination>, String> {
+    let for_one = |report: &&Destination| report.format != Format::Terminal || report.file.is_some();
+    if arguments.directories.len() > 1 && arguments.report.iter().any(|report| for_one(&report)) {
+        return Err("reports of several runs in one file are not supported yet: judge one RUN_DIR at a time".to_owned());
+    }
+    destination::plan(arguments.report.clone())
+}
