@@ -6,9 +6,8 @@ mod bug;
 pub mod cleanup;
 pub mod console;
 pub mod destination;
-pub mod list;
 pub mod judge;
-mod mistakes;
+pub mod list;
 pub mod new;
 pub mod options;
 pub mod run;
@@ -20,10 +19,12 @@ mod unsupported;
 pub mod validate;
 
 use crate::exit_code::ExitCode;
+use crate::scenario::render::Look;
 use arguments::{Arguments, Command};
 use clap::FromArgMatches;
 use console::Console;
 use std::ffi::OsString;
+use std::io::Write;
 
 /// Runs the command that `arguments` (with the program's name first) ask for. The process is to end with the returned code.
 #[must_use]
@@ -47,6 +48,13 @@ fn dispatch(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match arguments.command {
         Command::Run(run) => run::run(*run, &arguments.display, words),
         Command::Judge(judge) => judge::judge(&judge, console(&arguments.display)),
+        Command::Validate(validate) => {
+            printed(console(&arguments.display), |look, out, err| validate::run(&validate, look, out, err))
+        }
+        Command::List(list) => printed(console(&arguments.display), |look, out, err| list::run(&list, look, out, err)),
+        Command::Show(show) => printed(console(&arguments.display), |_, out, err| show::run(&show, out, err)),
+        Command::New(new) => printed(console(&arguments.display), |_, out, err| new::run(&new, out, err)),
+        Command::Schema(schema) => printed(console(&arguments.display), |_, out, _| schema::run(schema, out)),
         Command::Cleanup(cleanup) => cleanup::cleanup(&cleanup, console(&arguments.display)),
         Command::Unsupported(command) => unsupported::refuse(command, console(&arguments.display)),
     }
@@ -57,4 +65,21 @@ fn console(display: &arguments::Display) -> Console {
     let console = Console::new(display);
     console.log();
     console
+}
+
+/// Runs a command that only writes texts, and prints what it wrote.
+fn printed(
+    console: Console,
+    command: impl FnOnce(Look, &mut dyn Write, &mut dyn Write) -> std::io::Result<ExitCode>,
+) -> ExitCode {
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let code = command(console.look(), &mut out, &mut err).map_err(|error| error.to_string());
+    console.tell(&err);
+    match console.print(&out).and(code) {
+        Ok(code) => code,
+        Err(error) => {
+            console.error(&error);
+            ExitCode::Environment
+        }
+    }
 }

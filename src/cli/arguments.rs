@@ -1,7 +1,12 @@
 //! What may stand on the command line: commands, options, their environment variables. What they do is elsewhere.
 
+use super::list::List;
+use super::new::New;
 use super::options::Options;
+use super::schema::Schema;
+use super::show::Show;
 use super::unsupported::UnsupportedCommand;
+use super::validate::Validate;
 use clap::builder::BoolishValueParser;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use serde::Deserialize;
@@ -63,6 +68,16 @@ pub enum Color {
 pub enum Command {
     /// Run scenarios and suites; without a PATH the built-in gate suite
     Run(Box<Run>),
+    /// Say everything that is wrong with scenario and suite files; nothing is run
+    Validate(Validate),
+    /// List scenarios, one a line; without a PATH what is built in
+    List(List),
+    /// Write a commented scenario and its manifest, ready to run
+    New(New),
+    /// Print a built-in scenario and its manifests
+    Show(Show),
+    /// Print the JSON Schema of scenarios, suites or result files
+    Schema(Schema),
     /// Judge the saved timelines of runs again, and write reports
     Judge(Judge),
     /// Remove what earlier runs left on a cluster, verified

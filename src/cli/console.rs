@@ -4,6 +4,8 @@ use super::arguments::{Color, Display};
 use crate::report::format;
 use crate::report::progress::Sink;
 use crate::report::style::{Palette, Tone};
+use crate::scenario::diagnostic::Diagnostic;
+use crate::scenario::render::{self, Look};
 use std::io::{ErrorKind, IsTerminal, Write};
 use tracing_subscriber::EnvFilter;
 
@@ -65,9 +67,14 @@ impl Console {
     /// Columns of the terminal behind stdout; COLUMNS where there is none.
     #[must_use]
     pub fn width(self) -> usize {
-        let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-        let terminal = terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0));
-        terminal.or(columns).unwrap_or(WIDTH).clamp(60, 200)
+        columns(terminal_size::terminal_size_of(std::io::stdout()))
+    }
+
+    /// How diagnostics look on stderr.
+    #[must_use]
+    pub fn look(self) -> Look {
+        let width = columns(terminal_size::terminal_size_of(std::io::stderr()));
+        Look { color: self.stderr_palette().colors, width }
     }
 
     /// How progress is shown.
@@ -109,6 +116,17 @@ impl Console {
         }
     }
 
+    /// Everything that is wrong with files, on stderr; with `-q` errors only.
+    pub fn diagnostics(self, found: &[Diagnostic]) {
+        let shown: Vec<Diagnostic> = found.iter().filter(|one| one.is_error() || !self.quiet).cloned().collect();
+        self.tell(render::render(&shown, self.look()).as_bytes());
+    }
+
+    /// Writes to stderr. There is nobody to tell where that fails.
+    pub fn tell(self, bytes: &[u8]) {
+        let _ = std::io::stderr().write_all(bytes);
+    }
+
     fn say(self, tone: Tone, label: &str, message: &str) {
         let lines: Vec<String> = message.lines().map(format::plain).collect();
         let _ = writeln!(std::io::stderr(), "{} {}", self.stderr_palette().paint(tone, label), lines.join("\n"));
@@ -125,4 +143,10 @@ impl Console {
             _ => Ok(()),
         }
     }
+}
+
+/// The columns of a terminal; COLUMNS where there is none.
+fn columns(terminal: Option<(terminal_size::Width, terminal_size::Height)>) -> usize {
+    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    terminal.map(|(width, _)| usize::from(width.0)).or(columns).unwrap_or(WIDTH).clamp(60, 200)
 }

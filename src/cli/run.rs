@@ -5,7 +5,7 @@ use super::console::Console;
 use super::destination::{self, Destination};
 use super::options::{DEFAULTS_FILE, Options};
 use super::run_directory::{self, Keeper};
-use super::{mistakes, signals};
+use super::signals;
 use crate::cluster::Cluster;
 use crate::cluster::select::{self, ClusterChoice, ClusterOptions};
 use crate::engine::{self, RunRequest};
@@ -72,10 +72,10 @@ fn prepare(paths: &[String], options: &Options, console: Console) -> Result<(Vec
     let reports = destination::plan(options.report.clone()).map_err(usage)?;
     let load_options = LoadOptions { set, select: options.select.clone(), trials: options.trials };
     let loaded = load::load(paths, &load_options).map_err(|found| {
-        mistakes::print(&found, console);
+        console.diagnostics(&found);
         (ExitCode::Usage, String::new())
     })?;
-    mistakes::print(&loaded.warnings, console);
+    console.diagnostics(&loaded.warnings);
     if loaded.plans.is_empty() {
         let which = options.select.as_ref().map_or_else(String::new, |select| format!(" with labels `{select}`"));
         return Err((ExitCode::Inconclusive, format!("there is no scenario{which}: nothing was run")));
@@ -113,12 +113,10 @@ fn execute(
     let cluster = select::connect(&choice, &cluster_options).map_err(|error| environment(error.to_string()))?;
     let request = request(options, loaded, &cluster, (id, seed, directory.clone(), words));
     let mut progress = Progress::new(console.progress(options.no_progress.unwrap_or(false)), console.stderr_palette());
-    let result: Option<RunResult> = engine::run(&request, &stop, &mut |event| {
+    let mut result = engine::run(&request, &stop, &mut |event| {
         progress.handle(event);
         keeper.handle(event);
-    })
-    .into();
-    let Some(mut result) = result else { return Err((ExitCode::Bug, "the engine gave no result".to_owned())) };
+    });
     progress.clear();
     result.run.started_at = started_at;
     result.run.finished_at = Some(run_directory::rfc3339(Timestamp::now()));
