@@ -3,6 +3,7 @@
 
 use super::judge::Judge;
 use super::result::{HealedBy, How, Who};
+use crate::detect::related;
 use crate::heal::{ActionOutcome, ActionRecord};
 use crate::observe::index::PodRecord;
 use crate::observe::index::container::State;
@@ -44,17 +45,32 @@ fn by_comeback(judge: &Judge, acted: &[&ActionRecord]) -> HealedBy {
     }
 }
 
-/// Why the good pods are the action's doing.
+/// Why the good pods are the action's doing: each is younger than it, was started again after it, or uses what it changed.
 fn link(judge: &Judge, good: &[&PodRecord], action: &ActionRecord) -> Option<String> {
+    let reasons: Option<Vec<&str>> = good.iter().map(|pod| tie(judge, pod, action)).collect();
     let first = good.first()?;
-    if good.iter().all(|pod| pod.first_seen >= action.at) {
-        return Some(format!("pod {} and every other good pod are younger than the action", first.reference.name));
+    let reasons = reasons?;
+    let same = reasons.iter().all(|reason| Some(reason) == reasons.first());
+    let others = if good.len() > 1 { format!("; so are or do all {} good pods", good.len()) } else { String::new() };
+    Some(format!("pod {} {}{}", first.reference.name, reasons.first()?, if same { others } else { String::new() }))
+}
+
+/// What ties a good pod to an action.
+fn tie(judge: &Judge, pod: &PodRecord, action: &ActionRecord) -> Option<&'static str> {
+    if pod.first_seen >= action.at {
+        return Some("is younger than the action");
     }
-    // A container that was started again after its configuration was put back uses what the action changed.
-    let restarted =
-        good.iter().all(|pod| pod.containers.values().any(|container| started_after(judge, &container.state, action.at)));
-    restarted
-        .then(|| format!("pod {} and every other good pod started its container again after the action", first.reference.name))
+    if pod.containers.values().any(|container| started_after(judge, &container.state, action.at)) {
+        return Some("started its container again after the action");
+    }
+    let changed = &action.subject;
+    let workload = judge.index.workload_of(pod);
+    if workload.kind == changed.kind && workload.name == changed.name && judge.index.is_current(pod) {
+        return Some("is of the revision that the action made current");
+    }
+    let spec = pod.object.get("spec")?;
+    let reads = related::config_reads(spec).into_iter().any(|read| read.kind == changed.kind && read.name == changed.name);
+    reads.then_some("uses the object that the action changed")
 }
 
 fn started_after(judge: &Judge, state: &State, at: Duration) -> bool {

@@ -1,0 +1,103 @@
+//! Whole runs on the embedded cluster: every shipped scenario passes, is judged alike live and from its saved timeline,
+//! and gives the same timeline for the same seed, whatever runs beside it.
+
+use comeback::cluster::select::{self, ClusterChoice, ClusterOptions};
+use comeback::engine::{self, RunRequest, saved};
+use comeback::measure::result::{Outcome, RunResult};
+use comeback::scenario::{self, Verdict};
+use std::path::Path;
+use tokio::sync::watch;
+
+fn run(paths: &[&str], directory: &Path, seed: u64, concurrency: usize, trials: Option<u32>) -> RunResult {
+    let paths: Vec<String> = paths.iter().map(|path| (*path).to_owned()).collect();
+    let loaded =
+        scenario::load(&paths, &scenario::LoadOptions { trials, ..Default::default() }).expect("shipped scenarios are valid");
+    std::fs::create_dir_all(directory).unwrap();
+    let request = RunRequest {
+        plans: loaded.plans,
+        skipped: Vec::new(),
+        gate: loaded.gate,
+        cluster: select::connect(&ClusterChoice::Embedded, &ClusterOptions::default()).unwrap(),
+        id: "test".to_owned(),
+        seed,
+        concurrency,
+        directory: directory.to_owned(),
+        command: Vec::new(),
+        fail_fast: false,
+        keep_on_failure: false,
+    };
+    let (_keep, stop) = watch::channel(None);
+    let result = engine::run(&request, &stop, &mut |_| {});
+    std::fs::write(directory.join("result.json"), serde_json::to_vec(&result).unwrap()).unwrap();
+    result
+}
+
+/// Everything that a judgement says, without what only the live run knows.
+fn judged(result: &RunResult) -> Vec<(String, u32, Verdict, String, String)> {
+    let trial = |name: &str, trial: &comeback::measure::result::TrialResult| {
+        let rest = serde_json::to_string(&(
+            &trial.stamps,
+            &trial.durations,
+            &trial.findings,
+            &trial.actions,
+            &trial.healed_by,
+            &trial.notes,
+        ))
+        .unwrap();
+        (name.to_owned(), trial.index, trial.verdict, trial.reason.clone(), rest)
+    };
+    result.scenarios.iter().flat_map(|scenario| scenario.trials.iter().map(|t| trial(&scenario.name, t))).collect()
+}
+
+fn timelines(directory: &Path) -> Vec<(String, String)> {
+    let mut files: Vec<_> = std::fs::read_dir(directory.join("timelines")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+        .iter()
+        .map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), std::fs::read_to_string(path).unwrap()))
+        .collect()
+}
+
+#[test]
+fn every_shipped_scenario_passes_for_several_seeds_and_is_judged_alike_afterwards() {
+    let folder = tempfile::tempdir().unwrap();
+    let result = run(&["builtin:gate"], folder.path(), 1, 2, Some(3));
+    let failed: Vec<_> = result
+        .scenarios
+        .iter()
+        .filter(|scenario| scenario.outcome != Outcome::Passed)
+        .map(|s| format!("{}: {}", s.name, s.reason))
+        .collect();
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+    assert_eq!((result.exit_code, result.complete), (0, true));
+    let unknown: Vec<_> = result
+        .scenarios
+        .iter()
+        .flat_map(|scenario| scenario.trials.iter().map(move |trial| (&scenario.name, trial)))
+        .filter(|(_, trial)| trial.healed_by.as_ref().is_some_and(|healed| healed.who == comeback::measure::result::Who::Unknown))
+        .map(|(name, trial)| format!("{name}: {:?}", trial.healed_by))
+        .collect();
+    assert!(unknown.is_empty(), "nobody else is there to heal: {}", unknown.join("\n"));
+    assert!(
+        result
+            .scenarios
+            .iter()
+            .all(|scenario| scenario.trials.iter().all(|trial| trial.leftovers.is_empty() && trial.stamps.restored.is_some()))
+    );
+    let again = saved::judge_run(folder.path()).unwrap();
+    assert_eq!(judged(&result), judged(&again));
+    assert_eq!((again.exit_code, again.summary), (result.exit_code, result.summary));
+}
+
+#[test]
+fn one_seed_gives_one_timeline_whatever_runs_beside_it() {
+    let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    run(&["builtin:gate"], a.path(), 42, 1, Some(1));
+    run(&["builtin:gate"], b.path(), 42, 3, Some(1));
+    let (a, b) = (timelines(a.path()), timelines(b.path()));
+    assert_eq!(a.len(), b.len());
+    for ((name, first), (_, second)) in a.iter().zip(&b) {
+        let parted = first.lines().zip(second.lines()).position(|(x, y)| x != y);
+        assert!(first == second, "{name} parts at line {parted:?}");
+    }
+}
