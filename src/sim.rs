@@ -7,6 +7,7 @@ pub mod cluster;
 pub mod controllers;
 pub mod events;
 pub mod kubelet;
+pub mod latest;
 pub mod limits;
 pub mod profile;
 pub mod program;

@@ -1,9 +1,9 @@
 //! What the simulation could not do faithfully: each limit makes the trial `error` or the scenario `skipped`.
 //! Reports only; deciding what a limit means for a verdict is the harness' business.
 
+use crate::sim::latest;
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::watch;
 
 /// What kind of thing could not be simulated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,12 +40,12 @@ pub struct Limit {
 #[derive(Clone, Debug)]
 pub struct Limits {
     met: Arc<Mutex<Vec<Limit>>>,
-    count: watch::Sender<usize>,
+    count: latest::Sender<usize>,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { met: Arc::default(), count: watch::Sender::new(0) }
+        Self { met: Arc::default(), count: latest::Sender::new(0) }
     }
 }
 
@@ -68,7 +68,7 @@ impl Limits {
 
     /// A receiver that changes whenever a limit is appended.
     #[must_use]
-    pub fn subscribe(&self) -> watch::Receiver<usize> {
+    pub fn subscribe(&self) -> latest::Receiver<usize> {
         self.count.subscribe()
     }
 }

@@ -2,10 +2,10 @@
 //! Knows nothing of validation, admission or subresources: that is `api`.
 
 use super::api::resource::Resource;
+use crate::sim::latest;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::watch;
 
 /// An immutable version of an object; shared by the store, the log and every watcher.
 pub type Object = Arc<Value>;
@@ -60,12 +60,12 @@ struct Shelf {
     objects: BTreeMap<Key, Object>,
     log: VecDeque<Change>,
     forgotten: u64,
-    latest: watch::Sender<u64>,
+    latest: latest::Sender<u64>,
 }
 
 impl Default for Shelf {
     fn default() -> Self {
-        Self { objects: BTreeMap::new(), log: VecDeque::new(), forgotten: 0, latest: watch::Sender::new(0) }
+        Self { objects: BTreeMap::new(), log: VecDeque::new(), forgotten: 0, latest: latest::Sender::new(0) }
     }
 }
 
@@ -188,7 +188,7 @@ impl Store {
     }
 
     /// A receiver that changes with every change of the resource; its value is the newest revision.
-    pub fn subscribe(&self, resource: Resource) -> watch::Receiver<u64> {
+    pub fn subscribe(&self, resource: Resource) -> latest::Receiver<u64> {
         self.lock().shelves.entry(resource).or_default().latest.subscribe()
     }
 

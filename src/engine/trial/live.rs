@@ -17,12 +17,13 @@ use crate::observe::logs::{self, LogFollower};
 use crate::observe::timeline::{Baseline, Fact, Source};
 use crate::observe::watch::{Seen, Watching};
 use crate::scenario::Plan;
+use crate::sim::latest;
 use serde_json::Value;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 /// How long undoing faults may take before the namespace is removed all the same.
 const UNDO_WITHIN: Duration = Duration::from_secs(20);
@@ -56,7 +57,7 @@ pub(super) struct Live<'a> {
     aborted: bool,
     sink: mpsc::UnboundedSender<Seen>,
     seen: mpsc::UnboundedReceiver<Seen>,
-    limits: watch::Receiver<usize>,
+    limits: latest::Receiver<usize>,
     limits_read: usize,
     logs: LogFollower,
     watching: Option<Watching>,

@@ -6,6 +6,7 @@ use super::pipeline;
 use super::resource::{self, Resource, Service};
 use super::status::ApiError;
 use crate::sim::clock::Clock;
+use crate::sim::latest;
 use crate::sim::limits::Limits;
 use crate::sim::random::Random;
 use crate::sim::store::{ChangeKind, Object, Store};
@@ -13,7 +14,6 @@ use serde_json::Value;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::watch;
 
 /// Which face of an object a write changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -226,7 +226,7 @@ pub struct Watch {
     namespace: Option<String>,
     revision: u64,
     ready: VecDeque<WatchItem>,
-    latest: watch::Receiver<u64>,
+    latest: latest::Receiver<u64>,
 }
 
 impl Watch {

@@ -4,6 +4,7 @@
 use super::agent::Agent;
 use super::instance::{Finish, Instance};
 use crate::sim::events::{EventType, ObjectRef};
+use crate::sim::latest;
 use crate::sim::program::Exit;
 use crate::sim::store::Object;
 use k8s_openapi::api::core::v1::{Container, PodSpec};
@@ -11,7 +12,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// The three sorts of probes.
@@ -100,7 +101,7 @@ pub(super) struct PodRecord {
     pub(super) name: String,
     pub(super) uid: String,
     pub(super) wake: Notify,
-    pub(super) deletion: watch::Sender<Deletion>,
+    pub(super) deletion: latest::Sender<Deletion>,
     state: Mutex<State>,
 }
 
@@ -185,7 +186,7 @@ impl PodRecord {
             name: text(pod, "/metadata/name"),
             uid: text(pod, "/metadata/uid"),
             wake: Notify::new(),
-            deletion: watch::Sender::new(deletion),
+            deletion: latest::Sender::new(deletion),
             state: Mutex::new(state),
         })
     }

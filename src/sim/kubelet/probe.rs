@@ -54,7 +54,7 @@ async fn exec(record: &PodRecord, instance: &Instance, command: &[String], timeo
     let Some(process) = &instance.process else { return Attempt::Error("container is not running".to_owned()) };
     let started = tokio::time::Instant::now();
     sleep(record.latency("exec", record.agent.profile.latencies.exec)).await;
-    if process.exit().borrow().is_some() {
+    if process.exit().get().is_some() {
         let text = "rpc error: code = Unknown desc = failed to exec in container: container is in CONTAINER_EXITED state";
         return Attempt::Error(text.to_owned());
     }

@@ -262,7 +262,7 @@ pub(super) fn subject(record: &PodRecord, container: &Container) -> String {
 fn await_exit(record: Arc<PodRecord>, name: String, id: String, process: Arc<Process>) {
     tokio::spawn(async move {
         let mut exit = process.exit();
-        let ended = exit.wait_for(Option::is_some).await.ok().and_then(|exit| *exit);
+        let ended = exit.wait_for(Option::is_some).await.ok().flatten();
         if let Some(exit) = ended {
             record.record_exit(&name, &id, exit);
         }

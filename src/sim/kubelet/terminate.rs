@@ -9,13 +9,13 @@ use super::worker::Worker;
 use crate::sim::api::DeleteOptions;
 use crate::sim::api::resource::PODS;
 use crate::sim::events::EventType::{Normal, Warning};
+use crate::sim::latest;
 use crate::sim::program::{Exit, Signal};
 use futures::future::join_all;
 use k8s_openapi::api::core::v1::Container;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
 /// The kubelet gives the runtime at least this long between TERM and KILL.
@@ -55,7 +55,7 @@ pub(super) async fn stop_instance(record: &Arc<PodRecord>, container: &Container
     let mut exit = process.exit();
     process.signal(Signal::Term);
     loop {
-        let grace = match (*deletion.borrow_and_update(), stop.deleting) {
+        let grace = match (deletion.get_and_mark(), stop.deleting) {
             (Deletion { grace: Some(asked), .. }, true) => asked.min(stop.grace),
             _ => stop.grace,
         };
@@ -72,7 +72,7 @@ pub(super) async fn stop_instance(record: &Arc<PodRecord>, container: &Container
             break;
         }
     }
-    let ended = *exit.borrow();
+    let ended = exit.get();
     if let Some(ended) = ended {
         record.record_exit(&container.name, &instance.id, ended);
     }
@@ -80,7 +80,7 @@ pub(super) async fn stop_instance(record: &Arc<PodRecord>, container: &Container
 }
 
 /// Waits for a process' end. Its runtime keeps the sender until then, so there is no other way out.
-async fn ended(exit: &mut watch::Receiver<Option<Exit>>) {
+async fn ended(exit: &mut latest::Receiver<Option<Exit>>) {
     let _exit = exit.wait_for(Option::is_some).await;
 }
 
@@ -119,7 +119,7 @@ impl Worker {
         let cleanup = record.latency("cleanup", record.agent.profile.latencies.cleanup).mul_f64(0.5);
         let gone = Instant::now() + cleanup;
         sleep_until(record.agent.relist.after(Instant::now()).max(gone)).await;
-        if !record.deletion.borrow().removed {
+        if !record.deletion.get().removed {
             self.write_lost_containers();
             let options = DeleteOptions { grace_seconds: Some(0), uid: Some(record.uid.clone()), ..DeleteOptions::default() };
             // Gone already, or another pod under the same name: nothing is left to do.
@@ -132,7 +132,7 @@ impl Worker {
     async fn stop_containers(&self) -> bool {
         let record = &self.record;
         let spec = Arc::clone(&record.state().spec);
-        let deletion = *record.deletion.borrow();
+        let deletion = record.deletion.get();
         let grace = deletion.grace.or(spec.termination_grace_period_seconds).unwrap_or(30);
         let (sidecars, others): (Vec<_>, Vec<_>) =
             spec.init_containers.iter().flatten().chain(&spec.containers).partition(|container| is_sidecar(container));

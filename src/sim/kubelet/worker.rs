@@ -4,12 +4,12 @@
 use super::backoff::{crash_loop_sleep, error_sleep};
 use super::pod::{Deletion, PodRecord, ProbeKind};
 use super::sync::Outcome;
+use crate::sim::latest;
 use crate::sim::profile::Version;
 use crate::sim::program::filesystem::Volume;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -35,7 +35,7 @@ pub(super) struct Worker {
 }
 
 /// Waits until the pod's deletion is asked for. The record keeps the sender, so there is no other way out.
-async fn requested(deletion: &mut watch::Receiver<Deletion>) {
+async fn requested(deletion: &mut latest::Receiver<Deletion>) {
     let _deletion = deletion.wait_for(|deletion| deletion.requested).await;
 }
 

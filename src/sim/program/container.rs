@@ -10,13 +10,13 @@ use super::machine::Machine;
 use super::process::{self, Child, Origin};
 use super::signals;
 use crate::sim::clock::Clock;
+use crate::sim::latest;
 use crate::sim::limits::Limits;
 use crate::sim::profile::Cgroup;
 use crate::sim::random::Random;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::watch;
 
 /// What the kubelet starts.
 #[derive(Clone, Debug)]
@@ -130,7 +130,7 @@ impl Container {
 
     /// Becomes `Some` when PID 1 has ended (and everything with it).
     #[must_use]
-    pub fn exit(&self) -> watch::Receiver<Option<Exit>> {
+    pub fn exit(&self) -> latest::Receiver<Option<Exit>> {
         self.machine.exit()
     }
 

@@ -95,7 +95,7 @@ async fn exec_sessions_share_files_and_processes() {
         container.exec(&words(command), b"", None).await.unwrap();
     }
     tokio::time::sleep(Duration::from_secs(2)).await;
-    assert!(container.exit().borrow().is_none());
+    assert!(container.exit().get().is_none());
     assert_eq!(container.log().since(0).len(), 1);
     let session = words("sleep 100");
     let (result, ()) = tokio::join!(container.exec(&session, b"", None), async {
@@ -132,7 +132,7 @@ async fn gaps_are_reported_with_their_place() {
 async fn a_loop_without_sleep_lets_time_pass() {
     let container = Container::start(spec(&["sh", "-c", "while :; do :; done"], Vec::new())).unwrap();
     tokio::time::sleep(Duration::from_secs(60)).await;
-    assert!(container.exit().borrow().is_none());
+    assert!(container.exit().get().is_none());
 }
 
 #[rstest]

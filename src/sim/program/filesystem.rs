@@ -5,9 +5,9 @@ mod volume;
 
 use super::data::{Data, to_usize};
 use super::errno::Errno;
+use crate::sim::latest;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// The content of a mounted volume: relative path to bytes. Shared, so that a ConfigMap's refresh is seen by running programs.
@@ -69,7 +69,7 @@ struct Entry {
 pub struct FileSystem {
     layer: Arc<Mutex<BTreeMap<String, Entry>>>,
     mounts: Vec<Mount>,
-    version: watch::Sender<u64>,
+    version: latest::Sender<u64>,
 }
 
 impl Default for FileSystem {
@@ -127,7 +127,7 @@ impl FileSystem {
         ] {
             layer.insert(path.to_owned(), entry(Kind::File, text.as_bytes()));
         }
-        let filesystem = Self { layer: Arc::new(Mutex::new(layer)), mounts, version: watch::Sender::new(0) };
+        let filesystem = Self { layer: Arc::new(Mutex::new(layer)), mounts, version: latest::Sender::new(0) };
         let points: Vec<_> = filesystem.mounts.iter().map(|mount| mount.path.clone()).collect();
         for point in points {
             filesystem.make_directories(parent(&point));
@@ -312,7 +312,7 @@ impl FileSystem {
 
     /// Changes with every write to a file of this container.
     #[must_use]
-    pub fn changes(&self) -> watch::Receiver<u64> {
+    pub fn changes(&self) -> latest::Receiver<u64> {
         self.version.subscribe()
     }
 

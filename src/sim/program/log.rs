@@ -3,9 +3,9 @@
 
 use super::data::{Data, to_usize};
 use crate::sim::clock::Clock;
+use crate::sim::latest;
 use jiff::Timestamp;
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::watch;
 
 /// The longest piece that containerd writes as one line of its log file (bytes).
 const LONGEST_PIECE: usize = 16 * 1024;
@@ -23,12 +23,12 @@ pub struct LogLine {
 #[derive(Clone, Debug)]
 pub struct ContainerLog {
     lines: Arc<Mutex<Vec<LogLine>>>,
-    length: watch::Sender<(usize, bool)>,
+    length: latest::Sender<(usize, bool)>,
 }
 
 impl Default for ContainerLog {
     fn default() -> Self {
-        Self { lines: Arc::default(), length: watch::Sender::new((0, false)) }
+        Self { lines: Arc::default(), length: latest::Sender::new((0, false)) }
     }
 }
 
@@ -54,7 +54,7 @@ impl ContainerLog {
 
     /// Changes with every line (number of lines, whether the log is closed).
     #[must_use]
-    pub fn subscribe(&self) -> watch::Receiver<(usize, bool)> {
+    pub fn subscribe(&self) -> latest::Receiver<(usize, bool)> {
         self.length.subscribe()
     }
 }

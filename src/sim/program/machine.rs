@@ -6,12 +6,12 @@ use super::data::Data;
 use super::log::{ContainerLog, Stream};
 use super::process::Process;
 use super::signals;
+use crate::sim::latest;
 use crate::sim::limits::{Limit, LimitKind};
 use crate::sim::profile::Cgroup;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use tokio::sync::watch;
 
 /// What a container without a limit can take before its node has none left (bytes): the node of the default profile.
 const NODE_MEMORY: u64 = 16 * 1024 * 1024 * 1024;
@@ -34,7 +34,7 @@ pub struct Machine {
     /// Standard error of PID 1.
     pub stderr: Arc<Stream>,
     log: ContainerLog,
-    exit: watch::Sender<Option<Exit>>,
+    exit: latest::Sender<Option<Exit>>,
     table: Mutex<Table>,
     draws: AtomicU64,
 }
@@ -49,7 +49,7 @@ impl Machine {
             stdout: Arc::new(stdout),
             stderr: Arc::new(stderr),
             log,
-            exit: watch::Sender::new(None),
+            exit: latest::Sender::new(None),
             table: Mutex::default(),
             draws: AtomicU64::new(0),
             spec,
@@ -68,7 +68,7 @@ impl Machine {
 
     /// Becomes `Some` at the end.
     #[must_use]
-    pub fn exit(&self) -> watch::Receiver<Option<Exit>> {
+    pub fn exit(&self) -> latest::Receiver<Option<Exit>> {
         self.exit.subscribe()
     }
 

@@ -3,13 +3,14 @@
 
 use super::machine::Machine;
 use super::signals::{self, Disposition};
+use crate::sim::latest;
 use futures::FutureExt as _;
 use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// Resident bytes of a busybox process that holds nothing (measured on the recorded cluster: 0.6 to 1 MiB; the kernel charges
@@ -70,7 +71,7 @@ pub struct Process {
     /// The container.
     pub machine: Arc<Machine>,
     argv: Mutex<Vec<String>>,
-    doom: watch::Sender<Option<i32>>,
+    doom: latest::Sender<Option<i32>>,
     signals: Mutex<Signals>,
     arrived: Notify,
     memory: AtomicU64,
@@ -82,14 +83,14 @@ pub struct Process {
 pub struct Child {
     /// Its id.
     pub pid: u32,
-    ended: watch::Receiver<Option<Ended>>,
+    ended: latest::Receiver<Option<Ended>>,
 }
 
 impl Child {
     /// Waits for the end.
     pub async fn wait(&mut self) -> Ended {
         match self.ended.wait_for(Option::is_some).await {
-            Ok(ended) => (*ended).unwrap_or(Ended::Signalled(signals::KILL)),
+            Ok(ended) => ended.unwrap_or(Ended::Signalled(signals::KILL)),
             Err(_) => Ended::Signalled(signals::KILL),
         }
     }
@@ -97,7 +98,7 @@ impl Child {
     /// The end, if it is over.
     #[must_use]
     pub fn ended(&self) -> Option<Ended> {
-        *self.ended.borrow()
+        self.ended.get()
     }
 }
 
@@ -128,7 +129,7 @@ where
         session: origin.session.unwrap_or(pid),
         machine: Arc::clone(machine),
         argv: Mutex::new(origin.argv),
-        doom: watch::Sender::new(None),
+        doom: latest::Sender::new(None),
         signals: Mutex::new(Signals { dispositions, pending: VecDeque::new() }),
         arrived: Notify::new(),
         memory: AtomicU64::new(BASE_MEMORY),
@@ -136,7 +137,7 @@ where
     });
     machine.register(&process);
     machine.check_memory();
-    let (sender, ended) = watch::channel(None);
+    let (sender, ended) = latest::channel(None);
     let body = std::panic::AssertUnwindSafe(Box::pin(body(Arc::clone(&process)))).catch_unwind();
     if machine.is_over() {
         process.end_by(signals::KILL);
@@ -146,7 +147,7 @@ where
         let outcome = tokio::select! {
             biased;
             signal = doomed.wait_for(Option::is_some) => {
-                Ended::Signalled(signal.ok().and_then(|signal| *signal).unwrap_or(signals::KILL))
+                Ended::Signalled(signal.ok().flatten().unwrap_or(signals::KILL))
             }
             code = body => match code {
                 Ok(code) => Ended::Exited(code & 0xff),
@@ -211,7 +212,7 @@ impl Process {
     /// The process wrote into a pipe that nobody reads: SIGPIPE. Returns only if that is ignored.
     pub async fn broken_pipe(&self) {
         self.deliver(signals::PIPE);
-        if self.doom.borrow().is_some() {
+        if self.doom.get().is_some() {
             std::future::pending::<()>().await;
         }
     }
@@ -284,7 +285,7 @@ impl Process {
             self.processor(Duration::from_secs_f64(as_f64(step) / as_f64(FILL_RATE))).await;
             self.memory.store(now + step, Ordering::Relaxed);
             self.machine.check_memory();
-            if self.doom.borrow().is_some() {
+            if self.doom.get().is_some() {
                 std::future::pending::<()>().await;
             }
             if now + step < wanted && self.machine.memory() > limit {

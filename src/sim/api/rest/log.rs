@@ -9,6 +9,7 @@ use crate::sim::api::field::FieldError;
 use crate::sim::api::list::{integer, is_true};
 use crate::sim::api::pipeline::text;
 use crate::sim::api::status::ApiError;
+use crate::sim::latest;
 use crate::sim::program::{ContainerLog, LogLine};
 use bytes::Bytes;
 use futures::stream;
@@ -16,7 +17,6 @@ use http::Response;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::fmt::Write;
-use tokio::sync::watch;
 
 type Query = [(String, String)];
 
@@ -105,7 +105,7 @@ fn which(pod: &Value, name: &str, container: &str, previous: bool) -> Result<boo
 /// A log that is being sent.
 struct Reader {
     log: ContainerLog,
-    changes: watch::Receiver<(usize, bool)>,
+    changes: latest::Receiver<(usize, bool)>,
     next: usize,
     options: Options,
     left: Option<usize>,
@@ -126,7 +126,7 @@ impl Reader {
             if self.left == Some(0) {
                 return None;
             }
-            let closed = self.changes.borrow_and_update().1;
+            let closed = self.changes.get_and_mark().1;
             let lines = self.log.since(self.next);
             self.next += lines.len();
             let wanted = self.wanted(&lines);

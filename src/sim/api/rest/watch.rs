@@ -9,6 +9,7 @@ use crate::sim::api::list::ListOptions;
 use crate::sim::api::resource::{self, Resource};
 use crate::sim::api::server::ApiServer;
 use crate::sim::api::status::ApiError;
+use crate::sim::latest;
 use crate::sim::store::{Change, ChangeKind, Expired};
 use bytes::Bytes;
 use futures::stream;
@@ -17,7 +18,6 @@ use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// How often a bookmark is sent.
@@ -46,7 +46,7 @@ struct Watcher {
     options: ListOptions,
     revision: u64,
     ready: VecDeque<Bytes>,
-    latest: watch::Receiver<u64>,
+    latest: latest::Receiver<u64>,
     ends: Instant,
     bookmark: Instant,
     ended: bool,

@@ -110,9 +110,9 @@ async fn a_forced_deletion_leaves_the_container_to_be_killed_later() {
     world.delete(Some(0));
     world.pass(1.0).await;
     assert!(world.when(10.0, "gone") < 10.1);
-    assert!(container.exit().borrow().is_none(), "still running after the object is gone");
+    assert!(container.exit().get().is_none(), "still running after the object is gone");
     world.pass(3.0).await;
-    assert_eq!(container.exit().borrow().unwrap().code, 137);
+    assert_eq!(container.exit().get().unwrap().code, 137);
     world.pass(2.0).await;
     assert!(world.runtime.find(uid, "app", false).is_none());
 }
