@@ -11,10 +11,22 @@ mod recording;
 mod replay;
 
 use compare::{Report, Tolerances};
+use recording::{Fact, Recording};
 use rstest::rstest;
 
 fn tolerances() -> Tolerances {
     serde_saphyr::from_str(include_str!("../fixtures/traces/tolerances.yaml")).unwrap()
+}
+
+/// Compares a recording with simulated facts, one list a seed.
+fn compare(name: &str, recorded: &Recording, simulated: &[Vec<Fact>]) -> Report {
+    let tolerances = tolerances();
+    let mut report = Report::default();
+    let lives: Vec<_> = simulated.iter().map(|facts| projection::lives(facts)).collect();
+    compare::lives(name, recorded.length, &tolerances, &projection::lives(&recorded.facts), &lives, &mut report);
+    let events: Vec<_> = simulated.iter().map(|facts| projection::events(facts)).collect();
+    compare::events(&tolerances, &projection::events(&recorded.facts), &events, &mut report);
+    report
 }
 
 #[rstest]
@@ -24,15 +36,47 @@ fn tolerances() -> Tolerances {
 #[case("oom")]
 #[case("image-pull")]
 fn agrees_with_the_recording(#[case] name: &str) {
-    let tolerances = tolerances();
+    let seeds = tolerances().seeds;
     let recorded = recording::read(name);
-    let simulated: Vec<_> = (1..=tolerances.seeds).map(|seed| replay::replay(&recorded, seed)).collect();
-    let mut report = Report::default();
-    let lives: Vec<_> = simulated.iter().map(|facts| projection::lives(facts)).collect();
-    compare::lives(name, &tolerances, &projection::lives(&recorded.facts), &lives, &mut report);
-    let events: Vec<_> = simulated.iter().map(|facts| projection::events(facts)).collect();
-    compare::events(&tolerances, &projection::events(&recorded.facts), &events, &mut report);
-    println!("{name}: {} states and {} kinds of events compared over {} seeds", report.states, report.events, tolerances.seeds);
+    let simulated: Vec<_> = (1..=seeds).map(|seed| replay::replay(&recorded, seed)).collect();
+    let report = compare(name, &recorded, &simulated);
+    println!("{name}: {} states and {} kinds of events compared over {seeds} seeds", report.states, report.events);
     let shown: Vec<_> = report.divergences.iter().take(12).map(|divergence| format!("  - {divergence}")).collect();
     assert!(report.divergences.is_empty(), "{name}: {} divergences\n{}", report.divergences.len(), shown.join("\n"));
+}
+
+/// A falsified copy of the recording stands in for the simulation: each kind of falsification must be found.
+#[rstest]
+#[case::later("recorded,", |facts: &mut Vec<Fact>| {
+    let restarted = |fact: &Fact| fact.kind == "pods" && fact.object.to_string().contains("\"restartCount\":2");
+    let from = facts.iter().position(restarted).unwrap();
+    facts[from..].iter_mut().for_each(|fact| fact.at += 20.0);
+})]
+#[case::other_exit_code("simulated", |facts: &mut Vec<Fact>| {
+    rewrite(facts, "pods", "\"exitCode\":1", "\"exitCode\":2");
+})]
+#[case::other_reason("CrashLoop", |facts: &mut Vec<Fact>| rewrite(facts, "pods", "\"CrashLoopBackOff\"", "\"CrashLoop\""))]
+#[case::other_event_text("Back-off restarting", |facts: &mut Vec<Fact>| {
+    rewrite(facts, "events", "Back-off restarting failed", "Back-off restarting the failed");
+})]
+#[case::missing_events("BackOff", |facts: &mut Vec<Fact>| {
+    facts.retain(|fact| fact.kind != "events" || fact.object["reason"] != "BackOff");
+})]
+#[case::frozen("nothing more", |facts: &mut Vec<Fact>| facts.retain(|fact| fact.at < 60.0))]
+#[case::no_pods("0 pods instead of", |facts: &mut Vec<Fact>| facts.retain(|fact| fact.kind != "pods"))]
+fn finds_what_differs(#[case] expected: &str, #[case] falsify: fn(&mut Vec<Fact>)) {
+    let recorded = recording::read("crash-loop");
+    let unchanged = compare("crash-loop", &recorded, std::slice::from_ref(&recorded.facts));
+    assert_eq!(unchanged.divergences, Vec::<String>::new());
+    let mut facts = recorded.facts.clone();
+    falsify(&mut facts);
+    let report = compare("crash-loop", &recorded, &[facts]);
+    let found = report.divergences.join("\n");
+    assert!(found.contains(expected), "{expected:?} is not among the divergences:\n{found}");
+}
+
+fn rewrite(facts: &mut [Fact], kind: &str, from: &str, to: &str) {
+    for fact in facts.iter_mut().filter(|fact| fact.kind == kind) {
+        fact.object = serde_json::from_str(&fact.object.to_string().replace(from, to)).unwrap();
+    }
 }

@@ -15,6 +15,7 @@ pub struct Tolerances {
     optional_states: Vec<OptionalState>,
     chance: Vec<Chance>,
     gaps: Vec<Gap>,
+    end: End,
     events: EventTolerance,
     optional_events: Vec<OptionalEvent>,
 }
@@ -41,6 +42,15 @@ struct Chance {
 #[serde(deny_unknown_fields)]
 struct Gap {
     after: Option<String>,
+    #[serde(with = "serde_text")]
+    slack: Duration,
+    #[serde(rename = "reason")]
+    _reason: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct End {
     #[serde(with = "serde_text")]
     slack: Duration,
     #[serde(rename = "reason")]
@@ -94,7 +104,8 @@ impl Tolerances {
 }
 
 /// Compares the lives of all pods: sequences against every seed, times against the range over all seeds.
-pub fn lives(name: &str, tolerances: &Tolerances, recorded: &[Life], simulated: &[Vec<Life>], report: &mut Report) {
+pub fn lives(name: &str, length: f64, tolerances: &Tolerances, recorded: &[Life], simulated: &[Vec<Life>], report: &mut Report) {
+    let end = length - tolerances.end.slack.as_secs_f64();
     let recorded: Vec<_> = recorded.iter().map(|life| (life.born, tolerances.without_optional(life))).collect();
     report.states += recorded.iter().map(|(_, states)| states.len()).sum::<usize>();
     // Per recorded pod and step: the gaps of its counterparts.
@@ -111,7 +122,7 @@ pub fn lives(name: &str, tolerances: &Tolerances, recorded: &[Life], simulated: 
                 candidate.as_ref().is_some_and(|(other, _)| (other - born).abs() < 3.0)
             };
             let found = free.iter().position(|candidate| {
-                near(candidate) && candidate.as_ref().is_some_and(|(_, other)| first_difference(states, other).is_none())
+                near(candidate) && candidate.as_ref().is_some_and(|(_, other)| first_difference(states, other, end).is_none())
             });
             match found.and_then(|position| free[position].take()) {
                 Some((_, other)) => {
@@ -124,7 +135,7 @@ pub fn lives(name: &str, tolerances: &Tolerances, recorded: &[Life], simulated: 
                         .iter()
                         .filter(|candidate| near(candidate))
                         .flatten()
-                        .filter_map(|(_, other)| first_difference(states, other))
+                        .filter_map(|(_, other)| first_difference(states, other, end))
                         .max_by_key(|(step, _)| *step);
                     let text = best.map_or_else(|| "no simulated pod of its age is left".to_owned(), |(_, text)| text);
                     unmatched[pod].push(format!("seed {seed}, pod {pod} (born {born:.1}s): {text}"));
@@ -156,16 +167,18 @@ pub fn lives(name: &str, tolerances: &Tolerances, recorded: &[Life], simulated: 
     }
 }
 
-/// Where two sequences part; `None` when the shorter is the beginning of the longer (the end of a recording is arbitrary).
-fn first_difference(recorded: &[(f64, String)], simulated: &[(f64, String)]) -> Option<(usize, String)> {
-    let step = recorded.iter().zip(simulated).position(|(a, b)| a.1 != b.1)?;
-    Some((
-        step,
-        format!(
-            "step {step} at {:.2}s\n      recorded  {}\n      simulated {} (at {:.2}s)",
-            recorded[step].0, recorded[step].1, simulated[step].1, simulated[step].0
-        ),
-    ))
+/// Where two sequences part. One may be the beginning of the other only if what it lacks came after `end`.
+fn first_difference(recorded: &[(f64, String)], simulated: &[(f64, String)], end: f64) -> Option<(usize, String)> {
+    let step = recorded.iter().zip(simulated).take_while(|(a, b)| a.1 == b.1).count();
+    let show = |states: &[(f64, String)]| {
+        states.get(step).map_or_else(|| "nothing more".to_owned(), |(at, state)| format!("{state} (at {at:.2}s)"))
+    };
+    let differs = match (recorded.get(step), simulated.get(step)) {
+        (None, None) => false,
+        (Some(_), Some(_)) => true,
+        (Some((at, _)), None) | (None, Some((at, _))) => *at < end,
+    };
+    differs.then(|| (step, format!("step {step}\n      recorded  {}\n      simulated {}", show(recorded), show(simulated))))
 }
 
 /// Compares the totals of events with the range over all seeds.

@@ -4,8 +4,10 @@
 mod call;
 mod evaluate;
 mod lexer;
+mod output;
 mod parser;
 mod run;
+mod statement;
 mod syntax;
 mod value;
 

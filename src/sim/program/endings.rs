@@ -38,6 +38,28 @@ async fn memory_ends_a_container_when_the_recorded_one_died(
     }
 }
 
+/// As on a real node: 16 MiB grown by doubling die at 24 MiB, while the old and the new string are there, and live at 36 MiB.
+#[rstest]
+#[case::too_low(24, (137, true))]
+#[case::enough(36, (0, false))]
+#[tokio::test(start_paused = true)]
+async fn doubling_holds_both_strings(#[case] mebibytes: u64, #[case] end: (i32, bool)) {
+    let mut spec =
+        spec(&["awk", "BEGIN { s = \"x\"; for (i = 0; i < 24; i++) s = s s; while (j++ < 5) system(\"sleep 1\") }"], Vec::new());
+    spec.memory_limit = Some(mebibytes * MEBIBYTE);
+    let (lines, code, oom, limits) = finish(spec).await;
+    assert_eq!(((code, oom), limits.len()), (end, 0), "{lines:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_loop_of_joined_conditions_does_not_grow() {
+    let mut spec =
+        spec(&["awk", "BEGIN { s = sprintf(\"%1000000s\", \"\"); while (s s && i++ < 50) t = length(s s) }"], Vec::new());
+    spec.memory_limit = Some(8 * MEBIBYTE);
+    let (lines, code, oom, _) = finish(spec).await;
+    assert_eq!((code, oom), (0, false), "{lines:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn on_cgroup_v1_a_child_dies_alone() {
     let script = "head -c 41943040 /dev/zero | tail -c 41943040 >/dev/null; echo $?; sleep 1; echo on";

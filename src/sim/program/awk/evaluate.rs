@@ -7,7 +7,21 @@ use super::value::Value;
 use futures::future::BoxFuture;
 
 impl Interpreter {
+    /// A value. A joined string or a function's result is memory of its own until it is used: `s = s s` holds the old string
+    /// and the new one at once. An assignment keeps such a result and does not copy it.
     pub(super) fn evaluate<'a>(&'a mut self, expression: &'a Expression) -> BoxFuture<'a, Result<Value, Leave>> {
+        Box::pin(async move {
+            let before = self.temporary;
+            let value = self.evaluate_kind(expression).await?;
+            self.temporary = before;
+            if matches!(expression, Expression::Concat(..) | Expression::Call(..) | Expression::Conditional(..)) {
+                self.temporary += value.size();
+            }
+            Ok(value)
+        })
+    }
+
+    fn evaluate_kind<'a>(&'a mut self, expression: &'a Expression) -> BoxFuture<'a, Result<Value, Leave>> {
         Box::pin(async move {
             let truth = |holds: bool| Value::Number(f64::from(u8::from(holds)));
             Ok(match expression {
@@ -19,7 +33,9 @@ impl Interpreter {
                 }
                 Expression::Place(place) => self.read(place).await?,
                 Expression::Assign(place, value) => {
+                    let before = self.temporary;
                     let value = self.evaluate(value).await?;
+                    self.temporary = before;
                     self.write(place, value.clone()).await?;
                     value
                 }
@@ -76,7 +92,10 @@ impl Interpreter {
                     let conversion = self.text_variable("CONVFMT");
                     let left = self.evaluate(left).await?.text(&conversion);
                     let right = self.evaluate(right).await?.text(&conversion);
-                    Value::Text(left.concat(&right))
+                    let joined = left.concat(&right);
+                    self.temporary += joined.len();
+                    self.settle().await;
+                    Value::Text(joined)
                 }
                 Expression::In(key, array) => {
                     let key = self.evaluate_text(key).await?;
