@@ -20,6 +20,7 @@ mod quantity;
 mod registry;
 mod resources;
 mod runtime;
+mod security;
 mod start;
 mod status;
 mod sync;

@@ -35,7 +35,8 @@ pub(super) async fn run(record: &PodRecord, container: &Container, instance: &In
         let Some(port) = port_number(container, &tcp.port) else {
             return Attempt::Error(format!("couldn't find port: {:?} in container", tcp.port));
         };
-        // No program of the interpreter listens; one that tries to is a limit of its own.
+        // No program of the interpreter listens, and each that would (`nc -l`, `httpd`, an unknown image) reports a limit when
+        // it is run; other addresses than the pod's own are a limit, too (`unsupported`). So nothing can be there.
         return Attempt::Failure(format!("dial tcp {host}:{port}: connect: connection refused"));
     }
     let action = if probe.grpc.is_some() { "grpc" } else { "httpGet" };

@@ -12,6 +12,7 @@ use super::pod::{PodRecord, Waiting};
 use super::quantity::Amount;
 use super::registry::{Image, Program};
 use super::runtime::RuntimeContainer;
+use super::security;
 use super::terminate::{Stop, stop_instance};
 use super::worker::Worker;
 use crate::sim::events::EventType::{Normal, Warning};
@@ -124,15 +125,18 @@ impl Worker {
         let of_pod = spec.security_context.as_ref();
         let non_root = own.and_then(|c| c.run_as_non_root).or_else(|| of_pod.and_then(|c| c.run_as_non_root)) == Some(true);
         let user = own.and_then(|c| c.run_as_user).or_else(|| of_pod.and_then(|c| c.run_as_user));
-        if non_root && user.is_none() {
-            let pod = record.full_name();
-            return Err(config_error(format!(
-                "container has runAsNonRoot and image will run as root (pod: \"{pod}\", container: {})",
-                container.name
-            )));
+        if non_root && user.unwrap_or(0) == 0 {
+            let problem = match user {
+                None => "container has runAsNonRoot and image will run as root",
+                Some(_) => "container's runAsUser breaks non-root policy",
+            };
+            return Err(config_error(format!("{problem} (pod: \"{}\", container: {})", record.full_name(), container.name)));
         }
         let argv = self.argv(container, image, &env)?;
         let filesystem = FileSystem::with_mounts(self.mounts_of(&spec, container, &env));
+        // The runtime makes it before it starts the program as somebody else.
+        filesystem.make_directories(container.working_dir.as_deref().unwrap_or("/"));
+        let filesystem = filesystem.with_access(security::access(&spec, container));
         Ok(Prepared { argv, env, filesystem })
     }
 

@@ -218,14 +218,11 @@ fn container_status(state: &State, container: &Container, default: &str, init: b
     Value::Object(status)
 }
 
-/// Who the container's first process runs as: the image's root, unless the manifest says otherwise.
+/// Who the container's first process runs as.
 fn user(state: &State, container: &Container) -> Value {
-    let (own, of_pod) = (container.security_context.as_ref(), state.spec.security_context.as_ref());
-    let uid = own.and_then(|c| c.run_as_user).or_else(|| of_pod.and_then(|c| c.run_as_user)).unwrap_or(0);
-    let gid = own.and_then(|c| c.run_as_group).or_else(|| of_pod.and_then(|c| c.run_as_group)).unwrap_or(0);
-    let more = of_pod.into_iter().flat_map(|c| c.fs_group.into_iter().chain(c.supplemental_groups.iter().flatten().copied()));
-    let groups: BTreeSet<i64> = std::iter::once(gid).chain(more).collect();
-    json!({"linux": {"uid": uid, "gid": gid, "supplementalGroups": groups}})
+    let access = super::security::access(&state.spec, container);
+    let groups: BTreeSet<i64> = access.groups.into_iter().chain([access.group]).collect();
+    json!({"linux": {"uid": access.user, "gid": access.group, "supplementalGroups": groups}})
 }
 
 fn mount_status(mount: &k8s_openapi::api::core::v1::VolumeMount) -> Value {

@@ -2,35 +2,127 @@
 //! Volumes, probes and hooks say so themselves where they are used.
 
 use super::pod::PodRecord;
+use super::security;
 use crate::sim::limits::{Limit, LimitKind};
-use k8s_openapi::api::core::v1::{Container, PodSpec};
+use k8s_openapi::api::core::v1::{Container, EnvVar, PodSpec, Volume};
 
 /// The fields in use that are not simulated.
 fn fields(spec: &PodSpec) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut check = |used: bool, field: &str| {
-        if used {
-            found.push(field.to_owned());
-        }
-    };
-    check(spec.active_deadline_seconds.is_some(), "activeDeadlineSeconds");
-    check(spec.ephemeral_containers.as_ref().is_some_and(|list| !list.is_empty()), "ephemeralContainers");
-    check(spec.resource_claims.as_ref().is_some_and(|list| !list.is_empty()), "resourceClaims");
-    check(spec.share_process_namespace == Some(true), "shareProcessNamespace");
-    check(spec.host_pid == Some(true), "hostPID");
-    check(spec.os.as_ref().is_some_and(|os| os.name != "linux"), "os");
+    let mut found = of_pod(spec);
+    found.extend(scheduling(spec));
+    for volume in spec.volumes.iter().flatten() {
+        found.extend(of_volume(spec, volume).map(|field| format!("{field} of volume {}", volume.name)));
+    }
     for container in spec.init_containers.iter().flatten().chain(&spec.containers) {
-        let mut check = |used: bool, field: &str| {
-            if used {
-                found.push(format!("{field} of container {}", container.name));
-            }
-        };
-        check(container.volume_devices.as_ref().is_some_and(|list| !list.is_empty()), "volumeDevices");
-        check(container.restart_policy_rules.as_ref().is_some_and(|list| !list.is_empty()), "restartPolicyRules");
-        check(has_own_policy(container), "restartPolicy");
-        check(container.lifecycle.as_ref().is_some_and(|lifecycle| lifecycle.stop_signal.is_some()), "lifecycle.stopSignal");
+        found.extend(of_container(spec, container).map(|field| format!("{field} of container {}", container.name)));
     }
     found
+}
+
+/// The names whose condition holds.
+fn used(fields: impl IntoIterator<Item = (bool, &'static str)>) -> impl Iterator<Item = String> {
+    fields.into_iter().filter(|(used, _)| *used).map(|(_, name)| name.to_owned())
+}
+
+fn any<T>(list: Option<&Vec<T>>) -> bool {
+    list.is_some_and(|list| !list.is_empty())
+}
+
+fn of_pod(spec: &PodSpec) -> Vec<String> {
+    let security = spec.security_context.as_ref();
+    used([
+        (spec.active_deadline_seconds.is_some(), "activeDeadlineSeconds"),
+        (any(spec.ephemeral_containers.as_ref()), "ephemeralContainers"),
+        (any(spec.resource_claims.as_ref()), "resourceClaims"),
+        (spec.resources.as_ref().is_some_and(|resources| resources.limits.is_some()), "resources.limits of the pod"),
+        (spec.share_process_namespace == Some(true), "shareProcessNamespace"),
+        (spec.host_pid == Some(true), "hostPID"),
+        (spec.hostname_override.is_some(), "hostnameOverride"),
+        (spec.set_hostname_as_fqdn == Some(true), "setHostnameAsFQDN"),
+        (spec.runtime_class_name.is_some(), "runtimeClassName"),
+        (spec.os.as_ref().is_some_and(|os| os.name != "linux"), "os"),
+        (any(security.and_then(|context| context.sysctls.as_ref())), "securityContext.sysctls"),
+        (
+            security.and_then(|context| context.seccomp_profile.as_ref()).is_some_and(|profile| profile.type_ == "Localhost"),
+            "securityContext.seccompProfile",
+        ),
+        (
+            security.and_then(|context| context.app_armor_profile.as_ref()).is_some_and(|profile| profile.type_ == "Localhost"),
+            "securityContext.appArmorProfile",
+        ),
+    ])
+    .collect()
+}
+
+/// What the scheduler does not look at, and what the kubelet would check of a pod that no scheduler placed.
+fn scheduling(spec: &PodSpec) -> Vec<String> {
+    let affinity = spec.affinity.as_ref();
+    let near = affinity.and_then(|affinity| affinity.pod_affinity.as_ref());
+    let far = affinity.and_then(|affinity| affinity.pod_anti_affinity.as_ref());
+    let spread = spec.topology_spread_constraints.iter().flatten();
+    used([
+        (any(near.and_then(|near| near.required_during_scheduling_ignored_during_execution.as_ref())), "affinity.podAffinity"),
+        (any(far.and_then(|far| far.required_during_scheduling_ignored_during_execution.as_ref())), "affinity.podAntiAffinity"),
+        (
+            spread.into_iter().any(|constraint| constraint.when_unsatisfiable == "DoNotSchedule"),
+            "topologySpreadConstraints with DoNotSchedule",
+        ),
+        (spec.scheduling_group.is_some(), "schedulingGroup"),
+    ])
+    .collect()
+}
+
+fn of_volume(spec: &PodSpec, volume: &Volume) -> impl Iterator<Item = String> {
+    let empty = volume.empty_dir.as_ref();
+    // Files with modes that shut others out: only root, or the group of fsGroup, reads them.
+    let modes = [
+        volume.config_map.as_ref().and_then(|source| source.default_mode),
+        volume.secret.as_ref().and_then(|source| source.default_mode),
+        volume.projected.as_ref().and_then(|source| source.default_mode),
+        volume.downward_api.as_ref().and_then(|source| source.default_mode),
+    ];
+    let closed = modes.into_iter().flatten().any(|mode| mode & 0o004 == 0);
+    let somebody_else = spec
+        .init_containers
+        .iter()
+        .flatten()
+        .chain(&spec.containers)
+        .any(|container| security::access(spec, container).user != 0);
+    used([
+        (empty.is_some_and(|empty| empty.size_limit.is_some()), "emptyDir.sizeLimit"),
+        (empty.is_some_and(|empty| empty.medium.as_deref().is_some_and(|medium| !medium.is_empty())), "emptyDir.medium"),
+        (closed && somebody_else, "defaultMode (for a user other than root)"),
+    ])
+}
+
+fn of_container(spec: &PodSpec, container: &Container) -> impl Iterator<Item = String> {
+    let security = container.security_context.as_ref();
+    let limits = container.resources.as_ref().and_then(|resources| resources.limits.as_ref());
+    let probes = [&container.liveness_probe, &container.readiness_probe, &container.startup_probe];
+    let tcp = probes.into_iter().flatten().filter_map(|probe| probe.tcp_socket.as_ref());
+    let elsewhere =
+        tcp.into_iter().any(|tcp| spec.host_network == Some(true) || tcp.host.as_ref().is_some_and(|host| !host.is_empty()));
+    let from_file = |variable: &EnvVar| variable.value_from.as_ref().is_some_and(|source| source.file_key_ref.is_some());
+    used([
+        (any(container.volume_devices.as_ref()), "volumeDevices"),
+        (any(container.restart_policy_rules.as_ref()), "restartPolicyRules"),
+        (has_own_policy(container), "restartPolicy"),
+        (container.lifecycle.as_ref().is_some_and(|lifecycle| lifecycle.stop_signal.is_some()), "lifecycle.stopSignal"),
+        (container.stdin == Some(true), "stdin"),
+        (container.tty == Some(true), "tty"),
+        (container.env.iter().flatten().any(from_file), "env.valueFrom.fileKeyRef"),
+        (limits.is_some_and(|limits| limits.contains_key("ephemeral-storage")), "resources.limits.ephemeral-storage"),
+        // Nothing listens in a container of the embedded cluster, but something may at another address.
+        (elsewhere, "tcpSocket probe of another address than the pod's"),
+        (
+            security.and_then(|context| context.seccomp_profile.as_ref()).is_some_and(|profile| profile.type_ == "Localhost"),
+            "securityContext.seccompProfile",
+        ),
+        (
+            security.and_then(|context| context.app_armor_profile.as_ref()).is_some_and(|profile| profile.type_ == "Localhost"),
+            "securityContext.appArmorProfile",
+        ),
+    ])
 }
 
 /// A restart policy of a container's own, other than a sidecar's.
@@ -56,21 +148,58 @@ pub(super) fn report(record: &PodRecord) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use rstest::rstest;
+    use serde_json::{Value, json};
 
-    #[test]
-    fn names_each_field_once() {
-        let spec = json!({
-            "activeDeadlineSeconds": 5, "hostPID": true,
-            "containers": [{"name": "app", "restartPolicy": "Never"}],
-            "initContainers": [{"name": "side", "restartPolicy": "Always", "lifecycle": {"stopSignal": "SIGUSR1"}}],
-        });
-        let spec: PodSpec = serde_json::from_value(spec).unwrap();
-        assert_eq!(
-            fields(&spec),
-            ["activeDeadlineSeconds", "hostPID", "lifecycle.stopSignal of container side", "restartPolicy of container app"]
-        );
-        let plain: PodSpec = serde_json::from_value(json!({"containers": [{"name": "app"}]})).unwrap();
-        assert!(fields(&plain).is_empty());
+    /// Each case has one field that changes what a real cluster does, or none (`""`).
+    #[rstest]
+    #[case(json!({}), json!({}), "")]
+    #[case(json!({"activeDeadlineSeconds": 5}), json!({}), "activeDeadlineSeconds")]
+    #[case(json!({"hostPID": true}), json!({}), "hostPID")]
+    #[case(json!({"runtimeClassName": "gvisor"}), json!({}), "runtimeClassName")]
+    #[case(json!({"resources": {"limits": {"memory": "1Gi"}}}), json!({}), "resources.limits of the pod")]
+    #[case(json!({"securityContext": {"seccompProfile": {"type": "RuntimeDefault"}}}), json!({}), "")]
+    #[case(json!({"securityContext": {"seccompProfile": {"type": "Localhost"}}}), json!({}), "securityContext.seccompProfile")]
+    #[case(json!({"affinity": {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}}}), json!({}), "")]
+    #[case(
+        json!({"affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": "zone"}]}}}),
+        json!({}),
+        "affinity.podAntiAffinity"
+    )]
+    #[case(
+        json!({"topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}]}),
+        json!({}),
+        "topologySpreadConstraints with DoNotSchedule"
+    )]
+    #[case(json!({"volumes": [{"name": "v", "emptyDir": {"sizeLimit": "1Mi"}}]}), json!({}), "emptyDir.sizeLimit of volume v")]
+    #[case(json!({"volumes": [{"name": "v", "emptyDir": {"medium": "Memory"}}]}), json!({}), "emptyDir.medium of volume v")]
+    #[case(json!({"volumes": [{"name": "v", "secret": {"secretName": "s", "defaultMode": 256}}]}), json!({}), "")]
+    #[case(
+        json!({"volumes": [{"name": "v", "secret": {"secretName": "s", "defaultMode": 256}}]}),
+        json!({"securityContext": {"runAsUser": 1000}}),
+        "defaultMode (for a user other than root) of volume v"
+    )]
+    #[case(json!({}), json!({"restartPolicy": "Never"}), "restartPolicy of container app")]
+    #[case(json!({}), json!({"restartPolicy": "Always", "lifecycle": {"stopSignal": "SIGUSR1"}}), "lifecycle.stopSignal of container app")]
+    #[case(json!({}), json!({"stdin": true}), "stdin of container app")]
+    #[case(json!({}), json!({"securityContext": {"readOnlyRootFilesystem": true, "runAsUser": 1000}}), "")]
+    #[case(json!({}), json!({"resources": {"limits": {"cpu": "1", "memory": "1Gi"}}}), "")]
+    #[case(
+        json!({}),
+        json!({"resources": {"limits": {"ephemeral-storage": "1Gi"}}}),
+        "resources.limits.ephemeral-storage of container app"
+    )]
+    #[case(json!({}), json!({"readinessProbe": {"tcpSocket": {"port": 80}}}), "")]
+    #[case(
+        json!({}),
+        json!({"readinessProbe": {"tcpSocket": {"port": 80, "host": "db.example"}}}),
+        "tcpSocket probe of another address than the pod's of container app"
+    )]
+    fn names_what_is_not_simulated(#[case] pod: Value, #[case] container: Value, #[case] expected: &str) {
+        let (mut pod, mut container) = (pod, container);
+        container["name"] = json!("app");
+        pod["containers"] = json!([container]);
+        let spec: PodSpec = serde_json::from_value(pod).unwrap();
+        assert_eq!(fields(&spec).join(", "), expected);
     }
 }

@@ -213,7 +213,9 @@ fn launch(machine: &Arc<Machine>, argv: &[String], descriptors: Descriptors) -> 
     let mut environment = machine.spec.env.clone();
     environment.entry("PATH".to_owned()).or_insert_with(|| command::DEFAULT_PATH.to_owned());
     environment.entry("HOSTNAME".to_owned()).or_insert_with(|| machine.spec.hostname.clone());
-    environment.entry("HOME".to_owned()).or_insert_with(|| "/root".to_owned());
+    environment
+        .entry("HOME".to_owned())
+        .or_insert_with(|| if machine.spec.filesystem.access().user == 0 { "/root" } else { "/" }.to_owned());
     let directory = machine.spec.working_directory.clone();
     let resolved = command::resolve(machine, name, &environment["PATH"], &directory);
     match &resolved {

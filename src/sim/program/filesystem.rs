@@ -1,7 +1,10 @@
 //! The file system of one container: files, directories, mounted volumes that may change underneath.
 //! Only the model; commands that use it live beside the interpreter.
 
+mod access;
 mod volume;
+
+pub use access::Access;
 
 use super::data::{Data, to_usize};
 use super::errno::Errno;
@@ -69,6 +72,7 @@ struct Entry {
 pub struct FileSystem {
     layer: Arc<Mutex<BTreeMap<String, Entry>>>,
     mounts: Vec<Mount>,
+    access: Arc<Access>,
     version: latest::Sender<u64>,
 }
 
@@ -127,12 +131,26 @@ impl FileSystem {
         ] {
             layer.insert(path.to_owned(), entry(Kind::File, text.as_bytes()));
         }
-        let filesystem = Self { layer: Arc::new(Mutex::new(layer)), mounts, version: latest::Sender::new(0) };
+        let filesystem =
+            Self { layer: Arc::new(Mutex::new(layer)), mounts, access: Arc::default(), version: latest::Sender::new(0) };
         let points: Vec<_> = filesystem.mounts.iter().map(|mount| mount.path.clone()).collect();
         for point in points {
             filesystem.make_directories(parent(&point));
         }
         filesystem
+    }
+
+    /// The same file system, as this user may write to it from now on.
+    #[must_use]
+    pub fn with_access(mut self, access: Access) -> Self {
+        self.access = Arc::new(access);
+        self
+    }
+
+    /// Who uses it.
+    #[must_use]
+    pub fn access(&self) -> &Access {
+        &self.access
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Entry>> {
@@ -208,10 +226,17 @@ impl FileSystem {
         self.link_metadata(&self.resolve(path))
     }
 
-    /// Whether writes to this place are refused.
-    #[must_use]
-    pub fn is_read_only(&self, path: &str) -> bool {
-        self.mounted(&self.resolve(path)).is_some_and(|(mount, _)| mount.read_only)
+    /// Whether writes to this place are possible; what lies on `/proc` and `/sys` is not asked.
+    ///
+    /// # Errors
+    /// EROFS and EACCES.
+    pub fn writable(&self, path: &str) -> Result<(), Errno> {
+        let path = self.resolve(path);
+        match self.mounted(&path) {
+            Some((mount, _)) if mount.read_only => Err(Errno::ReadOnly),
+            Some(_) => Ok(()),
+            None => self.access.check(&path),
+        }
     }
 
     /// Whether the path lies on a mounted volume.
@@ -244,10 +269,8 @@ impl FileSystem {
         if above.kind != Kind::Directory {
             return Err(Errno::NotDirectory);
         }
+        self.writable(&path)?;
         if let Some((mount, key)) = self.mounted(&path) {
-            if mount.read_only {
-                return Err(Errno::ReadOnly);
-            }
             change(volume::lock(&mount.volume).entry(key).or_default())?;
         } else if path.starts_with("/proc/") || path.starts_with("/sys/") {
             return Err(Errno::Denied);

@@ -8,20 +8,27 @@ use jiff::tz::TimeZone;
 /// Runs one of these programs.
 pub async fn run(call: &Invocation) -> i32 {
     let machine = &call.process.machine;
-    let host = &machine.spec.hostname;
+    let (host, access) = (&machine.spec.hostname, machine.spec.filesystem.access());
     match call.argv[0].as_str() {
         "date" => date(call).await,
         "hostname" => call.print(format!("{host}\n")).await,
         "id" => {
             let text = match call.arguments().first().map(String::as_str) {
-                None => "uid=0(root) gid=0(root) groups=0(root)\n",
-                Some("-u" | "-g" | "-G") => "0\n",
-                Some("-un" | "-nu" | "-gn" | "-ng") => "root\n",
+                None => access.identity(),
+                Some("-u") => access.user.to_string(),
+                Some("-g") => access.group.to_string(),
+                Some("-un" | "-nu") => match access.user_name() {
+                    Some(name) => name.to_owned(),
+                    None => return unknown_user(call).await,
+                },
                 Some(other) => return call.bad_option(other).await,
             };
-            call.print(text).await
+            call.print(format!("{text}\n")).await
         }
-        "whoami" | "logname" => call.print("root\n").await,
+        "whoami" | "logname" => match access.user_name() {
+            Some(name) => call.print(format!("{name}\n")).await,
+            None => unknown_user(call).await,
+        },
         "uname" => {
             let text = match call.arguments().first().map(String::as_str) {
                 None | Some("-s") => "Linux".to_owned(),
@@ -67,6 +74,11 @@ pub async fn run(call: &Invocation) -> i32 {
             status
         }
     }
+}
+
+async fn unknown_user(call: &Invocation) -> i32 {
+    call.error(&format!("unknown uid {}", call.process.machine.spec.filesystem.access().user)).await;
+    1
 }
 
 /// A time by a format of `date`, in UTC.

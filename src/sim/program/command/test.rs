@@ -140,7 +140,7 @@ impl Parser<'_> {
             "-d" => found.is_some_and(|metadata| metadata.kind == Kind::Directory),
             "-s" => found.is_some_and(|metadata| metadata.size > 0 || metadata.kind == Kind::Directory),
             "-c" => found.is_some_and(|metadata| metadata.kind == Kind::Device),
-            "-w" => found.is_some() && !self.filesystem.is_read_only(&path),
+            "-w" => found.is_some() && self.filesystem.writable(&path).is_ok(),
             "-x" => {
                 found.is_some_and(|metadata| metadata.executable || metadata.kind == Kind::Directory)
                     || path.rsplit_once('/').is_some_and(|(above, name)| {

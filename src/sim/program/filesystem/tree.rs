@@ -37,10 +37,8 @@ impl FileSystem {
         if self.metadata(parent(path))?.kind != Kind::Directory {
             return Err(Errno::NotDirectory);
         }
+        self.writable(path)?;
         if let Some((mount, key)) = self.mounted(path) {
-            if mount.read_only {
-                return Err(Errno::ReadOnly);
-            }
             if kind != Kind::Directory {
                 return Err(Errno::Invalid);
             }
@@ -103,10 +101,8 @@ impl FileSystem {
         if self.mounts.iter().any(|mount| mount.path == path) {
             return Err(Errno::Busy);
         }
+        self.writable(path)?;
         if let Some((mount, key)) = self.mounted(path) {
-            if mount.read_only {
-                return Err(Errno::ReadOnly);
-            }
             let mut content = volume::lock(&mount.volume);
             content.remove(&key);
             content.remove(&format!("{key}/"));
@@ -126,9 +122,7 @@ impl FileSystem {
     pub fn set_executable(&self, path: &str, executable: bool) -> Result<(), Errno> {
         let path = self.resolve(path);
         self.link_metadata(&path)?;
-        if self.is_read_only(&path) {
-            return Err(Errno::ReadOnly);
-        }
+        self.writable(&path)?;
         if let Some(entry) = self.lock().get_mut(&path) {
             entry.executable = executable;
         }
@@ -145,9 +139,8 @@ impl FileSystem {
         if to.starts_with(&format!("{from}/")) {
             return Err(Errno::Invalid);
         }
-        if self.is_read_only(parent(&from)) || self.is_read_only(parent(&to)) {
-            return Err(Errno::ReadOnly);
-        }
+        self.writable(&from)?;
+        self.writable(&to)?;
         match metadata.kind {
             Kind::Directory => {
                 if self.link_metadata(&to).is_err() {
