@@ -38,6 +38,11 @@ pub trait Cluster: Send + Sync + std::fmt::Debug {
     fn close(&self) -> Result<(), ClusterError> {
         Ok(())
     }
+
+    /// Gives up removing what connecting created, for the user to look at; its name, where there is something.
+    fn keep(&self) -> Option<String> {
+        None
+    }
 }
 
 /// What a session needs to know of its trial.

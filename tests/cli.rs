@@ -1,11 +1,18 @@
 //! The command line from outside: exit codes, what goes to stdout and stderr, environment, `comeback.yaml`, nonsense.
-//! What scenarios do when they run is not tested here.
+//! What scenarios do when they run is tested elsewhere.
+
+#[path = "cli/bad_input.rs"]
+mod bad_input;
+#[path = "cli/interruption.rs"]
+mod interruption;
+#[path = "cli/runs.rs"]
+mod runs;
 
 use assert_cmd::Command;
 use rstest::rstest;
 use std::path::Path;
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The binary in an empty folder, without an environment and without a kubeconfig.
 fn comeback(folder: &Path) -> Command {
@@ -95,8 +102,8 @@ fn without_a_cluster_the_code_is_3_and_the_result_says_that_it_is_not_complete()
     assert!(stderr.contains("kubeconfig"), "{stderr}");
     let text = std::fs::read_to_string(folder.path().join("here/result.json")).unwrap();
     let result: serde_json::Value = serde_json::from_str(&text).unwrap();
-    assert_eq!(result["complete"], false);
-    assert_ne!(result["exitCode"], 0);
+    assert_eq!((&result["complete"], &result["exitCode"]), (&false.into(), &3.into()));
+    assert!(result["exitReasons"][0]["reason"].as_str().unwrap().contains("kubeconfig"), "{text}");
     let (code, _, stderr) = output(comeback(folder.path()).arg("run"));
     assert_eq!(code, 2, "a second run does not overwrite the first: {stderr}");
     assert!(stderr.contains("--out"), "{stderr}");
@@ -140,38 +147,4 @@ fn a_closed_stdout_is_no_error() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
-}
-
-#[rstest]
-#[case::empty(Vec::new())]
-#[case::binary((0..=255).cycle().take(5000).collect())]
-#[case::not_utf8(b"kind: \xff\xfe\xff".to_vec())]
-#[case::deep(b"[".repeat(20_000))]
-#[case::deep_maps(b"{a: ".repeat(20_000))]
-#[case::aliases(aliases())]
-#[case::duplicate(b"apiVersion: comeback.dev/v1alpha1\napiVersion: comeback.dev/v1alpha1\nkind: Scenario\n".to_vec())]
-#[case::large(b"a: b\n# ".iter().copied().chain(std::iter::repeat_n(b'x', 10_000_000)).collect())]
-#[case::escapes(b"kind: \"\\e[2J\\0\"\n".to_vec())]
-#[case::other_kind(b"apiVersion: v1\nkind: Pod\nmetadata: {name: x}\n".to_vec())]
-fn nonsense_is_exit_code_2_with_a_message_soon(#[case] bytes: Vec<u8>) {
-    let folder = folder();
-    std::fs::write(folder.path().join("nonsense.yaml"), bytes).unwrap();
-    let began = Instant::now();
-    let (code, stdout, stderr) = output(comeback(folder.path()).args(["run", "nonsense.yaml"]));
-    assert_eq!((code, stdout.as_str()), (2, ""), "{stderr}");
-    assert!(stderr.contains("nonsense.yaml"), "{stderr}");
-    assert!(!stderr.contains(['\u{1b}', '\0']), "{stderr:?}");
-    assert!(!stderr.contains("bug in comeback"), "{stderr}");
-    // A second in a release build on an idle machine.
-    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
-}
-
-/// Nine levels of nine aliases each: 3 GB if expanded.
-fn aliases() -> Vec<u8> {
-    let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
-    for level in 1..10 {
-        let all = vec![format!("*a{}", level - 1); 9].join(", ");
-        text += &format!("a{level}: &a{level} [{all}]\n");
-    }
-    text.into_bytes()
 }

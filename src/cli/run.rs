@@ -11,11 +11,11 @@ use crate::cluster::select::{self, ClusterChoice, ClusterOptions};
 use crate::engine::{self, RunRequest};
 use crate::exit_code::ExitCode;
 use crate::measure::outcome;
-use crate::measure::result::{ExitReason, Run, RunResult};
+use crate::measure::result::{ExitReason, Run, RunResult, ScenarioResult};
 use crate::report::Progress;
-use crate::scenario::Plan;
 use crate::scenario::load::{self, LoadOptions, Loaded};
 use crate::scenario::model::Order;
+use crate::scenario::{Plan, Verdict};
 use jiff::Timestamp;
 use siphasher::sip::SipHasher13;
 use std::hash::{Hash, Hasher};
@@ -110,7 +110,10 @@ fn execute(
         allowed_contexts: options.allow_context.clone(),
         ledger: Some(PathBuf::from(engine::ledger::DEFAULT_PATH)),
     };
-    let cluster = select::connect(&choice, &cluster_options).map_err(|error| environment(error.to_string()))?;
+    let cluster = select::connect(&choice, &cluster_options).map_err(|error| {
+        keeper.refuse(ExitCode::Environment, &error.to_string());
+        environment(error.to_string())
+    })?;
     let request = request(options, loaded, &cluster, (id, seed, directory.clone(), words));
     let mut progress = Progress::new(console.progress(options.no_progress.unwrap_or(false)), console.stderr_palette());
     let mut result = engine::run(&request, &stop, &mut |event| {
@@ -125,7 +128,12 @@ fn execute(
             result.warnings.push(warning.clone());
         }
     }
-    if let Err(error) = cluster.close() {
+    let kept = if request.keep_on_failure && result.scenarios.iter().any(is_kept) { cluster.keep() } else { None };
+    if let Some(name) = kept {
+        result.warnings.push(format!(
+            "kind cluster {name} was kept as asked (--keep-on-failure); `comeback cleanup --all --cluster {choice}` removes it"
+        ));
+    } else if let Err(error) = cluster.close() {
         add_reason(&mut result, ExitCode::Leftovers, error.to_string());
     }
     if let Err(error) = keeper.finish(&result) {
@@ -137,8 +145,16 @@ fn execute(
             console.error(&error);
             add_reason(&mut result, ExitCode::Environment, error);
         }
+        // A reader of the file is to see the code that the process ends with. That it could not be written was said above.
+        let _ = keeper.finish(&result);
     }
     Ok(code(&result))
+}
+
+/// Whether `--keep-on-failure` left a namespace of this scenario in place.
+fn is_kept(scenario: &ScenarioResult) -> bool {
+    let ended = |verdict| !matches!(verdict, Verdict::Aborted | Verdict::Skipped);
+    scenario.trials.iter().any(|trial| ended(trial.verdict) && !scenario.expect.contains(&trial.verdict))
 }
 
 /// The process exit code: never 0 for a run that did not come to its end.

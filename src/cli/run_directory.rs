@@ -114,12 +114,19 @@ impl Keeper {
         &self.result.warnings
     }
 
-    /// The last write.
+    /// Says why there will be no result.
+    pub(super) fn refuse(&mut self, name: ExitCode, reason: &str) {
+        self.result.exit_code = name.code();
+        self.result.exit_reasons = vec![ExitReason { code: name.code(), name, reason: reason.to_owned() }];
+        self.write_partial();
+    }
+
+    /// Writes the whole result.
     ///
     /// # Errors
-    /// This or an earlier write failed.
-    pub(super) fn finish(self, result: &RunResult) -> Result<(), String> {
-        write(&self.file, result).map_err(|error| self.failure.unwrap_or(error))
+    /// It cannot be written; with the first error of all writes, which says most.
+    pub(super) fn finish(&self, result: &RunResult) -> Result<(), String> {
+        write(&self.file, result).map_err(|error| self.failure.clone().unwrap_or(error))
     }
 
     fn write_partial(&mut self) {

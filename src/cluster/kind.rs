@@ -91,6 +91,11 @@ impl Cluster for Kind {
     fn close(&self) -> Result<(), ClusterError> {
         remove(&self.created)
     }
+
+    fn keep(&self) -> Option<String> {
+        let created = self.created.lock().unwrap_or_else(PoisonError::into_inner).take();
+        created.map(|created| created.name)
+    }
 }
 
 impl Drop for Kind {

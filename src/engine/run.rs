@@ -74,8 +74,10 @@ pub(super) fn run(request: &RunRequest, stop: &Stop, report: &mut dyn FnMut(&Run
             }
         }
     });
-    for (scenario, left) in trials.into_iter().filter(|(_, left)| !left.is_empty()) {
-        if let Some(plan) = request.plans.get(scenario) {
+    // What a stop cut short, and what it kept from beginning.
+    for (scenario, plan) in request.plans.iter().enumerate() {
+        if !scenarios.contains_key(&scenario) {
+            let left = trials.remove(&scenario).unwrap_or_default();
             finish_scenario(request, scenario, plan, left, &mut scenarios, report);
         }
     }

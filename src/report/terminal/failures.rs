@@ -6,6 +6,7 @@ use crate::heal::ActionOutcome;
 use crate::measure::result::{Outcome, RunResult, ScenarioResult, TrialResult};
 use crate::report::style::{Tone, mark, trial_mark};
 use crate::report::{format, layout};
+use crate::scenario::Verdict;
 use std::fmt::Write as _;
 
 /// How many trials of one scenario are shown in full; the rest is in the result file.
@@ -17,12 +18,18 @@ const REPEATED_OPTIONS: [&str; 4] = ["--cluster", "--set", "--kind-image", "--al
 
 /// The section; empty where everything passed.
 pub(super) fn failures(terminal: &Terminal, result: &RunResult) -> String {
-    let blocks: Vec<String> = result
+    let (untried, tried): (Vec<&ScenarioResult>, Vec<&ScenarioResult>) = result
         .scenarios
         .iter()
         .filter(|scenario| matches!(scenario.outcome, Outcome::Failed | Outcome::Inconclusive))
-        .map(|scenario| block(terminal, result, scenario))
-        .collect();
+        .partition(|scenario| scenario.trials.is_empty());
+    let mut blocks: Vec<String> = tried.into_iter().map(|scenario| block(terminal, result, scenario)).collect();
+    if !untried.is_empty() {
+        let names: Vec<String> = untried.iter().map(|scenario| format::plain(&scenario.name)).collect();
+        let (mark, tone) = mark(Outcome::Inconclusive);
+        let line = format!("{mark} not tried: {}", names.join(", "));
+        blocks.push(layout::outdented(0, &line, terminal.width).replacen(mark, &terminal.palette.paint(tone, mark), 1));
+    }
     blocks.join("\n")
 }
 
@@ -32,9 +39,15 @@ fn block(terminal: &Terminal, result: &RunResult, scenario: &ScenarioResult) -> 
     let line =
         layout::outdented(0, &format!("{lead}: {} (expected {})", counts(scenario, " "), expected(scenario)), terminal.width);
     let mut out = line.replacen(&lead, &terminal.palette.paint(tone, &lead), 1);
-    let unexpected: Vec<&TrialResult> =
-        scenario.trials.iter().filter(|trial| !scenario.expect.contains(&trial.verdict)).collect();
-    if unexpected.is_empty() {
+    let (aborted, unexpected): (Vec<&TrialResult>, Vec<&TrialResult>) = scenario
+        .trials
+        .iter()
+        .filter(|trial| !scenario.expect.contains(&trial.verdict))
+        .partition(|trial| trial.verdict == Verdict::Aborted);
+    if let Some(first) = aborted.first() {
+        let line = format!("{} aborted: {}", format::count(aborted.len(), "trial"), format::plain(&first.reason));
+        out.push_str(&layout::outdented(2, &line, terminal.width));
+    } else if unexpected.is_empty() {
         out.push_str(&layout::outdented(2, &format::plain(&scenario.reason), terminal.width));
     }
     for trial in unexpected.iter().take(SHOWN_TRIALS) {
@@ -62,7 +75,8 @@ fn describe(terminal: &Terminal, result: &RunResult, scenario: &ScenarioResult, 
         let line = layout::hanging(&label, &format::plain(text), terminal.width);
         out.push_str(&line.replacen(&label, &palette.paint(Tone::Faint, &label), 1));
     };
-    for reason in trial.reasons.iter().filter(|reason| **reason != trial.reason) {
+    let told = format!("{}: {}", trial.verdict, trial.reason);
+    for reason in trial.reasons.iter().filter(|reason| **reason != trial.reason && **reason != told) {
         detail("also", reason);
     }
     let leading: Vec<_> = trial.findings.iter().filter(|finding| finding.leading).collect();

@@ -49,15 +49,42 @@ pub(super) fn headline(terminal: &Terminal, result: &RunResult) -> String {
     let simulated = if result.cluster.fingerprint.simulated { " (simulated)" } else { "" };
     let line = layout::outdented(0, &format!("{lead}{simulated}: {}", sums(result)), terminal.width);
     out.push_str(&line.replacen(&lead, &palette.paint(tone, &lead), 1));
-    for reason in &result.exit_reasons {
-        let line = layout::hanging(&format!("  exit code {}: ", reason.code), &format::plain(&reason.reason), terminal.width);
-        out.push_str(&line);
+    for (code, text) in reasons(result) {
+        out.push_str(&layout::hanging(&format!("  exit code {code}: "), &format::plain(&text), terminal.width));
     }
     if let Some(directory) = &terminal.run_directory {
         out.push_str(&palette.paint(Tone::Faint, &format!("  everything that was observed: {directory}")));
         out.push('\n');
     }
     out
+}
+
+/// Exit codes and why. Scenarios are only named: what happened to them stands above.
+fn reasons(result: &RunResult) -> Vec<(u8, String)> {
+    let mut reasons: Vec<(u8, String)> = Vec::new();
+    let mut named = None;
+    for reason in &result.exit_reasons {
+        let scenario = result.scenarios.iter().find(|scenario| {
+            matches!(scenario.outcome, Outcome::Failed | Outcome::Inconclusive)
+                && reason.reason.strip_prefix(&scenario.name).and_then(|rest| rest.strip_prefix(": ")) == Some(&scenario.reason)
+        });
+        let Some(scenario) = scenario else {
+            reasons.push((reason.code, reason.reason.clone()));
+            continue;
+        };
+        if let (Some((code, position)), name) = (named, &scenario.name)
+            && code == reason.code
+            && let Some((_, text)) = reasons.get_mut::<usize>(position)
+        {
+            text.push_str(", ");
+            text.push_str(name);
+            continue;
+        }
+        named = Some((reason.code, reasons.len()));
+        let how = if scenario.outcome == Outcome::Failed { "failed" } else { "inconclusive" };
+        reasons.push((reason.code, format!("{how}: {}", scenario.name)));
+    }
+    reasons
 }
 
 fn skipped(result: &RunResult) -> impl Iterator<Item = &ScenarioResult> {
