@@ -13,6 +13,7 @@ mod replay;
 use compare::{Report, Tolerances};
 use recording::{Fact, Recording};
 use rstest::rstest;
+use serde_json::{Value, json};
 
 fn tolerances() -> Tolerances {
     serde_saphyr::from_str(include_str!("../fixtures/traces/tolerances.yaml")).unwrap()
@@ -79,4 +80,33 @@ fn rewrite(facts: &mut [Fact], kind: &str, from: &str, to: &str) {
     for fact in facts.iter_mut().filter(|fact| fact.kind == kind) {
         fact.object = serde_json::from_str(&fact.object.to_string().replace(from, to)).unwrap();
     }
+}
+
+/// Two pods of `sleep 30; exit 1` for an hour. The law: the delay doubles from 10 s to 5 min, and a run of 30 s never resets it.
+#[test]
+fn an_hour_of_a_crash_loop() {
+    const HOUR: f64 = 3600.0;
+    let container = json!({"name": "app", "image": "busybox:1.36", "command": ["sh", "-c", "sleep 30; exit 1"]});
+    let template = json!({"metadata": {"labels": {"app": "app"}}, "spec": {"containers": [container]}});
+    let spec = json!({"replicas": 2, "selector": {"matchLabels": {"app": "app"}}, "template": template});
+    let items = json!([
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "hour"}},
+        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "app"}, "spec": spec},
+    ]);
+    let recording = Recording { manifest: json!({"items": items}), actions: Vec::new(), facts: Vec::new(), length: HOUR };
+    let began = std::time::Instant::now();
+    let facts = replay::replay(&recording, 1);
+    let took = began.elapsed().as_secs_f64();
+    println!("an hour of a crash loop: {took:.3} s, {:.0} virtual seconds a second, {} facts", HOUR / took, facts.len());
+    let restarts = |fact: &Fact| fact.object.pointer("/status/containerStatuses/0/restartCount").and_then(Value::as_i64);
+    let lives = projection::lives(&facts);
+    assert_eq!(lives.len(), 2);
+    for life in &lives {
+        let runs =
+            life.states.iter().filter(|(_, state)| state.starts_with("Running ") && state.contains("[app running")).count();
+        // 30 s each, then 0, 10, 20, 40, 80, 160, 300, 300, ... s, each up to a quarter longer: 14 or 15 starts in the hour.
+        assert!((13..=16).contains(&runs), "{runs} runs");
+    }
+    let most = facts.iter().filter_map(restarts).max();
+    assert!(most.is_some_and(|most| (12..=15).contains(&most)), "{most:?} restarts");
 }

@@ -12,6 +12,7 @@ use super::controllers::Context;
 use super::controllers::object::{condition, is_deleting, is_pod_finished, key, list, name, text, uid};
 use super::controllers::queue::Key;
 use super::events::{EventType, ObjectRef};
+use super::limits::{Limit, LimitKind};
 use super::profile::Profile;
 use super::store::{ChangeKind, Object};
 use filter::Refusal;
@@ -151,8 +152,30 @@ impl Scheduler {
         });
     }
 
+    /// A real scheduler would look for pods of lower priority to evict; this one says that it does not.
+    fn report_preemption(&self, pod: &Object) {
+        let priority = |pod: &Value| pod.pointer("/spec/priority").and_then(Value::as_i64).unwrap_or(0);
+        let api = &self.context.api;
+        let lower = |other: &Object| {
+            !is_pod_finished(other) && !text(other, "/spec/nodeName").is_empty() && priority(other) < priority(pod)
+        };
+        if text(pod, "/spec/preemptionPolicy") != "Never" && api.list(PODS, None).iter().any(lower) {
+            api.limits.report(Limit {
+                kind: LimitKind::Kind,
+                uid: uid(pod).to_owned(),
+                subject: format!("pod {}/{}", text(pod, "/metadata/namespace"), name(pod)),
+                construct: "preemption of pods of lower priority".to_owned(),
+                position: None,
+                help: "give all pods the same priority, or run this scenario on a real cluster".to_owned(),
+            });
+        }
+    }
+
     async fn refuse(&self, key: &Key, pod: &Object, refusals: &[Refusal]) {
         let api = &self.context.api;
+        if refusals.iter().any(|refusal| refusal.resolvable) {
+            self.report_preemption(pod);
+        }
         let message = filter::message(pod, refusals);
         self.with_memory(|memory| memory.failed.insert(key.clone(), refusals.iter().any(|refusal| refusal.by_pods)));
         self.context.recorder.event(&ObjectRef::of(pod), EventType::Warning, "FailedScheduling", &message);

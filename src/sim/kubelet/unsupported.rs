@@ -5,6 +5,7 @@ use super::pod::PodRecord;
 use super::security;
 use crate::sim::limits::{Limit, LimitKind};
 use k8s_openapi::api::core::v1::{Container, EnvVar, PodSpec, Volume};
+use serde_json::Value;
 
 /// The fields in use that are not simulated.
 fn fields(spec: &PodSpec) -> Vec<String> {
@@ -130,10 +131,34 @@ fn has_own_policy(container: &Container) -> bool {
     container.restart_policy.as_deref().is_some_and(|policy| policy != "Always")
 }
 
+/// Whether a scheduler placed the pod; else somebody wrote `nodeName`.
+fn is_scheduled(pod: &Value) -> bool {
+    let conditions = pod.pointer("/status/conditions").and_then(Value::as_array);
+    conditions.into_iter().flatten().any(|condition| condition["type"] == "PodScheduled" && condition["status"] == "True")
+}
+
+/// Whether the pod asks for what a node may lack.
+fn asks(spec: &PodSpec) -> bool {
+    let of_container = |container: &Container| {
+        container.resources.as_ref().is_some_and(|resources| resources.requests.is_some() || resources.limits.is_some())
+            || container.ports.iter().flatten().any(|port| port.host_port.is_some())
+    };
+    spec.node_selector.is_some()
+        || spec.affinity.as_ref().is_some_and(|affinity| affinity.node_affinity.is_some())
+        || spec.init_containers.iter().flatten().chain(&spec.containers).any(of_container)
+}
+
 /// Reports what of this pod is not simulated.
 pub(super) fn report(record: &PodRecord) {
-    let spec = std::sync::Arc::clone(&record.state().spec);
-    for field in fields(&spec) {
+    let (spec, scheduled) = {
+        let state = record.state();
+        (std::sync::Arc::clone(&state.spec), is_scheduled(&state.pod))
+    };
+    let mut fields = fields(&spec);
+    if !scheduled && asks(&spec) {
+        fields.push("nodeName with requests, ports or node affinity, which the kubelet would check".to_owned());
+    }
+    for field in fields {
         record.agent.limits.report(Limit {
             kind: LimitKind::Kind,
             uid: record.uid.clone(),
@@ -149,7 +174,7 @@ pub(super) fn report(record: &PodRecord) {
 mod tests {
     use super::*;
     use rstest::rstest;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     /// Each case has one field that changes what a real cluster does, or none (`""`).
     #[rstest]
@@ -201,5 +226,15 @@ mod tests {
         pod["containers"] = json!([container]);
         let spec: PodSpec = serde_json::from_value(pod).unwrap();
         assert_eq!(fields(&spec).join(", "), expected);
+    }
+
+    #[test]
+    fn pods_placed_by_hand_are_noticed() {
+        assert!(is_scheduled(&json!({"status": {"conditions": [{"type": "PodScheduled", "status": "True"}]}})));
+        assert!(!is_scheduled(&json!({"status": {"phase": "Pending"}})));
+        let with = |container: Value| asks(&serde_json::from_value(json!({"containers": [container]})).unwrap());
+        assert!(with(json!({"name": "app", "resources": {"requests": {"cpu": "9"}}})));
+        assert!(with(json!({"name": "app", "ports": [{"containerPort": 80, "hostPort": 80}]})));
+        assert!(!with(json!({"name": "app", "ports": [{"containerPort": 80}]})));
     }
 }

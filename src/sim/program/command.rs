@@ -9,6 +9,7 @@ pub mod format;
 pub(in crate::sim::program) mod lines;
 mod listing;
 pub(in crate::sim::program) mod process_control;
+mod sed;
 mod stream;
 mod system;
 mod tail;
@@ -241,6 +242,7 @@ pub fn run_simple(mut invocation: Invocation) -> BoxFuture<'static, i32> {
             "tail" => tail::run(call).await,
             "grep" | "egrep" | "fgrep" => text::grep(call).await,
             "cut" | "tr" | "sort" | "uniq" | "rev" | "tac" | "nl" => text::run(call).await,
+            "sed" => sed::run(call).await,
             "expr" | "seq" => expression::run(call).await,
             "touch" | "mkdir" | "rm" | "rmdir" | "mv" | "cp" | "ln" | "chmod" | "chown" | "chgrp" | "mktemp" | "mkfifo"
             | "install" | "unlink" | "truncate" => files::run(call).await,

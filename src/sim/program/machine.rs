@@ -153,6 +153,10 @@ impl Machine {
         if self.memory() <= self.memory_limit() {
             return;
         }
+        if self.spec.memory_limit.is_none() {
+            let help = "give the container a memory limit: evictions and the kernel's choice on a full node are not simulated";
+            self.limit("memory beyond that of the whole node", None, help);
+        }
         self.lock().oom = true;
         match self.spec.cgroup {
             Cgroup::V2 => self.kill_all(),
