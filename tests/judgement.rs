@@ -116,6 +116,17 @@ fn a_timeline_that_was_cut_off_is_an_error() {
     assert_eq!(judge(&plan(None), &whole).verdict, Verdict::Error);
 }
 
+#[test]
+fn a_watch_that_fell_silent_proves_nothing() {
+    let mut silent = stream(&[(3, Step::Ready)]);
+    silent.retain(|observation| !matches!(observation.fact, comeback::observe::Fact::Confirmed));
+    for (seq, observation) in silent.iter_mut().enumerate() {
+        observation.seq = seq as u64;
+    }
+    let result = judge(&plan(None), &silent);
+    assert_ne!(result.verdict, Verdict::Recovered, "{}", result.reason);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(120))]
 

@@ -190,7 +190,7 @@ async fn inject_one(
     live.record(Source::Fault, Fact::Requested(prepared.record()));
     let confirmations = live.unless_stopped(fault::inject(scene.client, &prepared)).await.ok_or(None)??;
     live.record(Source::Fault, Fact::Accepted { fault: position });
-    live.confirm(&confirmations)
+    live.changed(&confirmations)
         .map_err(|error| FaultError::from(RequestError::of("writing the undo record", error.to_string())))?;
     Ok(())
 }

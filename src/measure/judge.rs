@@ -26,6 +26,8 @@ pub(super) struct FaultState {
 pub enum Next {
     /// Nothing more can change the verdict.
     Decided(String),
+    /// A hold is due: a fresh list must confirm that nothing was missed before it counts.
+    Confirm,
     /// Wait for observations; time alone decides something at the given moment.
     Wait(Option<Duration>),
 }
@@ -130,12 +132,15 @@ impl Judge {
         Frame { index: &self.index, baseline: self.baseline.as_ref(), since: self.requested.unwrap_or(Duration::ZERO) }
     }
 
-    /// Time passes: holds may be completed by it.
+    /// Time passes. That completes no hold by itself: a watch that fell silent shows no failure either, see [`Fact::Confirmed`].
     pub fn advance(&mut self, now: Duration) {
-        if self.ended.is_some() {
-            return;
+        if self.ended.is_none() {
+            self.index.advance(now);
         }
-        self.index.advance(now);
+    }
+
+    /// A fresh list has shown that nothing was missed: holds that are due by now are complete.
+    fn confirmed_at(&mut self, now: Duration) {
         let floor = self.steady_floor();
         if let (Some(hold), Some(floor)) = (&mut self.steady, floor) {
             let length = self.plan.steady.as_ref().map_or(Duration::ZERO, |steady| steady.hold);
@@ -197,6 +202,7 @@ impl Judge {
                 self.look(at, broken.as_deref());
             }
             Fact::LogLine(_) => self.look(at, None),
+            Fact::Confirmed => self.confirmed_at(at),
             Fact::NamespaceReady | Fact::Watching { .. } | Fact::Relisted { .. } | Fact::Restored { .. } => {}
         }
     }
@@ -362,6 +368,7 @@ impl Judge {
         let deadline = floor + within;
         let length = self.breaks.stretched(length).0;
         match hold.stretch_after(floor) {
+            Some(from) if now >= from.at + length => Next::Confirm,
             Some(from) => Next::Wait(Some(from.at + length)),
             None if now >= deadline => Next::Decided("the steady state was not reached".to_owned()),
             None => Next::Wait(Some(deadline)),
@@ -385,6 +392,7 @@ impl Judge {
             None
         };
         match (recovery_wake, detection_open) {
+            (Some(wake), _) if candidate.is_some() && wake <= now => Next::Confirm,
             (None, false) if hold.stable_from().is_some() => Next::Decided("recovered and held".to_owned()),
             (None, false) => Next::Decided("the budget ended".to_owned()),
             (None, true) => Next::Wait(detection_deadline),

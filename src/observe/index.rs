@@ -111,6 +111,8 @@ impl Index {
     fn upsert(&mut self, object: &Arc<Value>, at: Duration) {
         match kind_of(object) {
             "Pod" => match self.pods.get_mut(text(object, "/metadata/uid")) {
+                // A list may overtake the watch, which then tells of the past.
+                Some(record) if is_older(object, &record.object) => {}
                 Some(record) => record.update(object, at),
                 None => {
                     if let Some(record) = PodRecord::first(object, at) {
@@ -275,6 +277,12 @@ impl Index {
         let owner = pod.owner.as_ref().map(|owner| owner.name.as_str());
         self.current_replica_set(&workload.name).is_none_or(|set| Some(text(set, "/metadata/name")) == owner)
     }
+}
+
+/// Whether a state is from before another of the same object (resource versions are comparable, KEP-5504).
+fn is_older(object: &Value, known: &Value) -> bool {
+    let version = |object| text(object, "/metadata/resourceVersion").parse::<u64>().ok();
+    matches!((version(object), version(known)), (Some(one), Some(other)) if one < other)
 }
 
 /// The revision annotation of a ReplicaSet or Deployment; 0 without one.

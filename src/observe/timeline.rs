@@ -101,6 +101,9 @@ pub enum Fact {
         /// The kind.
         kind: String,
     },
+    /// A fresh list agrees with what the watches have shown (differences are recorded before this): no hold is complete
+    /// without one, because a watch that has silently died shows no failure.
+    Confirmed,
     /// The steady state held for its whole hold.
     Steady,
     /// The baseline of the invariants, taken now.

@@ -5,11 +5,11 @@ mod follow;
 mod redact;
 
 use crate::cluster::kinds;
-use crate::cluster::request::RequestError;
+use crate::cluster::request::{REQUEST_BUDGET, RequestError, retried};
 use crate::observe::timeline::LogLine;
 use crate::scenario::{Condition, Fault, Plan};
 use futures::future::join_all;
-use kube::api::DynamicObject;
+use kube::api::{DynamicObject, ListParams};
 use kube::discovery::ApiResource;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -121,6 +121,18 @@ pub async fn start(
         first.map_err(|_| RequestError::of("starting watches", "a watch ended before its first list"))??;
     }
     Ok(Watching { kinds, _tasks: tasks })
+}
+
+/// All pods of a namespace, read from the store itself and not from a cache, and the list's resource version.
+///
+/// # Errors
+/// The server's refusal, or no answer within the request budget.
+pub async fn list_pods(client: &kube::Client, namespace: &str) -> Result<(Option<u64>, Vec<Arc<Value>>), RequestError> {
+    let kind = kinds::resolve(client, None, "Pod").await?;
+    let (api, parameters) = (kind.api(client, namespace), ListParams::default());
+    let list = retried("listing the pods of the trial", REQUEST_BUDGET, || api.list(&parameters)).await?;
+    let version = list.metadata.resource_version.and_then(|version| version.parse().ok());
+    Ok((version, list.items.into_iter().map(|pod| Arc::new(observed(plain(pod, &kind.resource)))).collect()))
 }
 
 /// An object as plain JSON with its kind (items of lists come without) and without managedFields.

@@ -108,6 +108,14 @@ impl Stream {
     }
 
     fn push(&mut self, at: u64, source: Source, fact: Fact) {
+        // A fresh list just before confirms what was known until then.
+        if self.observations.last().is_some_and(|last| last.at < Duration::from_secs(at)) {
+            self.append(at, Source::Watch, Fact::Confirmed);
+        }
+        self.append(at, source, fact);
+    }
+
+    fn append(&mut self, at: u64, source: Source, fact: Fact) {
         let seq = self.observations.len() as u64;
         self.observations.push(Observation { seq, at: Duration::from_secs(at), source, fact });
     }

@@ -12,10 +12,11 @@ use crate::fault::{Prepared, UndoLog};
 use crate::heal;
 use crate::measure::Next;
 use crate::measure::result::TrialResult;
-use crate::observe::Index;
+use crate::observe::index::text;
 use crate::observe::logs::{self, LogFollower};
 use crate::observe::timeline::{Baseline, Fact, Source};
 use crate::observe::watch::{Seen, Watching};
+use crate::observe::{Index, watch};
 use crate::scenario::Plan;
 use crate::sim::latest;
 use serde_json::Value;
@@ -133,7 +134,7 @@ impl<'a> Live<'a> {
     }
 
     /// Writes what a fault changed.
-    pub fn confirm(&mut self, confirmations: &[Confirmation]) -> std::io::Result<()> {
+    pub fn changed(&mut self, confirmations: &[Confirmation]) -> std::io::Result<()> {
         self.undo.confirm(confirmations)
     }
 
@@ -206,6 +207,10 @@ impl<'a> Live<'a> {
             }
             let now = self.recorder.clock().elapsed();
             let judgement = match self.recorder.judge().next(now) {
+                Next::Confirm => {
+                    self.confirm().await;
+                    continue;
+                }
                 Next::Decided(_) if goal == Goal::Verdict => return Reached::Goal,
                 Next::Decided(_) => return Reached::End,
                 Next::Wait(deadline) => deadline,
@@ -220,6 +225,37 @@ impl<'a> Live<'a> {
             let wake = [detection, healing, judgement].into_iter().flatten().filter(|at| *at > now).min();
             self.wait(wake).await;
         }
+    }
+
+    /// Lists the pods afresh and records every difference to what the watch has shown, then that nothing else was missed.
+    async fn confirm(&mut self) {
+        let (client, namespace) = (self.session.client.clone(), self.namespace.clone());
+        let (listed_at, pods) = match self.unless_stopped(watch::list_pods(&client, &namespace)).await {
+            Some(Ok(list)) => list,
+            Some(Err(error)) => return self.fail(&format!("the state could not be confirmed: {}", error.message)),
+            None => return,
+        };
+        let uid = |pod: &Value| text(pod, "/metadata/uid").to_owned();
+        let version = |pod: &Value| text(pod, "/metadata/resourceVersion").parse::<u64>().ok();
+        let index = self.recorder.judge().index();
+        let gone: Vec<_> = index
+            .pods()
+            .filter(|known| !pods.iter().any(|pod| uid(pod) == known.reference.uid))
+            // What the watch told while the list was on its way is newer than the list.
+            .filter(|known| version(&known.object) <= listed_at)
+            .map(|known| Arc::clone(&known.object))
+            .collect();
+        let unseen: Vec<_> = pods
+            .into_iter()
+            .filter(|pod| index.pod(&uid(pod)).is_none_or(|known| version(&known.object) != version(pod)))
+            .collect();
+        for pod in unseen {
+            self.take(Some(Seen::Object(pod)));
+        }
+        for pod in gone {
+            self.take(Some(Seen::Deleted(pod)));
+        }
+        self.record(Source::Watch, Fact::Confirmed);
     }
 
     async fn wait(&mut self, wake: Option<Duration>) {
@@ -294,7 +330,7 @@ impl<'a> Live<'a> {
         let now = self.recorder.clock().elapsed();
         let reason = match self.recorder.judge().next(now) {
             Next::Decided(reason) => reason,
-            Next::Wait(_) => "the trial could not go on".to_owned(),
+            Next::Confirm | Next::Wait(_) => "the trial could not go on".to_owned(),
         };
         self.record(Source::Engine, Fact::Ended { reason });
     }
