@@ -52,6 +52,12 @@ async fn doubling_holds_both_strings(#[case] mebibytes: u64, #[case] end: (i32, 
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_full_node_is_not_simulated() {
+    let (_, code, oom, limits) = finish(spec(&["awk", "BEGIN { s = \"x\"; while (1) s = s s }"], Vec::new())).await;
+    assert_eq!((code, oom, limits), (137, true, vec!["memory beyond that of the whole node".to_owned()]));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_loop_of_joined_conditions_does_not_grow() {
     let mut spec =
         spec(&["awk", "BEGIN { s = sprintf(\"%1000000s\", \"\"); while (s s && i++ < 50) t = length(s s) }"], Vec::new());

@@ -75,3 +75,19 @@ async fn only_its_own_pods_are_scheduled() {
     assert_eq!(text(&cluster.get(PODS, "foreign"), "/spec/nodeName"), "");
     assert_eq!(cluster.events("FailedScheduling"), Vec::<String>::new());
 }
+
+#[tokio::test(start_paused = true)]
+async fn says_that_it_preempts_nobody() {
+    let cluster = Cluster::start();
+    cluster.create(PODS, pod("first", "3"));
+    cluster.pass(1.0).await;
+    cluster.create(PODS, pod("equal", "3"));
+    cluster.pass(1.0).await;
+    assert!(cluster.api.limits.since(0).is_empty());
+    let mut important = pod("important", "3");
+    important["spec"]["priority"] = json!(1000);
+    cluster.create(PODS, important);
+    cluster.pass(1.0).await;
+    let said: Vec<_> = cluster.api.limits.since(0).into_iter().map(|limit| (limit.subject, limit.construct)).collect();
+    assert_eq!(said, [("pod shop/important".to_owned(), "preemption of pods of lower priority".to_owned())]);
+}
