@@ -14,7 +14,9 @@ pub(super) fn judge(arguments: &Judge, console: Console) -> ExitCode {
                 Ok(result) => {
                     let written = destination::write(&reports, &result, Some(directory), console);
                     let errors = written.err().unwrap_or_default();
-                    errors.iter().for_each(|error| console.error(error));
+                    for error in &errors {
+                        console.error(error);
+                    }
                     let environment = (!errors.is_empty()).then_some(ExitCode::Environment);
                     let unfinished = (!result.complete).then_some(ExitCode::Inconclusive);
                     ExitCode::strongest(result.exit_reasons.iter().map(|reason| reason.name).chain(environment).chain(unfinished))

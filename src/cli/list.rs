@@ -76,7 +76,9 @@ fn images(plan: &Plan) -> BTreeSet<String> {
     if !breaks_images {
         values.extend(serde_json::to_value(&plan.faults).ok());
     }
-    values.iter().for_each(|value| collect(value, &mut images));
+    for value in &values {
+        collect(value, &mut images);
+    }
     images
 }
 

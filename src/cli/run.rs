@@ -110,6 +110,11 @@ fn execute(
         allowed_contexts: options.allow_context.clone(),
         ledger: Some(PathBuf::from(engine::ledger::DEFAULT_PATH)),
     };
+    if choice != ClusterChoice::Embedded && !console.quiet && !options.no_progress.unwrap_or(false) {
+        let created =
+            if matches!(choice, ClusterChoice::Kind(_)) { "; one that does not exist takes about a minute" } else { "" };
+        console.tell(format!("connecting to {choice}{created}\n").as_bytes());
+    }
     let cluster = select::connect(&choice, &cluster_options).map_err(|error| {
         keeper.refuse(ExitCode::Environment, &error.to_string());
         environment(error.to_string())

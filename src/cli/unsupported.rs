@@ -6,7 +6,6 @@ use clap::{Args, Subcommand};
 
 /// Commands of later versions.
 #[derive(Debug, Subcommand)]
-#[command(disable_help_subcommand = true)]
 pub enum UnsupportedCommand {
     /// Preflight on a cluster (not supported yet)
     #[command(hide = true, disable_help_flag = true)]

@@ -108,7 +108,7 @@ impl Drop for Kind {
 
 fn remove(created: &Mutex<Option<Created>>) -> Result<(), ClusterError> {
     let created = created.lock().unwrap_or_else(PoisonError::into_inner).take();
-    created.map_or(Ok(()), |created| created.remove())
+    created.map_or(Ok(()), Created::remove)
 }
 
 impl Created {

@@ -40,15 +40,25 @@ pub(super) fn run(request: &RunRequest, stop: &Stop, report: &mut dyn FnMut(&Run
     let mut trials: BTreeMap<usize, Vec<TrialResult>> = BTreeMap::new();
     let mut scenarios: BTreeMap<usize, ScenarioResult> = BTreeMap::new();
     let halted = AtomicBool::new(false);
-    let jobs = Mutex::new(jobs(request));
+    let jobs = jobs(request);
+    let queued = jobs.len();
+    let jobs = Mutex::new(jobs);
     std::thread::scope(|scope| {
         let (to_us, from_workers) = mpsc::channel();
-        let workers: Vec<_> = (0..request.concurrency.max(1))
-            .map(|_| {
-                let (to_us, jobs, halted) = (to_us.clone(), &jobs, &halted);
-                scope.spawn(move || work(request, stop, jobs, halted, &to_us))
-            })
-            .collect();
+        let mut workers = Vec::new();
+        for _ in 0..request.concurrency.min(queued) {
+            let (to_us, jobs, halted) = (to_us.clone(), &jobs, &halted);
+            let worker = std::thread::Builder::new().spawn_scoped(scope, move || work(request, stop, jobs, halted, &to_us));
+            match worker {
+                Ok(worker) => workers.push(worker),
+                // Fewer than wanted do the same work.
+                Err(error) if workers.is_empty() => {
+                    more.push(reason(ExitCode::Environment, format!("no thread for a trial could be started: {error}")));
+                    break;
+                }
+                Err(_) => break,
+            }
+        }
         drop(to_us);
         for message in from_workers {
             match message {

@@ -32,7 +32,7 @@ pub fn measured(measured: &Measured) -> String {
     if measured.censored { format!("> {text}") } else { text }
 }
 
-/// The range of several measured durations: `12s`, `9s–15.1s`, `9s–> 5m0s`, `> 5m0s`; `–` for none.
+/// The range of several measured durations: `12s`, `9s–15.1s`, `-2s to 1s`, `9s–> 5m0s`, `> 5m0s`; `–` for none.
 #[must_use]
 pub fn range<'a>(values: impl IntoIterator<Item = &'a Measured>) -> String {
     let mut exact: Vec<f64> = Vec::new();
@@ -47,6 +47,8 @@ pub fn range<'a>(values: impl IntoIterator<Item = &'a Measured>) -> String {
     match (least.map(seconds), most.map(seconds), censored) {
         (Some(least), _, Some(censored)) => format!("{least}–{censored}"),
         (None, _, Some(censored)) => censored,
+        // A dash before a minus is hard to read.
+        (Some(least), Some(most), None) if least.starts_with('-') && least != most => format!("{least} to {most}"),
         (Some(least), Some(most), None) if least != most => format!("{least}–{most}"),
         (Some(least), _, None) => least,
         (None, _, None) => "–".to_owned(),
@@ -149,6 +151,7 @@ mod tests {
         let bound = |value| Measured { value, uncertainty: 0.0, censored: true };
         assert_eq!(range(&[exact(12.0)]), "12s");
         assert_eq!(range(&[exact(12.0), exact(9.0)]), "9s–12s");
+        assert_eq!(range(&[exact(-2.0), exact(9.0)]), "-2s to 9s");
         assert_eq!(range(&[bound(300.0), exact(9.0)]), "9s–> 5m0s");
         assert_eq!(range(&[bound(300.0), bound(200.0)]), "> 3m20s");
         assert_eq!(range([]), "–");

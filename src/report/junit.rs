@@ -56,7 +56,7 @@ fn suite(result: &RunResult, scenario: &ScenarioResult) -> TestSuite {
     for trial in &scenario.trials {
         for (position, objective) in objectives.iter().enumerate() {
             let name = if several { format!("{} [trial {}]", objective.name(), trial.index) } else { objective.name() };
-            suite.add_test_case(trial_case(scenario, trial, *objective, position, name));
+            suite.add_test_case(trial_case(scenario, trial, *objective, position, &name));
         }
     }
     let explained = suite.failures > 0 || suite.errors > 0;
@@ -77,7 +77,7 @@ fn scenario_status(scenario: &ScenarioResult) -> TestCaseStatus {
     }
 }
 
-fn trial_case(scenario: &ScenarioResult, trial: &TrialResult, objective: Objective, position: usize, name: String) -> TestCase {
+fn trial_case(scenario: &ScenarioResult, trial: &TrialResult, objective: Objective, position: usize, name: &str) -> TestCase {
     let status = match objective.judge(scenario, trial) {
         Judgement::Met => TestCaseStatus::success(),
         // The gate decides; a red test under a green exit code would only teach people to ignore red tests.
@@ -87,7 +87,7 @@ fn trial_case(scenario: &ScenarioResult, trial: &TrialResult, objective: Objecti
         Judgement::NotJudged => skipped(&format!("not judged: the trial is {}", trial.verdict)),
         Judgement::Skipped => skipped(&trial.reason),
     };
-    let mut case = case(scenario, &name, status);
+    let mut case = case(scenario, name, status);
     if let Some(time) = objective.time(trial).filter(|time| time.value >= 0.0) {
         case.set_time(Duration::try_from_secs_f64(time.value).unwrap_or_default());
     }

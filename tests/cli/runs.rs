@@ -92,3 +92,11 @@ fn no_color_and_pipes_have_no_escapes_and_color_can_be_forced() {
     let (_, stdout, _) = output(comeback(folder.path()).args(["run", "builtin:pod-deleted", "--color", "always"]));
     assert!(stdout.contains('\u{1b}'), "{stdout}");
 }
+
+#[test]
+fn more_trials_at_once_than_there_are_is_no_mistake() {
+    let folder = folder();
+    let run = ["run", "builtin:pod-deleted", "--trials", "3", "--concurrency", "99999999"];
+    let (code, stdout, stderr) = output(comeback(folder.path()).args(run));
+    assert_eq!(code, 0, "{stdout}{stderr}");
+}

@@ -17,11 +17,12 @@ pub(super) fn rates(terminal: &Terminal, result: &RunResult) -> String {
     let mut out = terminal.palette.paint(Tone::Strong, "Success rate");
     out.push('\n');
     let summary = &result.summary;
+    let line = |rate, did| layout::outdented(2, &format::rate(rate, did).replace(" %", "\u{a0}%"), terminal.width);
     if recovering.iter().any(|scenario| scenario.rto.is_some()) {
-        out.push_str(&layout::outdented(2, &format::rate(&summary.within_rto, "recovered within the RTO"), terminal.width));
+        out.push_str(&line(&summary.within_rto, "recovered within the RTO"));
     }
     if summary.success_rate != summary.within_rto || recovering.iter().all(|scenario| scenario.rto.is_none()) {
-        out.push_str(&layout::outdented(2, &format::rate(&summary.success_rate, "recovered"), terminal.width));
+        out.push_str(&line(&summary.success_rate, "recovered"));
     }
     let several: Vec<&&ScenarioResult> = recovering.iter().filter(|scenario| scenario.success_rate.n > 1).collect();
     if !several.is_empty() && recovering.len() > 1 {
