@@ -1,6 +1,9 @@
 //! Whole runs on the embedded cluster: every shipped scenario passes, is judged alike live and from its saved timeline,
 //! and gives the same timeline for the same seed, whatever runs beside it.
 
+#[path = "embedded/traps.rs"]
+mod traps;
+
 use comeback::cluster::select::{self, ClusterChoice, ClusterOptions};
 use comeback::engine::{self, RunRequest, saved};
 use comeback::measure::result::{Outcome, RunResult};
