@@ -1,5 +1,6 @@
 //! The embedded cluster against recordings of a real Kubernetes 1.36: states, reasons, messages, events and times,
 //! within the tolerances of `fixtures/traces/tolerances.yaml`.
+#![expect(clippy::unwrap_used, reason = "a recording that cannot be read or replayed fails the test")]
 
 #[path = "fidelity/compare.rs"]
 mod compare;

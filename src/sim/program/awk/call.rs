@@ -23,22 +23,7 @@ impl Interpreter {
                 return Ok(count(self.arrays.get(array).map_or(0, BTreeMap::len)));
             }
             ("split", [text, Expression::Place(Place::Variable(array)), separator @ ..]) => {
-                let text = self.evaluate_text(text).await?;
-                let separator = match separator.first() {
-                    Some(separator) => self.pattern(separator).await?,
-                    None => self.text_variable("FS"),
-                };
-                let parts = self.split(&text, &separator);
-                let total = parts.len();
-                let elements =
-                    parts.iter().enumerate().map(|(index, part)| ((index + 1).to_string(), Value::input(part))).collect();
-                let old = self.arrays.insert(array.clone(), elements).unwrap_or_default();
-                let size = |array: &BTreeMap<String, Value>| {
-                    array.iter().map(|(key, value)| super::run::element_size(key, value)).sum::<u64>()
-                };
-                let new = self.arrays.get(array).map_or(0, size);
-                self.held = (self.held + new).saturating_sub(size(&old));
-                return Ok(count(total));
+                return self.split_into(text, array, separator.first()).await;
             }
             ("sub" | "gsub", [pattern, replacement, place @ ..]) => {
                 return self.substitute(name == "gsub", pattern, replacement, place.first()).await;
@@ -119,6 +104,24 @@ impl Interpreter {
                 return Err(Leave::Exit(2));
             }
         })
+    }
+
+    /// `split`: the parts become the array's only elements.
+    async fn split_into(&mut self, text: &Expression, array: &str, separator: Option<&Expression>) -> Result<Value, Leave> {
+        let text = self.evaluate_text(text).await?;
+        let separator = match separator {
+            Some(separator) => self.pattern(separator).await?,
+            None => self.text_variable("FS"),
+        };
+        let parts = Self::split(&text, &separator);
+        let total = parts.len();
+        let elements = parts.iter().enumerate().map(|(index, part)| ((index + 1).to_string(), Value::input(part))).collect();
+        let old = self.arrays.insert(array.to_owned(), elements).unwrap_or_default();
+        let size =
+            |array: &BTreeMap<String, Value>| array.iter().map(|(key, value)| super::run::element_size(key, value)).sum::<u64>();
+        let new = self.arrays.get(array).map_or(0, size);
+        self.held = (self.held + new).saturating_sub(size(&old));
+        Ok(count(total))
     }
 
     async fn substitute(

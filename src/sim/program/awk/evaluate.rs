@@ -126,16 +126,12 @@ impl Interpreter {
         if let Some(regex) = self.regexes.get(pattern) {
             return Ok(regex.clone());
         }
-        match regex::Regex::new(pattern) {
-            Ok(regex) => {
-                self.regexes.insert(pattern.to_owned(), regex.clone());
-                Ok(regex)
-            }
-            Err(_) => {
-                self.call.unsupported(&format!("awk regular expression /{pattern}/")).await;
-                Err(Leave::Exit(2))
-            }
-        }
+        let Ok(regex) = regex::Regex::new(pattern) else {
+            self.call.unsupported(&format!("awk regular expression /{pattern}/")).await;
+            return Err(Leave::Exit(2));
+        };
+        self.regexes.insert(pattern.to_owned(), regex.clone());
+        Ok(regex)
     }
 
     async fn matches(&mut self, pattern: &str, text: &str) -> Result<bool, Leave> {
@@ -247,7 +243,7 @@ impl Interpreter {
     pub(super) fn split_record(&mut self, line: &str) {
         let separator = self.text_variable("FS");
         let mut fields = vec![line.to_owned()];
-        fields.extend(self.split(line, &separator));
+        fields.extend(Self::split(line, &separator));
         self.fields = fields;
     }
 
@@ -256,7 +252,7 @@ impl Interpreter {
     }
 
     /// Splits text as fields are split: at blanks, at one character, or at a regular expression.
-    pub(super) fn split(&self, text: &str, separator: &str) -> Vec<String> {
+    pub(super) fn split(text: &str, separator: &str) -> Vec<String> {
         if text.is_empty() {
             return Vec::new();
         }

@@ -91,9 +91,8 @@ impl Interpreter {
     pub async fn run(mut self, operands: Vec<String>) -> i32 {
         let flow = self.run_all(operands).await;
         match flow {
-            Ok(()) => self.status,
             Err(Leave::Exit(code)) => code,
-            Err(_) => self.status,
+            Ok(()) | Err(_) => self.status,
         }
     }
 
@@ -179,12 +178,11 @@ impl Interpreter {
             if !applies {
                 continue;
             }
-            match body {
-                Some(body) => self.run_block(body).await?,
-                None => {
-                    let line = format!("{}{}", self.fields[0], self.text_variable("ORS"));
-                    self.call.print(line).await;
-                }
+            if let Some(body) = body {
+                self.run_block(body).await?;
+            } else {
+                let line = format!("{}{}", self.fields[0], self.text_variable("ORS"));
+                self.call.print(line).await;
             }
         }
         Ok(())

@@ -2,7 +2,7 @@
 //! Expressions are `evaluate`, writing is `output`.
 
 use super::run::{Interpreter, Leave, element_size};
-use super::syntax::{Expression, Statement};
+use super::syntax::{Expression, Output, Statement};
 use super::value::Value;
 use crate::sim::program::data::Text;
 use crate::sim::program::process::STEP;
@@ -43,19 +43,7 @@ impl Interpreter {
             }
             Statement::Block(body) => self.run_block(body).await?,
             Statement::Print(values, output) => {
-                let mut text = Text::default();
-                if values.is_empty() {
-                    text = self.fields[0].as_str().into();
-                }
-                let (separator, conversion) = (self.text_variable("OFS"), self.text_variable("OFMT"));
-                for (index, value) in values.iter().enumerate() {
-                    if index > 0 {
-                        text = text.concat(&separator.as_str().into());
-                    }
-                    text = text.concat(&self.evaluate(value).await?.text(&conversion));
-                }
-                text = text.concat(&self.text_variable("ORS").into());
-                self.emit(text, output.as_ref()).await?;
+                self.print(values, output.as_ref()).await?;
             }
             Statement::Printf(values, output) => {
                 let mut arguments = Vec::new();
@@ -141,6 +129,22 @@ impl Interpreter {
             }
         }
         Ok(())
+    }
+
+    async fn print(&mut self, values: &[Expression], output: Option<&Output>) -> Result<(), Leave> {
+        let mut text = Text::default();
+        if values.is_empty() {
+            text = self.fields[0].as_str().into();
+        }
+        let (separator, conversion) = (self.text_variable("OFS"), self.text_variable("OFMT"));
+        for (index, value) in values.iter().enumerate() {
+            if index > 0 {
+                text = text.concat(&separator.as_str().into());
+            }
+            text = text.concat(&self.evaluate(value).await?.text(&conversion));
+        }
+        text = text.concat(&self.text_variable("ORS").into());
+        self.emit(text, output).await
     }
 
     /// One round of a loop; `true`: it ends.

@@ -120,15 +120,15 @@ impl<'a> Editor<'a> {
                 continue;
             }
             match &command.action {
-                Action::Print => output.push_str(&format!("{text}\n")),
-                Action::Number => output.push_str(&format!("{}\n", self.number)),
+                Action::Print => output.extend([text.as_str(), "\n"]),
+                Action::Number => output.extend([self.number.to_string(), "\n".to_owned()]),
                 Action::Delete => fate = Fate::Deleted,
                 Action::Quit => fate = Fate::Last,
                 Action::Substitute(substitution) => {
                     if let Some(changed) = substitution.change(&text) {
                         text = changed;
                         if substitution.print {
-                            output.push_str(&format!("{text}\n"));
+                            output.extend([text.as_str(), "\n"]);
                         }
                     }
                 }
