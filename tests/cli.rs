@@ -18,7 +18,7 @@ use std::time::Duration;
 fn comeback(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_comeback"));
     command.current_dir(folder).env_clear().env("HOME", folder).env("KUBECONFIG", folder.join("no-kubeconfig"));
-    command.timeout(Duration::from_secs(60));
+    command.timeout(Duration::from_mins(1));
     command
 }
 

@@ -93,8 +93,9 @@ impl Console {
     /// Sends logs to stderr: warnings, with `-vv` more; `COMEBACK_LOG` takes filters as `RUST_LOG` does.
     pub fn log(self) {
         let level = match (self.quiet, self.verbose) {
-            (true, _) => "error",
-            (false, 0 | 1) => "comeback=warn,error",
+            // kube's client logs every refused connection; what matters of it is in our own messages.
+            (true, _) => "error,kube_client=off",
+            (false, 0 | 1) => "comeback=warn,error,kube_client=off",
             (false, 2) => "comeback=info,warn",
             (false, _) => "comeback=debug,info",
         };

@@ -85,20 +85,17 @@ pub async fn resolve(client: &kube::Client, api_version: Option<&str>, kind: &st
         return Ok(known);
     }
     let what = format!("looking up kind {kind}");
-    let found = match api_version {
-        Some(api_version) => {
-            let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-            let wanted = GroupVersionKind::gvk(group, version, kind);
-            match retried(&what, REQUEST_BUDGET, || kube::discovery::pinned_kind(client, &wanted)).await {
-                Ok(found) => Some(found),
-                Err(error) if error.is_not_found() || error.message.contains("Missing") => None,
-                Err(error) => return Err(error),
-            }
+    let found = if let Some(api_version) = api_version {
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        let wanted = GroupVersionKind::gvk(group, version, kind);
+        match retried(&what, REQUEST_BUDGET, || kube::discovery::pinned_kind(client, &wanted)).await {
+            Ok(found) => Some(found),
+            Err(error) if error.is_not_found() || error.message.contains("Missing") => None,
+            Err(error) => return Err(error),
         }
-        None => {
-            let discovery = retried(&what, REQUEST_BUDGET, || Discovery::new(client.clone()).run()).await?;
-            discovery.groups_alphabetical().into_iter().find_map(|group| group.recommended_kind(kind))
-        }
+    } else {
+        let discovery = retried(&what, REQUEST_BUDGET, || Discovery::new(client.clone()).run()).await?;
+        discovery.groups_alphabetical().into_iter().find_map(|group| group.recommended_kind(kind))
     };
     let Some((resource, capabilities)) = found else {
         let asked = api_version.map_or_else(|| kind.to_owned(), |version| format!("{kind} of {version}"));

@@ -17,7 +17,7 @@ use std::time::Duration;
 /// How long the default service account may take: pods are refused before.
 const USABLE_WITHIN: Duration = Duration::from_secs(30);
 /// How long removing a namespace may take before it counts as left behind.
-pub const REMOVED_WITHIN: Duration = Duration::from_secs(120);
+pub const REMOVED_WITHIN: Duration = Duration::from_mins(2);
 /// How long the pods may take to end before the namespace is deleted with them.
 const PODS_GONE_WITHIN: Duration = Duration::from_secs(15);
 /// Grace of the namespace's pods at removal, in seconds.

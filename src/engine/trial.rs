@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How long removing a trial's namespace may take before what is left is reported.
-const RESTORE_WITHIN: Duration = Duration::from_secs(120);
+const RESTORE_WITHIN: Duration = Duration::from_mins(2);
 
 /// What one trial is given.
 pub(super) struct TrialJob<'a> {

@@ -127,7 +127,7 @@ mod tests {
         leaf.prop_recursive(3, 20, 3, |inner| {
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
-                prop::collection::btree_map("[a-c/~]{1,2}", inner, 0..3).prop_map(|map| Value::from_iter(map)),
+                prop::collection::btree_map("[a-c/~]{1,2}", inner, 0..3).prop_map(Value::from_iter),
             ]
         })
     }

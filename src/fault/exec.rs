@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// A command that has not ended by then is an error.
-const ENDS_WITHIN: Duration = Duration::from_secs(60);
+const ENDS_WITHIN: Duration = Duration::from_mins(1);
 /// How long the kubelet may take to show that a container ended.
 const SHOWN_WITHIN: Duration = Duration::from_secs(5);
 /// How much of a command's output is kept.

@@ -33,15 +33,12 @@ fn by_comeback(judge: &Judge, acted: &[&ActionRecord]) -> HealedBy {
     let last = acted.iter().max_by_key(|action| action.at);
     let linked = last.and_then(|action| link(judge, &good, action));
     let how = if acted.iter().any(|action| !STOPGAPS.contains(&action.step.as_str())) { How::Healed } else { How::Mitigated };
-    match linked {
-        Some(text) => {
-            evidence.push(text);
-            HealedBy { who: Who::Comeback, name: None, how, evidence }
-        }
-        None => {
-            evidence.push("but the good pods are neither younger than these actions nor use what they changed".to_owned());
-            HealedBy { who: Who::Unknown, name: None, how, evidence }
-        }
+    if let Some(text) = linked {
+        evidence.push(text);
+        HealedBy { who: Who::Comeback, name: None, how, evidence }
+    } else {
+        evidence.push("but the good pods are neither younger than these actions nor use what they changed".to_owned());
+        HealedBy { who: Who::Unknown, name: None, how, evidence }
     }
 }
 

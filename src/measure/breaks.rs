@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A hold is never stretched beyond this.
-pub const LONGEST_STRETCH: Duration = Duration::from_secs(600);
+pub const LONGEST_STRETCH: Duration = Duration::from_mins(10);
 
 /// Counts what breaks holds, pod by pod, so that each new one is noticed once.
 #[derive(Clone, Debug, Default)]

@@ -275,12 +275,9 @@ impl Judge {
     fn found(&mut self, at: Duration, finding: &Finding) {
         let too_early = !self.plan.is_control() && self.requested.is_none_or(|requested| finding.at < requested);
         let known = self.findings.iter_mut().find(|known| known.cause == finding.cause && known.subject == finding.subject);
-        match known {
-            Some(known) => *known = finding.clone(),
-            None => {
-                self.early_findings += usize::from(too_early);
-                self.findings.push(finding.clone());
-            }
+        if let Some(known) = known { *known = finding.clone() } else {
+            self.early_findings += usize::from(too_early);
+            self.findings.push(finding.clone());
         }
         let expected = self.plan.detect.as_ref().is_some_and(|detect| cause_covers(&detect.cause, &finding.cause));
         if expected && finding.leading && !too_early && self.detected.is_none() {

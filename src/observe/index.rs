@@ -250,7 +250,7 @@ impl Index {
         }
     }
 
-    /// The ReplicaSets of a Deployment that exist now, newest revision first.
+    /// The `ReplicaSets` of a Deployment that exist now, newest revision first.
     #[must_use]
     pub fn replica_sets_of(&self, deployment: &str) -> Vec<&Arc<Value>> {
         let mut sets: Vec<_> = self

@@ -57,7 +57,7 @@ impl Wanted {
     }
 }
 
-/// Whether a pod is of a target, judged from the pod alone. A Deployment's ReplicaSets are called after it and their template's hash.
+/// Whether a pod is of a target, judged from the pod alone. A Deployment's `ReplicaSets` are called after it and their template's hash.
 fn is_of(pod: &Value, target: &Target) -> bool {
     let labels = || -> BTreeMap<String, String> {
         let labels = pod.pointer("/metadata/labels").and_then(Value::as_object);

@@ -184,7 +184,7 @@ targeted! {
     }
 }
 
-/// `endpoints`: ready endpoints of a Service, from its EndpointSlices.
+/// `endpoints`: ready endpoints of a Service, from its `EndpointSlices`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Endpoints {

@@ -33,7 +33,7 @@ pub fn parse(text: &str) -> Result<Duration, String> {
         let part = Duration::try_from_secs_f64(number * unit).map_err(|_| wrong())?;
         total = total.checked_add(part).ok_or_else(wrong)?;
     }
-    if text.is_empty() || total > Duration::from_secs(366 * 24 * 3600) {
+    if text.is_empty() || total > Duration::from_hours(8784) {
         return Err(wrong());
     }
     Ok(total)

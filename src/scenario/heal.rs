@@ -170,7 +170,7 @@ const fn ten_seconds() -> Duration {
     Duration::from_secs(10)
 }
 const fn one_minute() -> Duration {
-    Duration::from_secs(60)
+    Duration::from_mins(1)
 }
 
 impl Step {

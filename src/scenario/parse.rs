@@ -277,7 +277,7 @@ mod tests {
             let started = std::time::Instant::now();
             let (_, found) = read(&text);
             assert_eq!(found.len(), 1);
-            assert!(started.elapsed() < std::time::Duration::from_secs(5), "{:.60} {found:?}", text);
+            assert!(started.elapsed() < std::time::Duration::from_secs(5), "{text:.60} {found:?}");
         }
     }
 }

@@ -55,9 +55,9 @@ impl Walk<'_> {
         if let Some(choices) = schema.get("oneOf").and_then(Value::as_array) {
             let constants: Vec<_> = choices.iter().filter_map(|choice| choice.get("const").and_then(Value::as_str)).collect();
             return if constants.len() == choices.len() {
-                self.choice(node, &constants, part)
+                self.choice(node, &constants, part);
             } else {
-                self.one_key(node, choices, part)
+                self.one_key(node, choices, part);
             };
         }
         if let Some(values) = schema.get("enum").and_then(Value::as_array) {
@@ -190,10 +190,7 @@ impl Walk<'_> {
                 None => format!("this {what} is empty"),
                 Some(_) => format!("this {what} has several keys: {given}"),
             };
-            let help = match entries.is_empty() {
-                true => allowed("Keys", "", &names),
-                false => format!("Each {what} is an item of its own; begin each with `- `. Settings stand below its key."),
-            };
+            let help = if entries.is_empty() { allowed("Keys", "", &names) } else { format!("Each {what} is an item of its own; begin each with `- `. Settings stand below its key.") };
             let span = entries.get(1).map_or(node.span, |(key, _)| key.span);
             self.report(Code::OneKey, span, message, help);
         }

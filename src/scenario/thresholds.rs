@@ -35,7 +35,7 @@ impl Default for Thresholds {
             exits: 2,
             not_ready_for: Duration::from_secs(30),
             unschedulable_for: Duration::from_secs(5),
-            config_window: Duration::from_secs(300),
+            config_window: Duration::from_mins(5),
         }
     }
 }

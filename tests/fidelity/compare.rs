@@ -124,22 +124,19 @@ pub fn lives(name: &str, length: f64, tolerances: &Tolerances, recorded: &[Life]
             let found = free.iter().position(|candidate| {
                 near(candidate) && candidate.as_ref().is_some_and(|(_, other)| first_difference(states, other, end).is_none())
             });
-            match found.and_then(|position| free[position].take()) {
-                Some((_, other)) => {
-                    for (step, pair) in other.windows(2).enumerate().take(states.len().saturating_sub(1)) {
-                        gaps[pod][step + 1].push(pair[1].0 - pair[0].0);
-                    }
+            if let Some((_, other)) = found.and_then(|position| free[position].take()) {
+                for (step, pair) in other.windows(2).enumerate().take(states.len().saturating_sub(1)) {
+                    gaps[pod][step + 1].push(pair[1].0 - pair[0].0);
                 }
-                None => {
-                    let best = free
-                        .iter()
-                        .filter(|candidate| near(candidate))
-                        .flatten()
-                        .filter_map(|(_, other)| first_difference(states, other, end))
-                        .max_by_key(|(step, _)| *step);
-                    let text = best.map_or_else(|| "no simulated pod of its age is left".to_owned(), |(_, text)| text);
-                    unmatched[pod].push(format!("seed {seed}, pod {pod} (born {born:.1}s): {text}"));
-                }
+            } else {
+                let best = free
+                    .iter()
+                    .filter(|candidate| near(candidate))
+                    .flatten()
+                    .filter_map(|(_, other)| first_difference(states, other, end))
+                    .max_by_key(|(step, _)| *step);
+                let text = best.map_or_else(|| "no simulated pod of its age is left".to_owned(), |(_, text)| text);
+                unmatched[pod].push(format!("seed {seed}, pod {pod} (born {born:.1}s): {text}"));
             }
         }
     }

@@ -47,8 +47,8 @@ pub fn replay(recording: &Recording, seed: u64) -> Vec<Fact> {
         }
         tokio::time::sleep_until(begin + Duration::from_secs_f64(recording.length)).await;
         assert!(simulation.limits.since(0).is_empty(), "the simulation met a limit: {:?}", simulation.limits.since(0));
-        let facts = facts.lock().unwrap().clone();
-        facts
+        
+        facts.lock().unwrap().clone()
     })
 }
 

@@ -32,7 +32,7 @@ async fn start(context: &str) -> kube::Client {
     if namespaces.get_opt(NAME).await.unwrap().is_some() {
         let _ = namespaces.delete(NAME, &DeleteParams::default()).await;
         let gone = await_condition(namespaces.clone(), NAME, |namespace: Option<&Namespace>| namespace.is_none());
-        tokio::time::timeout(Duration::from_secs(120), gone).await.unwrap().unwrap();
+        tokio::time::timeout(Duration::from_mins(2), gone).await.unwrap().unwrap();
     }
     let namespace = from_value(json!({"metadata": {"name": NAME}})).unwrap();
     namespaces.create(&PostParams::default(), &namespace).await.unwrap();
@@ -58,6 +58,6 @@ async fn start(context: &str) -> kube::Client {
         set.and_then(|set| set.status.as_ref())
             .is_some_and(|status| status.number_ready > 0 && status.number_ready == status.desired_number_scheduled)
     });
-    tokio::time::timeout(Duration::from_secs(60), ready).await.unwrap().unwrap();
+    tokio::time::timeout(Duration::from_mins(1), ready).await.unwrap().unwrap();
     client
 }

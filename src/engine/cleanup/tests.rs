@@ -56,7 +56,7 @@ async fn a_namespace_lives_from_its_creation_to_its_verified_end() {
     assert!(applied.iter().all(|object| !object.uid.is_empty() && object.namespace == namespace.name));
 
     let mut running = BTreeMap::new();
-    timeout(Duration::from_secs(60), async {
+    timeout(Duration::from_mins(1), async {
         while running.len() < 2 {
             match seen.recv().await.unwrap() {
                 Seen::Object(object) => {

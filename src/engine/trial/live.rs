@@ -140,14 +140,11 @@ impl<'a> Live<'a> {
 
     /// Undoes the faults, as far as it can be done soon: the namespace goes right after.
     pub async fn undo_faults(&self) {
-        match tokio::time::timeout(UNDO_WITHIN, self.undo.undo(&self.session.client)).await {
-            Ok(results) => {
-                for (target, error) in results.into_iter().filter_map(|(target, result)| Some((target, result.err()?))) {
-                    tracing::warn!("the fault on {target} could not be undone: {}", error.message);
-                }
+        if let Ok(results) = tokio::time::timeout(UNDO_WITHIN, self.undo.undo(&self.session.client)).await {
+            for (target, error) in results.into_iter().filter_map(|(target, result)| Some((target, result.err()?))) {
+                tracing::warn!("the fault on {target} could not be undone: {}", error.message);
             }
-            Err(_) => tracing::warn!("undoing the faults in {} took longer than {UNDO_WITHIN:?}", self.namespace),
-        }
+        } else { tracing::warn!("undoing the faults in {} took longer than {UNDO_WITHIN:?}", self.namespace) }
     }
 
     /// Waits for `work` while observations are recorded as they come. `None` when the user stopped the trial meanwhile.
@@ -260,7 +257,7 @@ impl<'a> Live<'a> {
 
     async fn wait(&mut self, wake: Option<Duration>) {
         // Nothing that is waited for lasts a day: a wait without a deadline of its own still ends.
-        let wake = wake.unwrap_or_else(|| self.recorder.clock().elapsed() + Duration::from_secs(24 * 3600));
+        let wake = wake.unwrap_or_else(|| self.recorder.clock().elapsed() + Duration::from_hours(24));
         // Timers have a resolution of a millisecond and fire late, never early.
         let instant = self.recorder.clock().instant_of(wake);
         tokio::select! {
