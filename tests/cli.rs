@@ -1,6 +1,8 @@
 //! The command line from outside: exit codes, what goes to stdout and stderr, environment, `comeback.yaml`, nonsense.
 //! What scenarios do when they run is tested elsewhere.
 
+#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "helpers of tests")]
+
 #[path = "cli/bad_input.rs"]
 mod bad_input;
 #[path = "cli/interruption.rs"]

@@ -1,6 +1,6 @@
 //! The embedded cluster against recordings of a real Kubernetes 1.36: states, reasons, messages, events and times,
 //! within the tolerances of `fixtures/traces/tolerances.yaml`.
-#![expect(clippy::unwrap_used, reason = "a recording that cannot be read or replayed fails the test")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a recording that cannot be read or replayed fails the test")]
 
 #[path = "fidelity/compare.rs"]
 mod compare;
@@ -95,6 +95,7 @@ fn an_hour_of_a_crash_loop() {
         {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "app"}, "spec": spec},
     ]);
     let recording = Recording { manifest: json!({"items": items}), actions: Vec::new(), facts: Vec::new(), length: HOUR };
+    #[expect(clippy::disallowed_methods, reason = "the figure is real time per simulated time")]
     let began = std::time::Instant::now();
     let facts = replay::replay(&recording, 1);
     let took = began.elapsed().as_secs_f64();

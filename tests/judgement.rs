@@ -1,5 +1,7 @@
 //! The judge against generated and recorded watch streams: laws that hold for every timeline.
 
+#![expect(clippy::unwrap_used, clippy::cast_precision_loss, reason = "helpers of tests")]
+
 mod support;
 
 use comeback::exit_code::ExitCode;
@@ -180,7 +182,7 @@ proptest! {
         let trials = verdicts.iter().enumerate().map(|(index, verdict)| support::trial(u32::try_from(index).unwrap(), Verdict::ALL[*verdict])).collect();
         let gate = comeback::scenario::model::Gate { max_invalid: Some(invalid), ..Default::default() };
         let scenario = outcome::scenario(&plan, trials, Some(&gate));
-        let code = ExitCode::strongest(outcome::exit_reasons(&[scenario.clone()], Some(&gate)).iter().map(|reason| reason.name));
+        let code = ExitCode::strongest(outcome::exit_reasons(std::slice::from_ref(&scenario), Some(&gate)).iter().map(|reason| reason.name));
         let missed = verdicts.iter().any(|verdict| Verdict::ALL[*verdict].is_valid() && Verdict::ALL[*verdict] != Verdict::Recovered);
         let any_valid = verdicts.iter().any(|verdict| Verdict::ALL[*verdict].is_valid());
         prop_assert_eq!(missed, code == ExitCode::ObjectiveMissed);

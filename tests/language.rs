@@ -1,5 +1,7 @@
 //! The scenario language as users meet it: the shipped files load, and each invalid file gives exactly its diagnostics.
 
+#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "helpers of tests")]
+
 use comeback::scenario::render::{Look, render};
 use comeback::scenario::{Diagnostic, LoadOptions, load, schema};
 use serde_json::Value;

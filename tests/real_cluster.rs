@@ -1,6 +1,8 @@
 //! The same scenarios on a real Kubernetes and on the embedded one: equal verdicts, durations that agree.
 //! Ignored by default; `cargo test --test real_cluster -- --ignored` fails when there is no cluster.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
 #[path = "real_cluster/registry.rs"]
 mod registry;
 

@@ -275,7 +275,9 @@ impl Judge {
     fn found(&mut self, at: Duration, finding: &Finding) {
         let too_early = !self.plan.is_control() && self.requested.is_none_or(|requested| finding.at < requested);
         let known = self.findings.iter_mut().find(|known| known.cause == finding.cause && known.subject == finding.subject);
-        if let Some(known) = known { *known = finding.clone() } else {
+        if let Some(known) = known {
+            *known = finding.clone();
+        } else {
             self.early_findings += usize::from(too_early);
             self.findings.push(finding.clone());
         }

@@ -46,7 +46,9 @@ pub struct Discovered {
 /// Reads what `path` names, relative to `beside`; mistakes are reported at `origin`, where the path is written.
 pub fn discover(path: &str, beside: Option<&Place>, origin: Option<&Position>, found: &mut Vec<Diagnostic>) -> Discovered {
     let report = |code, message: String, help: Option<String>| {
-        let mut diagnostic = if let Some(at) = origin { Diagnostic::error(code, &at.source, at.span, message) } else {
+        let mut diagnostic = if let Some(at) = origin {
+            Diagnostic::error(code, &at.source, at.span, message)
+        } else {
             let source = Arc::new(Source { name: path.to_owned(), text: String::new() });
             Diagnostic::error(code, &source, Span::default(), message)
         };

@@ -190,7 +190,11 @@ impl Walk<'_> {
                 None => format!("this {what} is empty"),
                 Some(_) => format!("this {what} has several keys: {given}"),
             };
-            let help = if entries.is_empty() { allowed("Keys", "", &names) } else { format!("Each {what} is an item of its own; begin each with `- `. Settings stand below its key.") };
+            let help = if entries.is_empty() {
+                allowed("Keys", "", &names)
+            } else {
+                format!("Each {what} is an item of its own; begin each with `- `. Settings stand below its key.")
+            };
             let span = entries.get(1).map_or(node.span, |(key, _)| key.span);
             self.report(Code::OneKey, span, message, help);
         }

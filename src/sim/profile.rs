@@ -33,7 +33,7 @@ pub struct NodeShape {
     pub cpu_millis: u64,
     /// Memory capacity in bytes.
     pub memory_bytes: u64,
-    /// Whether the control plane's NoSchedule taint is set.
+    /// Whether the control plane's `NoSchedule` taint is set.
     pub control_plane: bool,
 }
 

@@ -47,7 +47,7 @@ pub fn replay(recording: &Recording, seed: u64) -> Vec<Fact> {
         }
         tokio::time::sleep_until(begin + Duration::from_secs_f64(recording.length)).await;
         assert!(simulation.limits.since(0).is_empty(), "the simulation met a limit: {:?}", simulation.limits.since(0));
-        
+
         facts.lock().unwrap().clone()
     })
 }

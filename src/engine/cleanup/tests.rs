@@ -8,7 +8,7 @@ use crate::engine::{apply, baseline};
 use crate::observe::watch::{self, Seen};
 use crate::scenario::plan::Manifest;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -55,7 +55,7 @@ async fn a_namespace_lives_from_its_creation_to_its_verified_end() {
     assert_eq!(applied.iter().map(|object| object.kind.as_str()).collect::<Vec<_>>(), ["Secret", "Deployment"]);
     assert!(applied.iter().all(|object| !object.uid.is_empty() && object.namespace == namespace.name));
 
-    let mut running = BTreeMap::new();
+    let mut running = BTreeSet::new();
     timeout(Duration::from_mins(1), async {
         while running.len() < 2 {
             match seen.recv().await.unwrap() {
@@ -63,7 +63,7 @@ async fn a_namespace_lives_from_its_creation_to_its_verified_end() {
                     assert!(!object.to_string().contains("geheim") && !object.to_string().contains("Z2VoZWlt"));
                     assert_eq!(object.pointer("/metadata/managedFields"), None);
                     if object["kind"] == "Pod" && object.pointer("/status/phase") == Some(&json!("Running")) {
-                        running.insert(object["metadata"]["name"].to_string(), ());
+                        running.insert(object["metadata"]["name"].to_string());
                     }
                 }
                 other => panic!("unexpected: {other:?}"),

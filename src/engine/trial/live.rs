@@ -144,7 +144,9 @@ impl<'a> Live<'a> {
             for (target, error) in results.into_iter().filter_map(|(target, result)| Some((target, result.err()?))) {
                 tracing::warn!("the fault on {target} could not be undone: {}", error.message);
             }
-        } else { tracing::warn!("undoing the faults in {} took longer than {UNDO_WITHIN:?}", self.namespace) }
+        } else {
+            tracing::warn!("undoing the faults in {} took longer than {UNDO_WITHIN:?}", self.namespace);
+        }
     }
 
     /// Waits for `work` while observations are recorded as they come. `None` when the user stopped the trial meanwhile.

@@ -34,9 +34,8 @@ pub(super) fn condition(wanted: &StatusCondition, frame: Frame<'_>) -> Seen {
 
 pub(super) fn event(wanted: &EventSeen, frame: Frame<'_>) -> Seen {
     let what = format!("event {}", wanted.reason.as_deref().or(wanted.message.as_deref()).unwrap_or("of any kind"));
-    let pattern = match wanted.message.as_deref().map(Regex::new).transpose() {
-        Ok(pattern) => pattern,
-        Err(_) => return Seen { truth: Truth::Unknown, text: format!("{what}: not a regular expression"), server: None },
+    let Ok(pattern) = wanted.message.as_deref().map(Regex::new).transpose() else {
+        return Seen { truth: Truth::Unknown, text: format!("{what}: not a regular expression"), server: None };
     };
     let found = frame.index.events().find(|event| {
         event.last_seen >= frame.since

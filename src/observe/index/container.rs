@@ -109,9 +109,10 @@ impl ContainerRecord {
         };
         match &state {
             State::Waiting(reason, message)
-                if (self.waits.last().is_none_or(|(_, last, _)| last != reason) || !matches!(self.state, State::Waiting(..))) => {
-                    self.waits.push((at, reason.clone(), message.clone()));
-                }
+                if (self.waits.last().is_none_or(|(_, last, _)| last != reason) || !matches!(self.state, State::Waiting(..))) =>
+            {
+                self.waits.push((at, reason.clone(), message.clone()));
+            }
             State::Running(started) => {
                 let again = self.runs.last().is_none_or(|(_, last)| last != started) || !matches!(self.state, State::Running(_));
                 if again {

@@ -69,7 +69,7 @@ impl PodRecord {
         self.last_seen = at;
         self.owner = controller_of(object);
         self.labels = labels_of(object);
-        self.phase = text(object, "/status/phase").to_owned();
+        text(object, "/status/phase").clone_into(&mut self.phase);
         if object.pointer("/metadata/deletionTimestamp").is_some() {
             self.terminating.get_or_insert(at);
         }

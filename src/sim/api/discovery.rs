@@ -88,12 +88,11 @@ fn groups(resources: &[Resource]) -> Vec<Group> {
     let events = resources.iter().find(|resource| resource.kind == "Event" && resource.group.is_empty());
     let shared = events.map(|events| Resource { group: event::GROUP, ..*events });
     for resource in resources.iter().copied().chain(shared) {
-        let group = match groups.iter().position(|(name, _)| name == resource.group) {
-            Some(place) => place,
-            None => {
-                groups.push((resource.group.to_owned(), Vec::new()));
-                groups.len() - 1
-            }
+        let group = if let Some(place) = groups.iter().position(|(name, _)| name == resource.group) {
+            place
+        } else {
+            groups.push((resource.group.to_owned(), Vec::new()));
+            groups.len() - 1
         };
         let versions = &mut groups[group].1;
         match versions.iter_mut().find(|(version, _)| version == resource.version) {

@@ -80,7 +80,7 @@ fn walk(value: &Value, parent: &str, name: &str, path: Path, built_in: bool, fou
     let step = |step: String| path.iter().cloned().chain([step]).collect::<Path>();
     match value {
         Value::Null => {}
-        Value::Object(fields) if !fields.is_empty() && !(built_in && is_atomic_map(name)) => {
+        Value::Object(fields) if !fields.is_empty() && (!built_in || !is_atomic_map(name)) => {
             for (field, inner) in fields {
                 walk(inner, name, field, step(format!("f:{field}")), built_in, found);
             }

@@ -80,20 +80,19 @@ impl ApiError {
     #[must_use]
     pub fn apply_conflict(conflicts: &[(String, String)]) -> Self {
         let count = conflicts.len();
-        let message = match conflicts {
-            [(manager, path)] => format!("Apply failed with 1 conflict: conflict with {manager}: {path}"),
-            _ => {
-                let mut text = format!("Apply failed with {count} conflicts:");
-                let mut last = None;
-                for (manager, path) in conflicts {
-                    if last != Some(manager) {
-                        text = format!("{text} conflicts with {manager}:");
-                        last = Some(manager);
-                    }
-                    text = format!("{text}\n- {path}");
+        let message = if let [(manager, path)] = conflicts {
+            format!("Apply failed with 1 conflict: conflict with {manager}: {path}")
+        } else {
+            let mut text = format!("Apply failed with {count} conflicts:");
+            let mut last = None;
+            for (manager, path) in conflicts {
+                if last != Some(manager) {
+                    text = format!("{text} conflicts with {manager}:");
+                    last = Some(manager);
                 }
-                text
+                text = format!("{text}\n- {path}");
             }
+            text
         };
         let causes: Vec<Value> = conflicts
             .iter()

@@ -137,14 +137,13 @@ fn merge_item(present: &mut Vec<Value>, item: &Value, key: &str, field: &str) ->
         }
         return Ok(());
     }
-    match place.and_then(|place| present[place].as_object_mut()) {
-        Some(existing) => merge_map(existing, patch, field),
-        None => {
-            let mut fresh = Map::new();
-            merge_map(&mut fresh, patch, field)?;
-            present.push(Value::Object(fresh));
-            Ok(())
-        }
+    if let Some(existing) = place.and_then(|place| present[place].as_object_mut()) {
+        merge_map(existing, patch, field)
+    } else {
+        let mut fresh = Map::new();
+        merge_map(&mut fresh, patch, field)?;
+        present.push(Value::Object(fresh));
+        Ok(())
     }
 }
 

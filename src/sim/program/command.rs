@@ -220,14 +220,13 @@ pub fn run_simple(mut invocation: Invocation) -> BoxFuture<'static, i32> {
                     return call.print("BusyBox v1.36.1 multi-call binary.\n").await;
                 }
                 call.argv.remove(0);
-                match applet(&call.process.machine, &call.argv[0]) {
-                    Some(found) => run(found, invocation).await,
-                    None => {
-                        let name = invocation.argv[0].clone();
-                        invocation.applet = name;
-                        invocation.error("applet not found").await;
-                        127
-                    }
+                if let Some(found) = applet(&call.process.machine, &call.argv[0]) {
+                    run(found, invocation).await
+                } else {
+                    let name = invocation.argv[0].clone();
+                    invocation.applet = name;
+                    invocation.error("applet not found").await;
+                    127
                 }
             }
             "true" | "sync" => 0,

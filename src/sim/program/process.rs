@@ -149,13 +149,10 @@ where
             signal = doomed.wait_for(Option::is_some) => {
                 Ended::Signalled(signal.ok().flatten().unwrap_or(signals::KILL))
             }
-            code = body => match code {
-                Ok(code) => Ended::Exited(code & 0xff),
-                Err(_) => {
-                    let help = "this is a bug in comeback: please report the container's command";
-                    process.machine.limit("the interpreter failed", None, help);
-                    Ended::Signalled(signals::KILL)
-                }
+            code = body => if let Ok(code) = code { Ended::Exited(code & 0xff) } else {
+                let help = "this is a bug in comeback: please report the container's command";
+                process.machine.limit("the interpreter failed", None, help);
+                Ended::Signalled(signals::KILL)
             },
         };
         process.machine.finished(process.pid, outcome.code());

@@ -91,6 +91,7 @@ pub struct Shell {
 }
 
 /// Runs a shell as the program of a process.
+#[must_use]
 pub fn run(invocation: Invocation) -> BoxFuture<'static, i32> {
     Box::pin(main(invocation))
 }

@@ -100,9 +100,10 @@ pub(super) fn container_of(pod: &Value, query: &Query) -> Result<String, ApiErro
     match parameter(query, "container").filter(|container| !container.is_empty()) {
         Some(asked) if containers.iter().chain(&init).any(|container| container == asked) => Ok(asked.to_owned()),
         Some(asked) => Err(ApiError::bad_request(format!("container {asked} is not valid for pod {name}"))),
-        None => match containers.as_slice() {
-            [only] => Ok(only.clone()),
-            _ => {
+        None => {
+            if let [only] = containers.as_slice() {
+                Ok(only.clone())
+            } else {
                 let also =
                     if init.is_empty() { String::new() } else { format!(" or one of the init containers: [{}]", init.join(" ")) };
                 let choices = containers.join(" ");
@@ -110,7 +111,7 @@ pub(super) fn container_of(pod: &Value, query: &Query) -> Result<String, ApiErro
                     "a container name must be specified for pod {name}, choose one of: [{choices}]{also}"
                 )))
             }
-        },
+        }
     }
 }
 

@@ -189,11 +189,10 @@ fn next_bookmark(last: Instant, now: Instant, ends: Instant) -> Instant {
 /// The watch's own length, or one between 30 and 60 minutes.
 fn timeout(api: &ApiServer, resource: Resource, asked: Option<u64>) -> Duration {
     const SHORTEST: Duration = Duration::from_mins(30);
-    match asked.filter(|seconds| *seconds > 0) {
-        Some(seconds) => Duration::from_secs(seconds),
-        None => {
-            let entity = format!("watch {}", resource.qualified());
-            api.random.between(&entity, "timeout", api.ordinal(&entity), SHORTEST, 2 * SHORTEST)
-        }
+    if let Some(seconds) = asked.filter(|seconds| *seconds > 0) {
+        Duration::from_secs(seconds)
+    } else {
+        let entity = format!("watch {}", resource.qualified());
+        api.random.between(&entity, "timeout", api.ordinal(&entity), SHORTEST, 2 * SHORTEST)
     }
 }

@@ -63,7 +63,7 @@ async fn the_worst_pods_go_first_and_their_going_is_told() {
     cluster.change(REPLICA_SETS, "web", |set| set["spec"]["replicas"] = json!(2));
     cluster.pass(0.1).await;
     let going: Vec<_> = cluster.all(PODS).into_iter().filter(is_deleting).map(|pod| name(&pod).to_owned()).collect();
-    assert_eq!(going, [unready.clone()]);
+    assert_eq!(going, std::slice::from_ref(&unready));
     assert_eq!(cluster.events("SuccessfulDelete"), [format!("Deleted pod: {unready} x1")]);
 }
 

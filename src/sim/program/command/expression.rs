@@ -179,7 +179,7 @@ async fn seq(call: &Invocation) -> i32 {
             "-s" => separator = words.next().cloned().unwrap_or_default(),
             text => match text.parse::<f64>() {
                 Ok(number) if number.is_finite() => {
-                    numbers.push((number, text.split_once('.').map_or(0, |(_, tail)| tail.len())))
+                    numbers.push((number, text.split_once('.').map_or(0, |(_, tail)| tail.len())));
                 }
                 _ => {
                     call.error(&format!("invalid number '{text}'")).await;

@@ -194,7 +194,7 @@ async fn transfer(call: &Invocation, mut names: Vec<String>, recursive: bool) ->
                 Some(format!("omitting directory '{name}'"))
             }
             Ok(_) if moves => files.rename(&from, &to).err().map(|error| format!("can't rename '{name}': {error}")),
-            Ok(_) => copy(files, &from, &to).err().map(|error| format!("can't create '{}': {error}", target)),
+            Ok(_) => copy(files, &from, &to).err().map(|error| format!("can't create '{target}': {error}")),
         };
         if let Some(message) = message {
             call.error(&message).await;
@@ -220,7 +220,7 @@ async fn ln(call: &Invocation, mut names: Vec<String>, symbolic: bool, force: bo
             let _ = files.remove_file(&path);
         }
         if let Err(error) = files.make_link(&path, name) {
-            call.error(&format!("{}: {error}", path)).await;
+            call.error(&format!("{path}: {error}")).await;
             status = 1;
         }
     }

@@ -256,14 +256,16 @@ impl Directive {
         let sign = self.sign(value.is_sign_negative() && !value.is_nan());
         let size = value.abs();
         let precision = self.precision.unwrap_or(6).min(400);
-        let digits = if !size.is_finite() {
-            if size.is_nan() { "nan".to_owned() } else { "inf".to_owned() }
-        } else {
+        let digits = if size.is_finite() {
             match self.conversion {
                 'e' | 'E' => exponential(size, precision),
                 'g' | 'G' => general(size, precision, self.alternative),
                 _ => format!("{size:.precision$}"),
             }
+        } else if size.is_nan() {
+            "nan".to_owned()
+        } else {
+            "inf".to_owned()
         };
         let digits = if self.conversion.is_ascii_uppercase() { digits.to_uppercase() } else { digits };
         self.pad(format!("{sign}{digits}").into_bytes(), size.is_finite())
@@ -368,17 +370,10 @@ fn integer(text: &str, errors: &mut Vec<String>) -> i64 {
     } else {
         digits.parse::<i64>()
     };
-    match parsed {
-        Ok(value) => {
-            if negative {
-                -value
-            } else {
-                value
-            }
-        }
-        Err(_) => {
-            errors.push(format!("invalid number '{text}'"));
-            0
-        }
+    if let Ok(value) = parsed {
+        if negative { -value } else { value }
+    } else {
+        errors.push(format!("invalid number '{text}'"));
+        0
     }
 }

@@ -47,7 +47,7 @@ pub fn duration(text: &str) -> Result<Option<Duration>, String> {
     }
     let seconds: f64 = digits.parse().map_err(|_| invalid())?;
     // tokio's clock ends after some years; nothing waits longer than that.
-    Ok(Duration::try_from_secs_f64(seconds * factor).ok().filter(|wait| *wait < Duration::from_secs(60 * 60 * 24 * 365)))
+    Ok(Duration::try_from_secs_f64(seconds * factor).ok().filter(|wait| *wait < Duration::from_hours(8760)))
 }
 
 async fn sleep(call: &Invocation) -> i32 {
@@ -93,12 +93,11 @@ async fn kill(call: &Invocation) -> i32 {
             None
         };
         if let Some(name) = name {
-            match signals::number(&name) {
-                Some(number) => signal = number,
-                None => {
-                    call.error(&format!("bad signal name '{name}'")).await;
-                    return 1;
-                }
+            if let Some(number) = signals::number(&name) {
+                signal = number;
+            } else {
+                call.error(&format!("bad signal name '{name}'")).await;
+                return 1;
             }
         }
     }

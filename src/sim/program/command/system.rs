@@ -116,12 +116,11 @@ async fn date(call: &Invocation) -> i32 {
             given if given.starts_with("-d") => given[2..].to_owned(),
             other => return call.bad_option(other).await,
         };
-        match parse_date(&text, at) {
-            Some(parsed) => at = parsed,
-            None => {
-                call.error(&format!("invalid date '{text}'")).await;
-                return 1;
-            }
+        if let Some(parsed) = parse_date(&text, at) {
+            at = parsed;
+        } else {
+            call.error(&format!("invalid date '{text}'")).await;
+            return 1;
         }
     }
     call.print(format!("{}\n", strftime(&format, at))).await

@@ -49,11 +49,7 @@ pub async fn run(call: &Invocation) -> i32 {
                 flag[2..].to_owned()
             }
             flag if flag.len() > 1 && flag[1..].bytes().all(|byte| byte.is_ascii_digit()) && flag.starts_with(['-', '+']) => {
-                if flag.starts_with('-') {
-                    flag[1..].to_owned()
-                } else {
-                    flag.to_owned()
-                }
+                flag.strip_prefix('-').unwrap_or(flag).to_owned()
             }
             flag if flag.len() > 1 && flag.starts_with('-') => return call.bad_option(flag).await,
             file => {

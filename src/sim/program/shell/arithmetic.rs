@@ -113,6 +113,7 @@ fn value(expression: &Expr, variables: &mut Variables, depth: usize) -> Result<i
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the parser's enum is not Copy")]
 fn binary(operator: &BinaryOperator, left: i64, right: i64) -> Result<i64, String> {
     let shift = u32::try_from(right & 63).unwrap_or(0);
     Ok(match operator {

@@ -203,7 +203,7 @@ impl Shell {
         loop {
             let held = match self.run_condition(condition).await {
                 Ok(held) => held,
-                other => match self.after_round(other)? {
+                other => match Self::after_round(other)? {
                     Some(_) => return Ok(status),
                     None => continue,
                 },
@@ -216,7 +216,7 @@ impl Shell {
                 status = code;
                 continue;
             }
-            if let Some(code) = self.after_round(flow)? {
+            if let Some(code) = Self::after_round(flow)? {
                 return Ok(code);
             }
         }
@@ -231,7 +231,7 @@ impl Shell {
                 status = code;
                 continue;
             }
-            if let Some(code) = self.after_round(flow)? {
+            if let Some(code) = Self::after_round(flow)? {
                 return Ok(code);
             }
         }
@@ -239,7 +239,7 @@ impl Shell {
     }
 
     /// What `break` and `continue` mean for this loop: `Some` ends it, `None` goes on.
-    fn after_round(&mut self, flow: Flow) -> Result<Option<i32>, Unwind> {
+    fn after_round(flow: Flow) -> Result<Option<i32>, Unwind> {
         match flow {
             Ok(_) | Err(Unwind::Continue(0 | 1)) => Ok(None),
             Err(Unwind::Break(0 | 1)) => Ok(Some(0)),

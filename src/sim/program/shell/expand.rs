@@ -67,13 +67,14 @@ impl Shell {
             let mut value = Text::default();
             for (index, piece) in pieces.iter().enumerate() {
                 let part = match piece {
-                    Piece::Parameter(Parameter::Variable(name), Operation::Plain) => match self.variables.get(name) {
-                        Some(text) => text.clone(),
-                        None => {
+                    Piece::Parameter(Parameter::Variable(name), Operation::Plain) => {
+                        if let Some(text) = self.variables.get(name) {
+                            text.clone()
+                        } else {
                             self.check_unset(name).await?;
                             Text::default()
                         }
-                    },
+                    }
                     Piece::Double(inner) if !inner.iter().any(is_all) => self.expand_value(inner).await?,
                     Piece::Tilde(user) if index == 0 => Text::from(self.home(user)),
                     other => {

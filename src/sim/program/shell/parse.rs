@@ -148,10 +148,8 @@ fn open_construct(text: &str) -> Result<Option<&'static str>, String> {
             }
             "case" => open.push(";;"),
             "{" => open.push("}"),
-            "fi" | "done" | "esac" | "}" => {
-                if open.pop().is_none() {
-                    return Err(word);
-                }
+            "fi" | "done" | "esac" | "}" if open.pop().is_none() => {
+                return Err(word);
             }
             _ => {}
         }

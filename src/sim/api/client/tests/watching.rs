@@ -24,7 +24,7 @@ async fn a_watch_sends_transitions_of_its_selector_bookmarks_and_an_end() {
     let stream = maps.watch(&params, "0").await.unwrap();
     let set = |value: &str| {
         api.modify(resource::CONFIG_MAPS, "shop", "a", crate::sim::api::Subresource::Main, |map| {
-            map["metadata"]["labels"]["on"] = json!(value)
+            map["metadata"]["labels"]["on"] = json!(value);
         })
         .unwrap();
     };

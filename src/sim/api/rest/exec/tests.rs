@@ -31,6 +31,7 @@ fn client(run: fn(Vec<u8>) -> Result<Option<ExecResult>, StartFailure>) -> kube:
     kube::Client::new(service, "shop")
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the shape of what a container answers")]
 fn result(stdout: &[u8], stderr: &[u8], code: i32) -> Result<Option<ExecResult>, StartFailure> {
     Ok(Some(ExecResult { stdout: stdout.to_vec(), stderr: stderr.to_vec(), code }))
 }
