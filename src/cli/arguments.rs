@@ -119,8 +119,13 @@ pub struct Cleanup {
     /// What all runs left, those that are still running too
     #[arg(long, env = "COMEBACK_CLEANUP_ALL", group = "scope", value_parser = BoolishValueParser::new())]
     pub all: bool,
-    /// Where: kind[:NAME] or context[:NAME]; default: the current context of the kubeconfig
-    #[arg(long, env = "COMEBACK_CLUSTER", value_name = "CLUSTER")]
+    /// Where to clean up.
+    #[arg(
+        long,
+        env = "COMEBACK_CLUSTER",
+        value_name = "CLUSTER",
+        help = "Where: kind[:NAME] or context[:NAME]; default: the current context of the kubeconfig"
+    )]
     pub cluster: Option<crate::cluster::select::ClusterChoice>,
     /// Allow a context whose name or server looks like production. Repeatable
     #[arg(long, env = "COMEBACK_ALLOW_CONTEXT", value_name = "NAME", value_delimiter = ',')]

@@ -18,8 +18,14 @@ use std::time::Duration;
 #[derive(Clone, Debug, Default, Args, Deserialize)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct Options {
-    /// embedded, kind[:NAME] or context[:NAME] [default: embedded]
-    #[arg(long, env = "COMEBACK_CLUSTER", value_name = "CLUSTER", help_heading = "Where")]
+    /// Where to run.
+    #[arg(
+        long,
+        env = "COMEBACK_CLUSTER",
+        value_name = "CLUSTER",
+        help_heading = "Where",
+        help = "embedded, kind[:NAME] or context[:NAME] [default: embedded]"
+    )]
     #[serde(deserialize_with = "cluster")]
     pub cluster: Option<ClusterChoice>,
     /// Allow a context whose name or server looks like production. Repeatable
@@ -61,8 +67,14 @@ pub struct Options {
     /// terminal, json or junit; with =FILE into a file. Repeatable [default: terminal]
     #[arg(long, env = "COMEBACK_REPORT", value_name = "FORMAT[=FILE]", value_delimiter = ',', help_heading = "Results")]
     pub report: Vec<Destination>,
-    /// The run directory, with the result and everything that was observed [default: .comeback/runs/<run id>]
-    #[arg(long, env = "COMEBACK_OUT", value_name = "DIR", help_heading = "Results")]
+    /// The run directory.
+    #[arg(
+        long,
+        env = "COMEBACK_OUT",
+        value_name = "DIR",
+        help_heading = "Results",
+        help = "The run directory, with the result and everything that was observed [default: .comeback/runs/<run id>]"
+    )]
     pub out: Option<PathBuf>,
     /// No progress on stderr
     #[arg(long, env = "COMEBACK_NO_PROGRESS", value_name = "BOOL", num_args = 0..=1, require_equals = true,

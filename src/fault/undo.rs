@@ -113,7 +113,7 @@ impl UndoLog {
         Ok(log)
     }
 
-    /// Records how to undo a prepared fault, on the disk before this returns. Call it before [`super::inject`].
+    /// Records how to undo a prepared fault, on the disk before this returns. Call it before [`super::inject()`].
     ///
     /// # Errors
     /// The file cannot be written: then the fault must not act.
