@@ -5,6 +5,7 @@
 mod support;
 
 use comeback::exit_code::ExitCode;
+use comeback::measure::result::TrialResult;
 use comeback::measure::{judge, outcome};
 use comeback::observe::timeline::Observation;
 use comeback::scenario::Verdict;
@@ -179,7 +180,7 @@ proptest! {
     #[test]
     fn a_missed_objective_never_ends_in_exit_0(verdicts in prop::collection::vec(0usize..12, 1..8), invalid in 0.0f64..1.0) {
         let plan = plan(Some(60));
-        let trials = verdicts.iter().enumerate().map(|(index, verdict)| support::trial(u32::try_from(index).unwrap(), Verdict::ALL[*verdict])).collect();
+        let trials = verdicts.iter().enumerate().map(|(index, verdict)| TrialResult::without_measurements(u32::try_from(index).unwrap(), 0, Verdict::ALL[*verdict], "")).collect();
         let gate = comeback::scenario::model::Gate { max_invalid: Some(invalid), ..Default::default() };
         let scenario = outcome::scenario(&plan, trials, Some(&gate));
         let code = ExitCode::strongest(outcome::exit_reasons(std::slice::from_ref(&scenario), Some(&gate)).iter().map(|reason| reason.name));

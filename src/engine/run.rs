@@ -6,7 +6,7 @@ use super::{RunRequest, Signal, Stop};
 use crate::event::RunEvent;
 use crate::exit_code::ExitCode;
 use crate::measure::outcome;
-use crate::measure::result::{Durations, ExitReason, Expected, Outcome, Run, RunResult, ScenarioResult, Stamps, TrialResult};
+use crate::measure::result::{ExitReason, Expected, Outcome, Run, RunResult, ScenarioResult, TrialResult};
 use crate::scenario::{Plan, Verdict};
 use siphasher::sip::SipHasher13;
 use std::collections::{BTreeMap, VecDeque};
@@ -185,25 +185,5 @@ fn finish_scenario(
 
 /// A trial that was not begun.
 fn skipped(request: &RunRequest, plan: &Plan, trial: u32, why: &str) -> TrialResult {
-    blank(trial, trial_seed(request.seed, &plan.name, trial), Verdict::Skipped, why)
-}
-
-/// A trial without measurements.
-pub(super) fn blank(trial: u32, seed: u64, verdict: Verdict, why: &str) -> TrialResult {
-    TrialResult {
-        index: trial,
-        seed,
-        verdict,
-        reason: why.to_owned(),
-        reasons: Vec::new(),
-        namespace: String::new(),
-        stamps: Stamps::default(),
-        durations: Durations::default(),
-        findings: Vec::new(),
-        actions: Vec::new(),
-        healed_by: None,
-        leftovers: Vec::new(),
-        notes: Vec::new(),
-        timeline: String::new(),
-    }
+    TrialResult::without_measurements(trial, trial_seed(request.seed, &plan.name, trial), Verdict::Skipped, why)
 }

@@ -5,7 +5,6 @@ mod evidence;
 mod live;
 
 use super::namespace::{self, Identity};
-use super::run::blank;
 use super::{RunRequest, Stop, apply, baseline, saved};
 use crate::cluster::request::RequestError;
 use crate::cluster::{Session, TrialContext};
@@ -50,7 +49,7 @@ impl TrialJob<'_> {
     }
 
     fn failed(&self, why: &str) -> TrialResult {
-        blank(self.trial, self.seed, Verdict::Error, why)
+        TrialResult::without_measurements(self.trial, self.seed, Verdict::Error, why)
     }
 }
 

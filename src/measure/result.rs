@@ -255,6 +255,29 @@ pub struct TrialResult {
     pub timeline: String,
 }
 
+impl TrialResult {
+    /// A trial that was not tried, or of which nothing was observed.
+    #[must_use]
+    pub fn without_measurements(index: u32, seed: u64, verdict: Verdict, reason: &str) -> Self {
+        Self {
+            index,
+            seed,
+            verdict,
+            reason: reason.to_owned(),
+            reasons: Vec::new(),
+            namespace: String::new(),
+            stamps: Stamps::default(),
+            durations: Durations::default(),
+            findings: Vec::new(),
+            actions: Vec::new(),
+            healed_by: None,
+            leftovers: Vec::new(),
+            notes: Vec::new(),
+            timeline: String::new(),
+        }
+    }
+}
+
 /// When what happened, in seconds since the trial began.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

@@ -1,6 +1,5 @@
 //! Hand-made timelines for the judge: one Deployment with one pod, a fault that deletes it, a replacement.
 
-use comeback::measure::result::{Durations, Stamps, TrialResult};
 use comeback::observe::timeline::{Baseline, Began, Fact, FaultRecord, Observation, Reference, Source};
 use comeback::scenario::condition::Ready;
 use comeback::scenario::fault::DeletePods;
@@ -48,26 +47,6 @@ pub fn plan(rto: Option<u64>) -> Arc<Plan> {
         expect: vec![Verdict::Recovered],
         trials: 1,
     })
-}
-
-/// A trial without measurements, for folds over trials.
-pub fn trial(index: u32, verdict: Verdict) -> TrialResult {
-    TrialResult {
-        index,
-        seed: 0,
-        verdict,
-        reason: String::new(),
-        reasons: Vec::new(),
-        namespace: String::new(),
-        stamps: Stamps::default(),
-        durations: Durations::default(),
-        findings: Vec::new(),
-        actions: Vec::new(),
-        healed_by: None,
-        leftovers: Vec::new(),
-        notes: Vec::new(),
-        timeline: String::new(),
-    }
 }
 
 /// Builds a timeline second by second.
