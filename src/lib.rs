@@ -29,6 +29,8 @@
 //! - The API's acceptance of a fault is never its effect. Without a seen effect a trial is `invalid`, and says nothing.
 //! - Recovery is the *start* of a stretch that lasted for a whole hold. A restart breaks a hold even if the pod never shows
 //!   `Ready=False`, and the hold is stretched to twice the longest run that ended (`measure::breaks`).
+//! - No hold counts until a fresh list of the pods confirms that the watch had missed nothing: a watch that has silently died
+//!   shows no failure either.
 //! - Observations are numbered. A gap, or a timeline without its end, is an `error`: losing one never makes a verdict better.
 //! - The baseline is taken after the steady state and before the fault; fewer replicas, lower limits or other images at the
 //!   end are `regressed` (`measure::invariant`).
@@ -40,6 +42,8 @@
 //!
 //! - The judge is incremental: `measure(timeline)` is its fold. So the engine needs no second notion of "recovered".
 //! - The timeline carries sequence numbers, by which lost observations are noticed.
+//! - Inside the simulation `sim::latest` takes the place of tokio's `watch`, which wakes its receivers in a random order: one
+//!   seed must give one timeline.
 //! - `selector` stands at the top, because language, harness and simulation all speak label selectors.
 //!
 //! ## Time
