@@ -120,6 +120,27 @@ fn a_timeline_that_was_cut_off_is_an_error() {
 }
 
 #[test]
+fn what_happened_before_the_steady_state_is_no_effect() {
+    let by_itself = std::sync::Arc::new(comeback::scenario::Plan { faults: Vec::new(), ..(*plan(None)).clone() });
+    let mut stream = Stream::steady_after(1);
+    stream.end(400);
+    let result = judge(&by_itself, &stream.finish());
+    assert_eq!(result.verdict, Verdict::Invalid, "{}", result.reason);
+}
+
+#[test]
+fn a_pod_that_was_not_ready_in_a_gap_of_the_watch_breaks_the_hold() {
+    let mut stream = Stream::with_steady_pod();
+    stream.inject_deletion();
+    stream.replacement(12);
+    stream.ready_since(15, "2026-01-01T00:00:15Z");
+    stream.ready_since(40, "2026-01-01T00:00:38Z");
+    stream.end(400);
+    let result = judge(&plan(None), &stream.finish());
+    assert_eq!(result.stamps.stable_from.map(|stamp| stamp.at), Some(40.0), "{}", result.reason);
+}
+
+#[test]
 fn a_watch_that_fell_silent_proves_nothing() {
     let mut silent = stream(&[(3, Step::Ready)]);
     silent.retain(|observation| !matches!(observation.fact, comeback::observe::Fact::Confirmed));

@@ -79,7 +79,7 @@ pub async fn find(client: &kube::Client, scope: &Scope) -> Result<Vec<Found>, Re
 pub async fn remove(client: &kube::Client, found: Vec<Found>) -> Cleaned {
     let results: Vec<_> = stream::iter(found)
         .map(|found| async move {
-            let left = namespace::remove(client, &found.namespace, REMOVED_WITHIN).await;
+            let left = namespace::remove(client, &found.namespace, &found.run, REMOVED_WITHIN).await;
             (found, left)
         })
         .buffered(AT_ONCE)

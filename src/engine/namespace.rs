@@ -108,10 +108,10 @@ pub async fn create(client: &kube::Client, identity: &Identity<'_>) -> Result<Re
     Ok(Reference { kind: "Namespace".to_owned(), namespace: String::new(), name, uid })
 }
 
-/// Removes a namespace that was created here, pods with a grace of 1 s, and waits until it is gone.
+/// Removes a namespace of this run (by its label), pods with a grace of 1 s, and waits until it is gone.
 /// What is still there after `within` is returned, never an error: the caller reports it as left behind.
-pub async fn remove(client: &kube::Client, namespace: &Reference, within: Duration) -> Vec<Reference> {
-    match try_remove(client, namespace, within).await {
+pub async fn remove(client: &kube::Client, namespace: &Reference, run: &str, within: Duration) -> Vec<Reference> {
+    match try_remove(client, namespace, run, within).await {
         Ok(true) => Vec::new(),
         Ok(false) => {
             let mut left = vec![namespace.clone()];
@@ -125,18 +125,20 @@ pub async fn remove(client: &kube::Client, namespace: &Reference, within: Durati
     }
 }
 
-async fn try_remove(client: &kube::Client, namespace: &Reference, within: Duration) -> Result<bool, RequestError> {
+async fn try_remove(client: &kube::Client, namespace: &Reference, run: &str, within: Duration) -> Result<bool, RequestError> {
     let name = &namespace.name;
     let what = format!("removing namespace {name}");
     let api = namespaces(client)?;
-    let own = namespace.uid.as_str();
-    let present = retried(&what, REQUEST_BUDGET, || api.get_opt(name)).await?;
-    if present.is_none_or(|present| !own.is_empty() && present.metadata.uid.as_deref() != Some(own)) {
+    let Some(present) = retried(&what, REQUEST_BUDGET, || api.get_opt(name)).await? else { return Ok(true) };
+    let labelled = present.metadata.labels.as_ref().and_then(|labels| labels.get(labels::RUN)).is_some_and(|label| label == run);
+    let own = present.metadata.uid.unwrap_or_default();
+    // Whatever bears the name: only what this run made is touched.
+    if !labelled || (!namespace.uid.is_empty() && own != namespace.uid) {
         return Ok(true);
     }
+    let own = own.as_str();
     empty(client, name).await;
-    let preconditions =
-        Some(Preconditions { uid: Some(namespace.uid.clone()).filter(|uid| !uid.is_empty()), resource_version: None });
+    let preconditions = Some(Preconditions { uid: Some(own.to_owned()), resource_version: None });
     let parameters = DeleteParams { preconditions, ..DeleteParams::background() };
     match retried(&what, REQUEST_BUDGET, || api.delete(name, &parameters)).await {
         Ok(_) => {}
@@ -145,9 +147,7 @@ async fn try_remove(client: &kube::Client, namespace: &Reference, within: Durati
         Err(error) if error.is_conflict() => {}
         Err(error) => return Err(error),
     }
-    let gone = |present: Option<&DynamicObject>| {
-        present.is_none_or(|present| !own.is_empty() && present.metadata.uid.as_deref() != Some(own))
-    };
+    let gone = |present: Option<&DynamicObject>| present.is_none_or(|present| present.metadata.uid.as_deref() != Some(own));
     wait::until(&api, name, within, gone).await
 }
 

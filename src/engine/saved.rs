@@ -2,11 +2,11 @@
 //! Reports are written by `report`.
 
 use crate::exit_code::ExitCode;
-use crate::measure::result::{ExitReason, RunResult, ScenarioResult};
+use crate::measure::result::{ExitReason, RunResult, ScenarioResult, TrialResult};
 use crate::measure::{outcome, verdict};
 use crate::observe::timeline;
-use crate::scenario::Plan;
 use crate::scenario::model::Gate;
+use crate::scenario::{Plan, Verdict};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -76,8 +76,7 @@ pub fn judge_run(directory: &Path) -> Result<RunResult, String> {
             let relative = timeline_path(&plan.name, trial);
             let path = directory.join(&relative);
             if !path.exists() {
-                // A trial that never began (skipped, or never reached) has nothing to be judged by.
-                judged.extend(known.cloned());
+                judged.extend(known.map(without_timeline));
                 continue;
             }
             let text = std::fs::read_to_string(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
@@ -88,14 +87,31 @@ pub fn judge_run(directory: &Path) -> Result<RunResult, String> {
         }
         scenarios.push(outcome::scenario(plan, judged, saved.gate.as_ref()));
     }
-    settle(&mut result, scenarios, saved.gate.as_ref(), Vec::new());
+    // What befell the run and no trial tells of: leftovers of the cluster, a bug, an environment that failed.
+    let of_the_run = [ExitCode::Leftovers, ExitCode::Bug, ExitCode::Environment];
+    let more = std::mem::take(&mut result.exit_reasons).into_iter().filter(|reason| of_the_run.contains(&reason.name)).collect();
+    settle(&mut result, scenarios, saved.gate.as_ref(), more);
     Ok(result)
+}
+
+/// What is left of a trial without its timeline: one that never began stays as it is, anything else proves nothing any more.
+fn without_timeline(known: &TrialResult) -> TrialResult {
+    if matches!(known.verdict, Verdict::Skipped | Verdict::Error | Verdict::Aborted) {
+        return known.clone();
+    }
+    TrialResult::without_measurements(
+        known.index,
+        known.seed,
+        Verdict::Error,
+        "its timeline is missing: it cannot be judged again",
+    )
 }
 
 /// Fills in everything that follows from the scenarios: summary, reasons, exit code, outcome.
 pub fn settle(result: &mut RunResult, scenarios: Vec<ScenarioResult>, gate: Option<&Gate>, more: Vec<ExitReason>) {
     let mut reasons = outcome::exit_reasons(&scenarios, gate);
-    reasons.extend(more);
+    let new: Vec<_> = more.into_iter().filter(|reason| !reasons.contains(reason)).collect();
+    reasons.extend(new);
     let tried: usize = scenarios.iter().map(|scenario| scenario.trials.len()).sum();
     if scenarios.len() < result.expected.scenarios || tried < result.expected.trials {
         let reason = format!("{tried} of {} trials were run", result.expected.trials);

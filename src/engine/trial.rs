@@ -209,7 +209,7 @@ async fn conclude(job: &TrialJob<'_>, session: &Session, mut live: Live<'_>, nam
         (Vec::new(), Some(format!("namespace {} was kept as asked (--keep-on-failure), with its faults", namespace.name)))
     } else {
         live.undo_faults().await;
-        (namespace::remove(&session.client, namespace, RESTORE_WITHIN).await, None)
+        (namespace::remove(&session.client, namespace, &job.run_label(), RESTORE_WITHIN).await, None)
     };
     live.record(Source::Engine, Fact::Restored { leftovers });
     let mut result = live.conclude();

@@ -56,13 +56,15 @@ fn is_meant(pod: &PodRecord, container: &ContainerRecord, exit: &ExitSeen) -> bo
 }
 
 fn count(pod: &PodRecord) -> u64 {
-    pod.containers
+    let seen: u64 = pod
+        .containers
         .values()
         .map(|container| {
             let exits = container.exits.iter().filter(|exit| !is_meant(pod, container, exit)).count();
             u64::from(container.restart_count) + u64::try_from(exits).unwrap_or(u64::MAX)
         })
-        .sum()
+        .sum();
+    seen + u64::from(pod.missed_flaps)
 }
 
 fn describe(pod: &PodRecord) -> String {

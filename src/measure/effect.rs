@@ -29,10 +29,10 @@ enum Expected {
     Condition(Condition),
     /// These pods are seen being deleted (one latch a fault; uids are crossed off).
     Deleted(Vec<Reference>),
-    /// The good state is seen lost, or a container fails, after this moment.
-    Disturbed(Duration),
-    /// Something that was born broken shows it.
-    Sick,
+    /// The good state is seen lost, or a container fails, after this moment; `armed` once the good state was there to be lost.
+    Disturbed { accepted: Duration, armed: bool },
+    /// Something that is broken shows it; restarts count from this moment on.
+    Sick(Duration),
 }
 
 impl Latch {
@@ -46,21 +46,25 @@ impl Latch {
         conditions.iter().map(|condition| Self::new(Expected::Condition(condition.clone()), "nothing was seen")).collect()
     }
 
-    /// The latch of something born broken.
+    /// The latch of something that breaks by itself: from its birth on (zero), or after it was steady.
     #[must_use]
-    pub fn birth() -> Self {
-        Self::new(Expected::Sick, "no container failed, restarted or waited for a failure reason, and nothing was unschedulable")
+    pub fn by_itself(since: Duration) -> Self {
+        Self::new(
+            Expected::Sick(since),
+            "no container failed, restarted or waited for a failure reason, and nothing was unschedulable",
+        )
     }
 
-    /// The default latch of a fault, at the moment of its acceptance.
+    /// The default latch of a fault, at the moment of its acceptance. Where an earlier fault had already taken the good state
+    /// away, only losing it again counts for this one.
     #[must_use]
-    pub fn of_fault(fault: &FaultRecord, accepted: Duration) -> Self {
+    pub fn of_fault(fault: &FaultRecord, accepted: Duration, good: bool) -> Self {
         match fault.key.as_str() {
             "deletePods" | "evictPods" => {
                 Self::new(Expected::Deleted(fault.targets.clone()), "no target was seen with a deletionTimestamp or deleted")
             }
             _ => Self::new(
-                Expected::Disturbed(accepted),
+                Expected::Disturbed { accepted, armed: good },
                 "the good state was never seen lost, and no container restarted or failed",
             ),
         }
@@ -72,7 +76,7 @@ impl Latch {
             return;
         }
         let now = frame.index.now();
-        let seen = match &self.what {
+        let seen = match &mut self.what {
             Expected::Condition(condition) => {
                 let seen = evaluate(condition, frame);
                 self.text = seen.text;
@@ -88,11 +92,14 @@ impl Latch {
                 );
                 left.is_none().then_some(None)
             }
-            Expected::Disturbed(accepted) => disturbed(frame, plan, *accepted).map(|text| {
-                self.text = text;
-                None
-            }),
-            Expected::Sick => sick(frame.index).map(|text| {
+            Expected::Disturbed { accepted, armed } => {
+                *armed |= evaluate::all(good_state(plan), frame).truth == Truth::True;
+                disturbed(frame, plan, *accepted, *armed).map(|text| {
+                    self.text = text;
+                    None
+                })
+            }
+            Expected::Sick(since) => sick(frame.index, *since).map(|text| {
                 self.text = text;
                 None
             }),
@@ -114,12 +121,12 @@ pub fn good_state(plan: &Plan) -> &[Condition] {
     plan.steady.as_ref().map_or(&plan.recover.until, |steady| &steady.until)
 }
 
-fn disturbed(frame: Frame<'_>, plan: &Plan, accepted: Duration) -> Option<String> {
+fn disturbed(frame: Frame<'_>, plan: &Plan, accepted: Duration, armed: bool) -> Option<String> {
     if frame.index.now() <= accepted {
         return None;
     }
     let good = evaluate::all(good_state(plan), frame);
-    if good.truth == Truth::False {
+    if armed && good.truth == Truth::False {
         return Some(format!("the good state was lost: {}", good.text));
     }
     frame.index.pods().filter(|pod| pod.is_live()).find_map(|pod| {
@@ -141,8 +148,8 @@ fn is_failure(reason: &str) -> bool {
 }
 
 /// The first sign of failure anywhere in the workload.
-fn sick(index: &Index) -> Option<String> {
-    index.pods().find_map(sick_pod).or_else(|| {
+fn sick(index: &Index, since: Duration) -> Option<String> {
+    index.pods().find_map(|pod| sick_pod(pod, since)).or_else(|| {
         index.objects("ReplicaSet").find_map(|set| {
             let failure = condition_of(set, "ReplicaFailure").filter(|condition| text(condition, "/status") == "True")?;
             Some(format!("replicaset {}: {}", text(set, "/metadata/name"), text(failure, "/message")))
@@ -150,7 +157,7 @@ fn sick(index: &Index) -> Option<String> {
     })
 }
 
-fn sick_pod(pod: &PodRecord) -> Option<String> {
+fn sick_pod(pod: &PodRecord, since: Duration) -> Option<String> {
     if pod.phase == "Failed" {
         return Some(format!("pod {} failed", pod.reference.name));
     }
@@ -159,7 +166,7 @@ fn sick_pod(pod: &PodRecord) -> Option<String> {
     }
     pod.containers.values().find_map(|container| {
         let place = || format!("pod {}: container {}", pod.reference.name, container.name);
-        if container.restart_count > 0 {
+        if container.risen_since(since) > 0 {
             return Some(format!("{} restarted", place()));
         }
         match &container.state {

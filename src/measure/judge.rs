@@ -23,6 +23,8 @@ use std::time::Duration;
 pub(super) struct FaultState {
     pub record: FaultRecord,
     pub accepted: Option<Duration>,
+    /// Whether the good state was there when the fault was requested.
+    pub good_before: bool,
 }
 
 /// Everything that was learnt from a trial's observations so far.
@@ -216,7 +218,7 @@ impl Judge {
             self.request(at);
             self.latches = match &self.plan.effect.until {
                 Some(conditions) => Latch::explicit(conditions),
-                None => vec![Latch::birth()],
+                None => vec![Latch::by_itself(Duration::ZERO)],
             };
         }
         self.look(at, None);
@@ -228,7 +230,8 @@ impl Judge {
             self.request(at);
             self.latches = self.plan.effect.until.as_deref().map(Latch::explicit).unwrap_or_default();
         }
-        self.faults.push(FaultState { record: record.clone(), accepted: None });
+        let good_before = evaluate::all(effect::good_state(&self.plan), self.frame()).truth == Truth::True;
+        self.faults.push(FaultState { record: record.clone(), accepted: None, good_before });
     }
 
     /// Without a fault but with a steady state, the workload breaks by itself: from the baseline on.
@@ -267,7 +270,7 @@ impl Judge {
         if self.plan.is_control() {
             self.steady = Some(Hold::beginning(at));
         } else if self.plan.effect.until.is_none() {
-            self.latches.push(Latch::of_fault(&state.record, at));
+            self.latches.push(Latch::of_fault(&state.record, at, state.good_before));
         }
         self.look(at, None);
     }
@@ -293,7 +296,7 @@ impl Judge {
             self.request(at);
             self.latches = match &self.plan.effect.until {
                 Some(conditions) => Latch::explicit(conditions),
-                None => vec![Latch::birth()],
+                None => vec![Latch::by_itself(at)],
             };
         }
         let last_look = std::mem::replace(&mut self.last_look, at);

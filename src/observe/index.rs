@@ -124,6 +124,7 @@ impl Index {
                 let uid = text(object, "/metadata/uid").to_owned();
                 EventRecord::fold(self.events.entry(uid), object, at);
             }
+            _ if self.objects.get(&key_of(object)).is_some_and(|known| is_older(object, &known.object)) => {}
             _ => {
                 let record = self.objects.entry(key_of(object)).or_insert_with(|| ObjectRecord {
                     first_seen: at,
@@ -151,12 +152,31 @@ impl Index {
             }
             "Event" => {}
             _ => {
-                if let Some(record) = self.objects.get_mut(&key_of(object)) {
+                if let Some(record) = self.objects.get_mut(&key_of(object))
+                    && !is_older(object, &record.object)
+                {
                     record.deleted = Some(at);
                     record.object = Arc::clone(object);
                 }
             }
         }
+    }
+
+    /// How a fresh list of a kind differs from what is known: first what is gone (`Err`), then what is new or newer (`Ok`).
+    #[must_use]
+    pub fn missed(&self, kind: &str, listed_at: Option<u64>, listed: &[Arc<Value>]) -> Vec<Result<Arc<Value>, Arc<Value>>> {
+        let uid = |object: &Value| text(object, "/metadata/uid").to_owned();
+        let known: BTreeMap<String, &Arc<Value>> = if kind == "Pod" {
+            self.pods().map(|pod| (pod.reference.uid.clone(), &pod.object)).collect()
+        } else {
+            self.objects(kind).map(|object| (uid(object), object)).collect()
+        };
+        let there: BTreeSet<String> = listed.iter().map(|object| uid(object)).collect();
+        // What a watch told while the list was on its way is newer than the list.
+        let gone = known.iter().filter(|(uid, object)| !there.contains(*uid) && version_of(object) <= listed_at);
+        let new =
+            listed.iter().filter(|object| known.get(&uid(object)).is_none_or(|known| version_of(known) < version_of(object)));
+        gone.map(|(_, object)| Err(Arc::clone(object))).chain(new.map(|object| Ok(Arc::clone(object)))).collect()
     }
 
     /// Every pod ever seen, in order of uid; gone ones too.
@@ -281,8 +301,11 @@ impl Index {
 
 /// Whether a state is from before another of the same object (resource versions are comparable, KEP-5504).
 fn is_older(object: &Value, known: &Value) -> bool {
-    let version = |object| text(object, "/metadata/resourceVersion").parse::<u64>().ok();
-    matches!((version(object), version(known)), (Some(one), Some(other)) if one < other)
+    matches!((version_of(object), version_of(known)), (Some(one), Some(other)) if one < other)
+}
+
+fn version_of(object: &Value) -> Option<u64> {
+    text(object, "/metadata/resourceVersion").parse().ok()
 }
 
 /// The revision annotation of a ReplicaSet or Deployment; 0 without one.

@@ -4,7 +4,7 @@
 mod follow;
 mod redact;
 
-use crate::cluster::kinds;
+use crate::cluster::kinds::{self, Kind};
 use crate::cluster::request::{REQUEST_BUDGET, RequestError, retried};
 use crate::observe::timeline::LogLine;
 use crate::scenario::{Condition, Fault, Plan};
@@ -56,7 +56,7 @@ pub enum Seen {
 #[derive(Debug)]
 pub struct Watching {
     /// The kinds watched, in order.
-    pub kinds: Vec<String>,
+    pub kinds: Vec<Kind>,
     _tasks: JoinSet<()>,
 }
 
@@ -76,6 +76,11 @@ pub fn kinds_of(plan: &Plan) -> Vec<WatchedKind> {
             _ => continue,
         };
         wanted.insert(WatchedKind { kind: kind.clone(), api_version: api_version.clone() });
+    }
+    // What has a pod template is compared with the baseline at the end.
+    for manifest in plan.manifests.iter().filter(|manifest| manifest.object.pointer("/spec/template").is_some()) {
+        let text = |field| manifest.object.get(field).and_then(Value::as_str).map(ToOwned::to_owned);
+        wanted.extend(text("kind").map(|kind| WatchedKind { kind, api_version: text("apiVersion") }));
     }
     let mut kinds: Vec<_> = ALWAYS.iter().map(|kind| WatchedKind { kind: (*kind).to_owned(), api_version: None }).collect();
     kinds.extend(wanted.into_iter().filter(|wanted| !ALWAYS.contains(&wanted.kind.as_str())));
@@ -113,9 +118,10 @@ pub async fn start(
     for watched in watched {
         let kind = kinds::resolve(client, watched.api_version.as_deref(), &watched.kind).await?;
         let (ready, first) = oneshot::channel();
-        kinds.push(kind.resource.kind.clone());
         firsts.push(first);
-        tasks.spawn(follow::follow(kind.api(client, namespace), kind.resource, namespace.to_owned(), sink.clone(), ready));
+        let api = kind.api(client, namespace);
+        tasks.spawn(follow::follow(api, kind.resource.clone(), namespace.to_owned(), sink.clone(), ready));
+        kinds.push(kind);
     }
     for first in join_all(firsts).await {
         first.map_err(|_| RequestError::of("starting watches", "a watch ended before its first list"))??;
@@ -123,16 +129,31 @@ pub async fn start(
     Ok(Watching { kinds, _tasks: tasks })
 }
 
-/// All pods of a namespace, read from the store itself and not from a cache, and the list's resource version.
+/// The objects of one kind at one moment.
+#[derive(Clone, Debug)]
+pub struct Listing {
+    /// The kind.
+    pub kind: String,
+    /// The list's resource version.
+    pub version: Option<u64>,
+    /// The objects, as a watch would deliver them.
+    pub objects: Vec<Arc<Value>>,
+}
+
+/// Lists kinds afresh, from the store itself and not from a cache.
 ///
 /// # Errors
 /// The server's refusal, or no answer within the request budget.
-pub async fn list_pods(client: &kube::Client, namespace: &str) -> Result<(Option<u64>, Vec<Arc<Value>>), RequestError> {
-    let kind = kinds::resolve(client, None, "Pod").await?;
-    let (api, parameters) = (kind.api(client, namespace), ListParams::default());
-    let list = retried("listing the pods of the trial", REQUEST_BUDGET, || api.list(&parameters)).await?;
-    let version = list.metadata.resource_version.and_then(|version| version.parse().ok());
-    Ok((version, list.items.into_iter().map(|pod| Arc::new(observed(plain(pod, &kind.resource)))).collect()))
+pub async fn list(client: &kube::Client, namespace: &str, kinds: &[Kind]) -> Result<Vec<Listing>, RequestError> {
+    let lists = kinds.iter().map(|kind| async move {
+        let (api, parameters) = (kind.api(client, namespace), ListParams::default());
+        let what = format!("listing {} in {namespace}", kind.resource.plural);
+        let list = retried(&what, REQUEST_BUDGET, || api.list(&parameters)).await?;
+        let version = list.metadata.resource_version.and_then(|version| version.parse().ok());
+        let objects = list.items.into_iter().map(|object| Arc::new(observed(plain(object, &kind.resource)))).collect();
+        Ok(Listing { kind: kind.resource.kind.clone(), version, objects })
+    });
+    join_all(lists).await.into_iter().collect()
 }
 
 /// An object as plain JSON with its kind (items of lists come without) and without managedFields.

@@ -57,6 +57,11 @@ pub struct Stream {
 impl Stream {
     /// A trial whose only pod `old` has been steady; the fault comes at 10 s.
     pub fn with_steady_pod() -> Self {
+        Self::steady_after(0)
+    }
+
+    /// The same, but the pod's container had restarted that often before it was steady.
+    pub fn steady_after(restarts: u32) -> Self {
         let mut stream = Self { observations: Vec::new() };
         let began = Began {
             scenario: "pod-deleted".to_owned(),
@@ -74,7 +79,7 @@ impl Stream {
         stream.object(0, deployment(1));
         stream.object(0, replica_set());
         stream.push(0, Source::Engine, Fact::Applied { objects: Vec::new() });
-        stream.object(1, pod("old", true, 0, false));
+        stream.object(1, pod("old", true, restarts, false));
         stream.push(7, Source::Engine, Fact::Steady);
         let pods = vec![Reference {
             kind: "Pod".to_owned(),
@@ -131,6 +136,13 @@ impl Stream {
     /// A state of the new pod.
     pub fn pod_state(&mut self, at: u64, ready: bool, restarts: u32) {
         self.object(at, pod("new", ready, restarts, false));
+    }
+
+    /// The new pod is Ready, by the server's stamp since then.
+    pub fn ready_since(&mut self, at: u64, stamp: &str) {
+        let mut pod = pod("new", true, 0, false);
+        pod["status"]["conditions"][0]["lastTransitionTime"] = json!(stamp);
+        self.object(at, pod);
     }
 
     /// Somebody scales the Deployment.

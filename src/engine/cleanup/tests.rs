@@ -48,7 +48,7 @@ async fn a_namespace_lives_from_its_creation_to_its_verified_end() {
     let kinds: Vec<_> =
         ["Pod", "Secret"].map(|kind| watch::WatchedKind { kind: kind.to_owned(), api_version: None }).into_iter().collect();
     let watching = watch::start(client, &namespace.name, &kinds, &sink).await.unwrap();
-    assert_eq!(watching.kinds, ["Pod", "Secret"]);
+    assert_eq!(watching.kinds.iter().map(|kind| kind.resource.kind.as_str()).collect::<Vec<_>>(), ["Pod", "Secret"]);
 
     let manifests = [secret(), deployment()];
     let applied = apply::apply(client, &namespace.name, "run-1", &manifests).await.unwrap();
@@ -86,7 +86,7 @@ async fn a_namespace_lives_from_its_creation_to_its_verified_end() {
 
     drop(watching);
     let begun = tokio::time::Instant::now();
-    assert_eq!(namespace::remove(client, &namespace, REMOVED_WITHIN).await, []);
+    assert_eq!(namespace::remove(client, &namespace, "run-1", REMOVED_WITHIN).await, []);
     assert!(begun.elapsed() < Duration::from_secs(15), "pods got their full grace: {:?}", begun.elapsed());
     assert_eq!(find(client, &Scope::All).await.unwrap(), []);
 }

@@ -12,7 +12,6 @@ use crate::fault::{Prepared, UndoLog};
 use crate::heal;
 use crate::measure::Next;
 use crate::measure::result::TrialResult;
-use crate::observe::index::text;
 use crate::observe::logs::{self, LogFollower};
 use crate::observe::timeline::{Baseline, Fact, Source};
 use crate::observe::watch::{Seen, Watching};
@@ -117,7 +116,10 @@ impl<'a> Live<'a> {
     }
 
     pub fn watching(&mut self, watching: Watching) {
-        self.record(Source::Watch, Fact::Watching { kinds: watching.kinds.clone() });
+        self.record(
+            Source::Watch,
+            Fact::Watching { kinds: watching.kinds.iter().map(|kind| kind.resource.kind.clone()).collect() },
+        );
         self.watching = Some(watching);
     }
 
@@ -226,33 +228,22 @@ impl<'a> Live<'a> {
         }
     }
 
-    /// Lists the pods afresh and records every difference to what the watch has shown, then that nothing else was missed.
+    /// Lists everything watched afresh and records every difference to what the watches have shown, then that nothing was missed.
     async fn confirm(&mut self) {
         let (client, namespace) = (self.session.client.clone(), self.namespace.clone());
-        let (listed_at, pods) = match self.unless_stopped(watch::list_pods(&client, &namespace)).await {
-            Some(Ok(list)) => list,
+        let watched = self.watching.iter().flat_map(|watching| &watching.kinds);
+        // Events are lossy by nature: nothing is concluded from one that is missing.
+        let kinds: Vec<_> = watched.filter(|kind| kind.resource.kind != "Event").cloned().collect();
+        let listings = match self.unless_stopped(watch::list(&client, &namespace, &kinds)).await {
+            Some(Ok(listings)) => listings,
             Some(Err(error)) => return self.fail(&format!("the state could not be confirmed: {}", error.message)),
             None => return,
         };
-        let uid = |pod: &Value| text(pod, "/metadata/uid").to_owned();
-        let version = |pod: &Value| text(pod, "/metadata/resourceVersion").parse::<u64>().ok();
-        let index = self.recorder.judge().index();
-        let gone: Vec<_> = index
-            .pods()
-            .filter(|known| !pods.iter().any(|pod| uid(pod) == known.reference.uid))
-            // What the watch told while the list was on its way is newer than the list.
-            .filter(|known| version(&known.object) <= listed_at)
-            .map(|known| Arc::clone(&known.object))
-            .collect();
-        let unseen: Vec<_> = pods
-            .into_iter()
-            .filter(|pod| index.pod(&uid(pod)).is_none_or(|known| version(&known.object) != version(pod)))
-            .collect();
-        for pod in unseen {
-            self.take(Some(Seen::Object(pod)));
-        }
-        for pod in gone {
-            self.take(Some(Seen::Deleted(pod)));
+        for listing in listings {
+            // What is gone first: a successor must not hide that its predecessor was lost.
+            for seen in self.recorder.judge().index().missed(&listing.kind, listing.version, &listing.objects) {
+                self.take(Some(seen.map_or_else(Seen::Deleted, Seen::Object)));
+            }
         }
         self.record(Source::Watch, Fact::Confirmed);
     }

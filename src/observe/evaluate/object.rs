@@ -6,6 +6,7 @@ use crate::observe::index::{revision_of, text};
 use crate::scenario::condition::{Absent, Endpoints, EventSeen, Rollout, RolloutState, StatusCondition};
 use regex::Regex;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 fn object_or_pod<'a>(frame: Frame<'a>, kind: &str, name: &str) -> Option<&'a Arc<Value>> {
@@ -62,7 +63,13 @@ pub(super) fn endpoints(wanted: &Endpoints, frame: Frame<'_>) -> Seen {
         .filter_map(|slice| slice.get("endpoints")?.as_array())
         .flatten()
         .filter(|endpoint| endpoint.pointer("/conditions/ready").and_then(Value::as_bool).unwrap_or(true))
-        .count();
+        // A pod stands in one slice a family: it counts once.
+        .map(|endpoint| match text(endpoint, "/targetRef/uid") {
+            "" => text(endpoint, "/addresses/0"),
+            uid => uid,
+        })
+        .collect::<BTreeSet<_>>()
+        .len();
     let text = format!("endpoints service/{}: {ready} of {} ready", wanted.service, wanted.at_least);
     Seen { truth: (ready >= wanted.at_least as usize).into(), text, server: None }
 }

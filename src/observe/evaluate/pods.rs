@@ -51,7 +51,11 @@ fn wanted_pods(target: &Target, frame: Frame<'_>) -> usize {
     };
     let known: Vec<&Value> = match frame.baseline {
         Some(baseline) => baseline.objects.iter().map(AsRef::as_ref).collect(),
-        None => frame.index.objects("Deployment").map(AsRef::as_ref).collect(),
+        None => ["Deployment", "StatefulSet", "ReplicaSet"]
+            .iter()
+            .flat_map(|kind| frame.index.objects(kind))
+            .map(AsRef::as_ref)
+            .collect(),
     };
     let count = match target {
         Target::Deployment(name) => known

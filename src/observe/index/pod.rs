@@ -29,6 +29,8 @@ pub struct PodRecord {
     pub ready: bool,
     /// Since when `ready` is as it is.
     pub ready_since: Duration,
+    /// How often it was seen Ready again with another transition time and nothing seen in between: it was not Ready meanwhile.
+    pub missed_flaps: u32,
     /// Its phase.
     pub phase: String,
     /// Its containers by name: init containers, sidecars and main ones alike.
@@ -55,6 +57,7 @@ impl PodRecord {
             deleted: None,
             ready: false,
             ready_since: at,
+            missed_flaps: 0,
             phase: String::new(),
             containers: BTreeMap::new(),
             object: Arc::clone(object),
@@ -65,6 +68,9 @@ impl PodRecord {
 
     /// Folds the next state in.
     pub fn update(&mut self, object: &Arc<Value>, at: Duration) {
+        let stamp =
+            |object: &Value| condition_of(object, "Ready").map(|condition| text(condition, "/lastTransitionTime").to_owned());
+        let moved = stamp(&self.object) != stamp(object);
         self.object = Arc::clone(object);
         self.last_seen = at;
         self.owner = controller_of(object);
@@ -74,6 +80,9 @@ impl PodRecord {
             self.terminating.get_or_insert(at);
         }
         let ready = self.condition("Ready").is_some_and(|condition| text(condition, "/status") == "True");
+        if ready && self.ready && moved {
+            self.missed_flaps += 1;
+        }
         if ready != self.ready {
             self.ready = ready;
             self.ready_since = at;

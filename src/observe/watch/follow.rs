@@ -3,7 +3,7 @@
 
 use super::redact::observed;
 use super::{Seen, plain};
-use crate::cluster::request::RequestError;
+use crate::cluster::request::{RequestError, pause};
 use crate::cluster::wait::{may_recover, watch_error, with_pauses};
 use futures::{Stream, StreamExt};
 use kube::api::{Api, DynamicObject};
@@ -43,14 +43,16 @@ pub(super) async fn follow(
 #[derive(Debug, Default)]
 struct Trouble {
     span: Option<(Instant, Instant)>,
+    errors: u32,
 }
 
 impl Trouble {
-    /// Notes an error now; whether patience is at its end.
-    fn is_over(&mut self) -> bool {
+    /// Notes an error now; whether patience is at its end. `apart`: the watch may have run between this error and the last.
+    fn is_over(&mut self, apart: bool) -> bool {
         let now = Instant::now();
+        self.errors += 1;
         let since = match self.span {
-            Some((since, last)) if now.duration_since(last) <= TROUBLE_GAP => since,
+            Some((since, last)) if !apart || now.duration_since(last) <= TROUBLE_GAP => since,
             _ => now,
         };
         self.span = Some((since, now));
@@ -83,7 +85,10 @@ async fn drain(
         }
         match event {
             Ok(event) => {
-                trouble = Trouble::default();
+                // `Init` only says that a list is about to be tried.
+                if !matches!(event, Event::Init) {
+                    trouble = Trouble::default();
+                }
                 for seen in known.fold(event, resource) {
                     // The engine is gone: so is the trial.
                     if sink.send(seen).is_err() {
@@ -98,7 +103,10 @@ async fn drain(
             }
             Err(error) => {
                 tracing::debug!(what, %error, "a watch was interrupted");
-                if may_recover(&error) && !trouble.is_over() {
+                let apart = !matches!(error, watcher::Error::InitialListFailed(_) | watcher::Error::WatchStartFailed(_));
+                if may_recover(&error) && !trouble.is_over(apart) {
+                    // kube's back-off forgets at each `Init`.
+                    tokio::time::sleep(pause(trouble.errors)).await;
                     continue;
                 }
                 let error = watch_error(what, &error);
