@@ -48,7 +48,7 @@ fn link(judge: &Judge, good: &[&PodRecord], action: &ActionRecord) -> Option<Str
     let first = good.first()?;
     let reasons = reasons?;
     let same = reasons.iter().all(|reason| Some(reason) == reasons.first());
-    let others = if good.len() > 1 { format!("; so are or do all {} good pods", good.len()) } else { String::new() };
+    let others = if good.len() > 1 { format!("; the same holds for all {} good pods", good.len()) } else { String::new() };
     Some(format!("pod {} {}{}", first.reference.name, reasons.first()?, if same { others } else { String::new() }))
 }
 

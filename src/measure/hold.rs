@@ -29,7 +29,8 @@ pub struct Hold {
     good_from: Option<Moment>,
     last_bad: Duration,
     was_bad: bool,
-    first_good: Option<Moment>,
+    /// Every stretch of being good, with its end once it ended.
+    stretches: Vec<(Moment, Option<Duration>)>,
     good_after_bad: bool,
     done: Option<Moment>,
     last_state: String,
@@ -45,7 +46,7 @@ impl Hold {
             good_from: None,
             last_bad: begins,
             was_bad: false,
-            first_good: None,
+            stretches: Vec::new(),
             good_after_bad: false,
             done: None,
             last_state: String::new(),
@@ -88,13 +89,17 @@ impl Hold {
             // The server's stamp is used only where it can be: between the two sightings, whatever the clocks say.
             let moment = Moment { at, earliest, server: seen.server };
             self.good_from = Some(moment);
-            self.first_good.get_or_insert(moment);
+            self.stretches.push((moment, None));
             self.good_after_bad |= self.was_bad;
         }
     }
 
     fn end_stretch(&mut self, at: Duration, what: &str) {
-        self.good_from = None;
+        if self.good_from.take().is_some()
+            && let Some((_, end)) = self.stretches.last_mut()
+        {
+            *end = Some(at);
+        }
         self.was_bad = true;
         self.last_bad = at;
         self.last_break = Some((at, what.to_owned()));
@@ -106,10 +111,11 @@ impl Hold {
         self.done
     }
 
-    /// The first moment at which it was good.
+    /// The first moment at or after `floor` at which it was good, however shortly.
     #[must_use]
-    pub const fn first_good(&self) -> Option<Moment> {
-        self.first_good
+    pub fn first_good_after(&self, floor: Duration) -> Option<Moment> {
+        let (from, _) = self.stretches.iter().find(|(_, end)| end.is_none_or(|end| end > floor))?;
+        Some(if from.at < floor { Moment::exact(floor) } else { *from })
     }
 
     /// Whether it was ever seen bad.
@@ -163,7 +169,7 @@ mod tests {
     fn the_recovery_time_is_the_start_of_the_stable_stretch() {
         let hold = follow(&[(5, false, false), (10, true, false), (20, false, false), (25, true, false)], 55);
         assert_eq!(hold.stable_from().map(|m| (m.at.as_secs(), m.earliest.as_secs())), Some((25, 20)));
-        assert_eq!(hold.first_good().map(|m| m.at.as_secs()), Some(10));
+        assert_eq!(hold.first_good_after(Duration::ZERO).map(|m| m.at.as_secs()), Some(10));
     }
 
     #[test]

@@ -215,7 +215,7 @@ impl Judge {
                     .map(|action| action.at)
                     .min(),
             ),
-            first_good: self.recover.as_ref().and_then(super::hold::Hold::first_good).map(stamp),
+            first_good: self.effective.and_then(|effective| self.recover.as_ref()?.first_good_after(effective.at)).map(stamp),
             stable_from: stable.map(stamp),
             restored: exact(self.restored),
         }
