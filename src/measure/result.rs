@@ -1,5 +1,7 @@
 //! The result file (contract, "The result file"): its types and nothing else. Filled by `measure`, written by `report`.
 
+mod unmeasured;
+
 use crate::detect::Finding;
 use crate::exit_code::ExitCode;
 use crate::heal::ActionRecord;
@@ -253,29 +255,6 @@ pub struct TrialResult {
     pub notes: Vec<String>,
     /// The timeline's file, relative to the run directory.
     pub timeline: String,
-}
-
-impl TrialResult {
-    /// A trial that was not tried, or of which nothing was observed.
-    #[must_use]
-    pub fn without_measurements(index: u32, seed: u64, verdict: Verdict, reason: &str) -> Self {
-        Self {
-            index,
-            seed,
-            verdict,
-            reason: reason.to_owned(),
-            reasons: Vec::new(),
-            namespace: String::new(),
-            stamps: Stamps::default(),
-            durations: Durations::default(),
-            findings: Vec::new(),
-            actions: Vec::new(),
-            healed_by: None,
-            leftovers: Vec::new(),
-            notes: Vec::new(),
-            timeline: String::new(),
-        }
-    }
 }
 
 /// When what happened, in seconds since the trial began.
