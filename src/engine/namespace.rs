@@ -132,8 +132,9 @@ async fn try_remove(client: &kube::Client, namespace: &Reference, run: &str, wit
     let Some(present) = retried(&what, REQUEST_BUDGET, || api.get_opt(name)).await? else { return Ok(true) };
     let labelled = present.metadata.labels.as_ref().and_then(|labels| labels.get(labels::RUN)).is_some_and(|label| label == run);
     let own = present.metadata.uid.unwrap_or_default();
-    // Whatever bears the name: only what this run made is touched.
-    if !labelled || (!namespace.uid.is_empty() && own != namespace.uid) {
+    // Whatever bears the name: only what this run made is touched. Its uid proves that; the label does where a create was never answered.
+    let ours = if namespace.uid.is_empty() { labelled } else { own == namespace.uid };
+    if !ours {
         return Ok(true);
     }
     let own = own.as_str();
