@@ -2,9 +2,10 @@
 //! What a controller does with its keys lives in its own file.
 
 use super::queue::{Key, Queue};
-use crate::sim::api::{ApiServer, Resource, WatchItem};
+use crate::sim::api::{ApiError, ApiServer, Resource, WatchItem};
 use crate::sim::events::EventRecorder;
 use crate::sim::profile::Latencies;
+use futures::future::BoxFuture;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -64,6 +65,20 @@ impl Context {
     pub(crate) fn enqueue(&self, key: Key) {
         let lag = self.draw(&key, "informer", self.latencies.informer);
         self.queue.news(key, lag);
+    }
+
+    /// Works the queue off, key by key, for ever: what fails is tried again after its back-off.
+    pub(super) fn serve(self: &Arc<Self>, sync: for<'a> fn(&'a Self, &'a Key) -> BoxFuture<'a, Result<(), ApiError>>) {
+        let context = Arc::clone(self);
+        tokio::spawn(async move {
+            loop {
+                let key = context.queue.next().await;
+                match sync(&context, &key).await {
+                    Ok(()) => context.queue.forget(&key),
+                    Err(_) => context.queue.retry(key),
+                }
+            }
+        });
     }
 
     /// Follows all objects of a resource; `keys` names the keys that a change concerns.

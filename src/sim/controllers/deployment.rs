@@ -40,16 +40,7 @@ pub(super) fn start(context: &Arc<Context>) {
     context.inform(DEPLOYMENTS, |_, item| vec![key(&item.object)]);
     context.inform(REPLICA_SETS, concerned);
     context.inform(PODS, waiting_for_the_end_of);
-    let context = Arc::clone(context);
-    tokio::spawn(async move {
-        loop {
-            let key = context.queue.next().await;
-            match sync(&context, &key).await {
-                Ok(()) => context.queue.forget(&key),
-                Err(_) => context.queue.retry(key),
-            }
-        }
-    });
+    context.serve(|context, key| Box::pin(sync(context, key)));
 }
 
 fn owner(object: &Value, kind: &str) -> Option<Key> {

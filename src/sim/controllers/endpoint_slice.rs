@@ -31,16 +31,7 @@ pub(super) fn start(context: &Arc<Context>) {
         let lost = item.kind == ChangeKind::Deleted;
         service.filter(|_| lost).map(|service| (namespace(&item.object).to_owned(), service.to_owned())).into_iter().collect()
     });
-    let context = Arc::clone(context);
-    tokio::spawn(async move {
-        loop {
-            let key = context.queue.next().await;
-            match sync(&context, &key).await {
-                Ok(()) => context.queue.forget(&key),
-                Err(_) => context.queue.retry(key),
-            }
-        }
-    });
+    context.serve(|context, key| Box::pin(sync(context, key)));
 }
 
 /// The Services that select a pod, when something changed that a slice shows.

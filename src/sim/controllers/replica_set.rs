@@ -29,16 +29,7 @@ const BURST: usize = 500;
 pub(super) fn start(context: &Arc<Context>) {
     context.inform(REPLICA_SETS, |_, item| vec![key(&item.object)]);
     context.inform(PODS, concerned);
-    let context = Arc::clone(context);
-    tokio::spawn(async move {
-        loop {
-            let key = context.queue.next().await;
-            match sync(&context, &key).await {
-                Ok(()) => context.queue.forget(&key),
-                Err(_) => context.queue.retry(key),
-            }
-        }
-    });
+    context.serve(|context, key| Box::pin(sync(context, key)));
 }
 
 /// The `ReplicaSet`s that a change of a pod concerns: its owner, its former owner, or all that would adopt it.
