@@ -37,8 +37,13 @@ impl Simulation {
         let api = ApiServer::with_limits(clock, random, limits.clone());
         // Refused by nothing: the store is empty.
         let _ = api.bootstrap();
-        controllers::start(&api, &profile, &limits);
-        scheduler::start(&api, &profile);
+        super::events::expiry::start(&api);
+        if !profile.without.controllers {
+            controllers::start(&api, &profile, &limits);
+        }
+        if !profile.without.scheduler {
+            scheduler::start(&api, &profile);
+        }
         for node in &profile.nodes {
             kubelet::start(&api, node, &profile, &runtime, &limits);
         }
@@ -50,7 +55,8 @@ impl Simulation {
 mod tests {
     use super::*;
     use crate::sim::api::DeleteOptions;
-    use crate::sim::api::resource::{ALL, DEPLOYMENTS, NAMESPACES, PODS};
+    use crate::sim::api::resource::{ALL, DEPLOYMENTS, LEASES, NAMESPACES, PODS, REPLICA_SETS, SERVICE_ACCOUNTS};
+    use crate::sim::profile::Without;
     use serde_json::{Value, json};
     use std::time::Duration;
 
@@ -80,6 +86,28 @@ mod tests {
         let first = history(1);
         assert_eq!(first, history(1));
         assert_ne!(first, history(2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn parts_that_are_left_out_do_nothing_and_hold_no_lease() {
+        let without = Without { controllers: true, scheduler: true };
+        let profile = Profile { without, ..Profile::default() };
+        let cluster = Simulation::start(1, "2026-01-01T00:00:00Z".parse().unwrap(), profile);
+        cluster.api.create(SERVICE_ACCOUNTS, "default", json!({"metadata": {"name": "default"}})).unwrap();
+        let container = json!({"name": "app", "image": "busybox", "command": ["sleep", "1000"]});
+        let labels = json!({"app": "app"});
+        let template = json!({"metadata": {"labels": labels}, "spec": {"containers": [container.clone()]}});
+        let spec = json!({"replicas": 2, "selector": {"matchLabels": {"app": "app"}}, "template": template});
+        cluster.api.create(DEPLOYMENTS, "default", json!({"metadata": {"name": "app"}, "spec": spec})).unwrap();
+        cluster.api.create(PODS, "default", json!({"metadata": {"name": "one"}, "spec": {"containers": [container]}})).unwrap();
+        tokio::time::sleep(Duration::from_mins(1)).await;
+        assert!(cluster.api.list(REPLICA_SETS, None).is_empty());
+        assert!(cluster.api.list(PODS, None).iter().all(|pod| pod["spec"].get("nodeName").is_none()));
+        assert!(cluster.api.list(LEASES, Some("kube-system")).is_empty());
+        // A binding from elsewhere is all that the kubelet waits for.
+        cluster.api.bind("default", "one", "embedded-control-plane").unwrap();
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert_eq!(cluster.api.get(PODS, "default", "one").unwrap()["status"]["phase"], "Running");
     }
 
     #[tokio::test(start_paused = true)]

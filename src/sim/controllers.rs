@@ -24,7 +24,6 @@ use std::sync::Arc;
 /// Starts every controller; they run until the runtime ends.
 pub fn start(api: &Arc<ApiServer>, profile: &Profile, _limits: &Limits) {
     let context = |name| Context::new(api, &profile.latencies, name);
-    super::events::expiry::start(api);
     deployment::start(&context("deployment-controller"));
     replica_set::start(&context("replicaset-controller"));
     endpoint_slice::start(&context("endpoint-slice-controller"));

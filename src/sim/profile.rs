@@ -69,6 +69,16 @@ pub struct Latencies {
     pub exec: Duration,
 }
 
+/// Parts of the control plane that are left out, so that the real programs can take their place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Without {
+    /// No controllers: kube-controller-manager may run against the API server. What is no part of that program stays:
+    /// the expiry of events, and the provisioner of the class `standard`.
+    pub controllers: bool,
+    /// No scheduler: kube-scheduler may run against the API server.
+    pub scheduler: bool,
+}
+
 /// Everything a simulation may be set to, but its seed.
 #[derive(Clone, Debug)]
 pub struct Profile {
@@ -84,6 +94,8 @@ pub struct Profile {
     pub pullable: BTreeMap<String, u64>,
     /// Latency medians.
     pub latencies: Latencies,
+    /// Parts that are left out.
+    pub without: Without,
 }
 
 impl Default for Profile {
@@ -110,6 +122,7 @@ impl Default for Profile {
                 pull: Duration::from_millis(110),
                 exec: Duration::from_millis(25),
             },
+            without: Without::default(),
         }
     }
 }
