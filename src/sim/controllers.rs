@@ -7,10 +7,13 @@ mod endpoint_slice;
 mod garbage_collector;
 mod namespace;
 pub(crate) mod object;
+mod pods;
 pub(crate) mod queue;
 mod quota;
 mod replica_set;
+mod revisions;
 pub(crate) mod selector;
+mod stateful_set;
 
 #[cfg(test)]
 pub(crate) mod testing;
@@ -26,6 +29,8 @@ pub fn start(api: &Arc<ApiServer>, profile: &Profile, _limits: &Limits) {
     let context = |name| Context::new(api, &profile.latencies, name);
     deployment::start(&context("deployment-controller"));
     replica_set::start(&context("replicaset-controller"));
+    replica_set::start_replication(&context("replication-controller"));
+    stateful_set::start(&context("statefulset-controller"));
     endpoint_slice::start(&context("endpoint-slice-controller"));
     namespace::start_filling(&context("serviceaccount-controller"));
     namespace::start_emptying(&context("namespace-controller"));

@@ -46,6 +46,7 @@ fn codec(resource: Resource) -> Option<Codec> {
         ("apps", "Deployment") => round_trip::<apps::Deployment>,
         ("apps", "ReplicaSet") => round_trip::<apps::ReplicaSet>,
         ("apps", "StatefulSet") => round_trip::<apps::StatefulSet>,
+        ("apps", "ControllerRevision") => round_trip::<apps::ControllerRevision>,
         ("apps", "DaemonSet") => round_trip::<apps::DaemonSet>,
         ("batch", "Job") => round_trip::<batch::Job>,
         ("batch", "CronJob") => round_trip::<batch::CronJob>,

@@ -1,12 +1,16 @@
 //! Defaulting of every kind but pods: what the server fills in before validation and storage.
 //! The pod template and the pod itself are in `pod_defaults`.
 
+mod workload;
+
 use super::pipeline::text;
 use super::pod_defaults::{self, set};
 use super::quantity;
 use super::resource::Resource;
 use super::server::ApiServer;
 use serde_json::{Map, Value, json};
+
+pub(super) use workload::{follow, identify};
 
 /// Defaults of an object's fields, the same for a new and a changed object.
 pub(super) fn apply(resource: Resource, object: &mut Value) {
@@ -17,11 +21,7 @@ pub(super) fn apply(resource: Resource, object: &mut Value) {
         ("", "Event") => event(object),
         ("", "ResourceQuota") => canonical_quantities(object, &["/spec/hard"]),
         ("", "Service") => service(object),
-        ("apps", "Deployment") => deployment(object),
-        ("apps", "ReplicaSet") => replica_set(object),
-        ("apps", "StatefulSet" | "DaemonSet") | ("batch", "Job") => template(object, "/spec/template"),
-        ("batch", "CronJob") => template(object, "/spec/jobTemplate/spec/template"),
-        _ => {}
+        _ => workload::apply(resource, object),
     }
 }
 
@@ -37,9 +37,10 @@ pub(super) fn begin(api: &ApiServer, resource: Resource, object: &mut Value) {
             object["status"] = json!({"loadBalancer": {}});
             allocate_addresses(api, object);
         }
-        ("apps", "ReplicaSet") => object["status"] = json!({"replicas": 0}),
         ("", "Node" | "PersistentVolume") => {}
-        _ if resource.has_status() => object["status"] = json!({}),
+        _ if resource.has_status() => {
+            object["status"] = workload::first_status(resource).unwrap_or_else(|| json!({}));
+        }
         _ => {}
     }
 }
@@ -79,26 +80,6 @@ fn template(object: &mut Value, pointer: &str) {
     if let Some(template) = object.pointer_mut(pointer) {
         pod_defaults::template(template);
     }
-}
-
-fn deployment(object: &mut Value) {
-    let spec = &mut object["spec"];
-    set(spec, "replicas", || json!(1));
-    set(spec, "strategy", || json!({}));
-    set(&mut spec["strategy"], "type", || json!("RollingUpdate"));
-    if spec["strategy"]["type"] == "RollingUpdate" {
-        set(&mut spec["strategy"], "rollingUpdate", || json!({}));
-        set(&mut spec["strategy"]["rollingUpdate"], "maxUnavailable", || json!("25%"));
-        set(&mut spec["strategy"]["rollingUpdate"], "maxSurge", || json!("25%"));
-    }
-    set(spec, "revisionHistoryLimit", || json!(10));
-    set(spec, "progressDeadlineSeconds", || json!(600));
-    template(object, "/spec/template");
-}
-
-fn replica_set(object: &mut Value) {
-    set(&mut object["spec"], "replicas", || json!(1));
-    template(object, "/spec/template");
 }
 
 fn service(object: &mut Value) {

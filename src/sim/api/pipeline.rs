@@ -70,6 +70,7 @@ pub(super) fn admit(
     let key = format!("{}/{namespace}/{name}", resource.plural);
     object["metadata"]["uid"] = json!(api.random.uid(&key, api.ordinal(&key)));
     object["metadata"]["creationTimestamp"] = json!(api.clock.seconds());
+    defaults::identify(resource, &mut object);
     if resource.has_generation() {
         object["metadata"]["generation"] = json!(1);
     }

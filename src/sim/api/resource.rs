@@ -79,15 +79,17 @@ resources! {
     /// core/v1 `PersistentVolume`
     PERSISTENT_VOLUMES = ("", "v1", "PersistentVolume", "persistentvolumes", false, Unsimulated);
     /// core/v1 `ReplicationController`
-    REPLICATION_CONTROLLERS = ("", "v1", "ReplicationController", "replicationcontrollers", true, Unsimulated);
+    REPLICATION_CONTROLLERS = ("", "v1", "ReplicationController", "replicationcontrollers", true, Simulated);
     /// apps/v1 `Deployment`
     DEPLOYMENTS = ("apps", "v1", "Deployment", "deployments", true, Simulated);
     /// apps/v1 `ReplicaSet`
     REPLICA_SETS = ("apps", "v1", "ReplicaSet", "replicasets", true, Simulated);
     /// apps/v1 `StatefulSet`
-    STATEFUL_SETS = ("apps", "v1", "StatefulSet", "statefulsets", true, Unsimulated);
+    STATEFUL_SETS = ("apps", "v1", "StatefulSet", "statefulsets", true, Simulated);
     /// apps/v1 `DaemonSet`
     DAEMON_SETS = ("apps", "v1", "DaemonSet", "daemonsets", true, Unsimulated);
+    /// apps/v1 `ControllerRevision`
+    CONTROLLER_REVISIONS = ("apps", "v1", "ControllerRevision", "controllerrevisions", true, Simulated);
     /// batch/v1 `Job`
     JOBS = ("batch", "v1", "Job", "jobs", true, Unsimulated);
     /// batch/v1 `CronJob`
@@ -176,6 +178,7 @@ impl Resource {
             "StorageClass",
             "PriorityClass",
             "NetworkPolicy",
+            "ControllerRevision",
         ];
         ALL.contains(self) && !STATELESS.contains(&self.kind)
     }

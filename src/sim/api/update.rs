@@ -60,6 +60,7 @@ impl Update<'_> {
         self.keep(&mut object);
         if self.subresource == Subresource::Main {
             defaults::apply(self.resource, &mut object);
+            defaults::follow(self.resource, self.stored, &mut object);
             let mut errors = validate::update(self.resource, self.stored, &object);
             errors.extend(validate::object(self.resource, &object));
             if !errors.is_empty() {

@@ -1,6 +1,7 @@
 //! Validation of whole objects, with the server's texts: what may be created, and what an update may change.
 //! Metadata, pods and names are in files of their own.
 
+mod apps;
 mod container;
 mod metadata;
 mod names;
@@ -32,8 +33,10 @@ pub(super) fn object(resource: Resource, object: &Value) -> Vec<FieldError> {
             strategy(spec, &mut errors);
         }
         ("apps", "ReplicaSet") => workload(spec, "replica set", &mut errors),
-        ("apps", "StatefulSet") => workload(spec, "statefulset", &mut errors),
-        ("apps", "DaemonSet") => workload(spec, "daemonset", &mut errors),
+        ("apps", "StatefulSet") => apps::stateful_set(spec, &mut errors),
+        ("apps", "DaemonSet") => apps::daemon_set(spec, &mut errors),
+        ("apps", "ControllerRevision") => apps::controller_revision(object, &mut errors),
+        ("", "ReplicationController") => apps::replication_controller(spec, &mut errors),
         _ => {}
     }
     errors
@@ -98,25 +101,30 @@ fn strategy(spec: &Value, errors: &mut Vec<FieldError>) {
 }
 
 fn rolling_update(rolling: &Value, errors: &mut Vec<FieldError>) {
-    const PERCENT: &str = "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')";
     const PATH: &str = "spec.strategy.rollingUpdate";
-    for name in ["maxUnavailable", "maxSurge"] {
-        let Some(value) = rolling.get(name) else { continue };
-        let digits = value.as_str().map(|text| text.strip_suffix('%').unwrap_or("no percent"));
-        if digits.is_some_and(|digits| digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit())) {
-            errors.push(FieldError::invalid(format!("{PATH}.{name}"), value, PERCENT));
-        }
-        if name == "maxUnavailable" && digits.and_then(|digits| digits.parse::<u32>().ok()).is_some_and(|percent| percent > 100) {
-            errors.push(FieldError::invalid(format!("{PATH}.{name}"), value, "must not be greater than 100%"));
-        }
-    }
-    for name in ["maxUnavailable", "maxSurge"] {
-        non_negative(rolling, PATH, name, errors);
-    }
+    percent_or_count(rolling, PATH, &["maxUnavailable", "maxSurge"], errors);
     let zero = |name: &str| rolling.get(name).is_some_and(|value| *value == 0 || *value == "0%");
     if zero("maxUnavailable") && zero("maxSurge") {
         let value = rolling.get("maxUnavailable").unwrap_or(&Value::Null);
         errors.push(FieldError::invalid(format!("{PATH}.maxUnavailable"), value, "may not be 0 when `maxSurge` is 0"));
+    }
+}
+
+/// Counts of pods, or percentages of them: not negative, and `maxUnavailable` at most 100%.
+fn percent_or_count(parent: &Value, path: &str, fields: &[&str], errors: &mut Vec<FieldError>) {
+    const PERCENT: &str = "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')";
+    for &name in fields {
+        let Some(value) = parent.get(name) else { continue };
+        let digits = value.as_str().map(|text| text.strip_suffix('%').unwrap_or("no percent"));
+        if digits.is_some_and(|digits| digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit())) {
+            errors.push(FieldError::invalid(format!("{path}.{name}"), value, PERCENT));
+        }
+        if name == "maxUnavailable" && digits.and_then(|digits| digits.parse::<u32>().ok()).is_some_and(|percent| percent > 100) {
+            errors.push(FieldError::invalid(format!("{path}.{name}"), value, "must not be greater than 100%"));
+        }
+    }
+    for name in fields {
+        non_negative(parent, path, name, errors);
     }
 }
 

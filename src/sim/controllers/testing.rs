@@ -1,7 +1,7 @@
 //! A small cluster for the tests of controllers and scheduler: a node and a stand-in for its kubelet.
 //! The real simulated kubelet is tested with its own module.
 
-use super::object::{is_deleting, key, name, text};
+use super::object::{is_deleting, key, name, text, uid};
 use crate::sim::api::resource::{EVENTS, NAMESPACES, NODES, PODS, SERVICE_ACCOUNTS};
 use crate::sim::api::{ApiServer, DeleteOptions, Resource, Subresource};
 use crate::sim::clock::Clock;
@@ -96,7 +96,7 @@ async fn kubelet(api: Arc<ApiServer>) {
             continue;
         }
         let api = Arc::clone(&api);
-        if is_deleting(&pod) && ended.insert(key.clone()) {
+        if is_deleting(&pod) && ended.insert(uid(&pod).to_owned()) {
             tokio::spawn(async move {
                 tokio::time::sleep(Duration::from_millis(300)).await;
                 let finish = |pod: &mut Value| pod["status"] = json!({"phase": "Succeeded"});
@@ -104,7 +104,7 @@ async fn kubelet(api: Arc<ApiServer>) {
                 tokio::time::sleep(Duration::from_millis(200)).await;
                 let _ = api.delete(PODS, &key.0, &key.1, &DeleteOptions { grace_seconds: Some(0), ..DeleteOptions::default() });
             });
-        } else if started.insert(key.clone()) && text(&pod, "/spec/containers/0/image") != "bad" {
+        } else if started.insert(uid(&pod).to_owned()) && text(&pod, "/spec/containers/0/image") != "bad" {
             tokio::spawn(async move {
                 tokio::time::sleep(Duration::from_millis(500)).await;
                 set_ready(&api, &key.0, &key.1, true);

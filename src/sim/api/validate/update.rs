@@ -15,7 +15,9 @@ pub(in crate::sim::api) fn update(resource: Resource, old: &Value, new: &Value) 
         ("", "Pod") => pod(old, new, &mut errors),
         ("", "ConfigMap" | "Secret") => configuration(old, new, &mut errors),
         ("", "Service") => service(old, new, &mut errors),
-        ("apps", "Deployment" | "ReplicaSet" | "DaemonSet" | "StatefulSet") => {
+        ("apps", "StatefulSet") => super::apps::stateful_set_update(old, new, &mut errors),
+        ("apps", "ControllerRevision") => super::apps::controller_revision_update(old, new, &mut errors),
+        ("apps", "Deployment" | "ReplicaSet" | "DaemonSet") => {
             let selector = |object: &Value| object.pointer("/spec/selector").cloned().unwrap_or_default();
             if selector(old) != selector(new) {
                 errors.push(FieldError::invalid("spec.selector", &selector(new), "field is immutable"));

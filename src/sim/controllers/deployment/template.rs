@@ -5,8 +5,6 @@ use serde_json::Value;
 
 /// The label that tells the pods of one revision from those of another.
 pub(super) const HASH_LABEL: &str = "pod-template-hash";
-/// The alphabet of `rand.SafeEncodeString`.
-const ALPHABET: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
 
 fn without_hash(template: &Value) -> Value {
     let mut template = template.clone();
@@ -31,7 +29,7 @@ pub(super) fn hash(template: &Value, collisions: i64) -> String {
         text.push_str(&collisions.to_string());
     }
     let hash = text.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-    hash.to_string().bytes().map(|digit| char::from(ALPHABET[usize::from(digit) % ALPHABET.len()])).collect()
+    super::super::revisions::encode(hash)
 }
 
 #[cfg(test)]
