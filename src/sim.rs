@@ -9,6 +9,7 @@ pub mod events;
 pub mod kubelet;
 pub mod latest;
 pub mod limits;
+pub mod network;
 pub mod profile;
 pub mod program;
 pub mod random;

@@ -5,6 +5,7 @@ use super::api::ApiServer;
 use super::clock::Clock;
 use super::kubelet::{self, Runtime};
 use super::limits::Limits;
+use super::network::Network;
 use super::profile::Profile;
 use super::random::Random;
 use super::{controllers, scheduler};
@@ -19,6 +20,8 @@ pub struct Simulation {
     pub limits: Limits,
     /// The containers of all nodes.
     pub runtime: Runtime,
+    /// What connects the containers.
+    pub network: Network,
     /// The source of every random choice.
     pub random: Random,
     /// The clock; it shows the epoch at the start.
@@ -38,6 +41,7 @@ impl Simulation {
         // Refused by nothing: the store is empty.
         let _ = api.bootstrap();
         super::events::expiry::start(&api);
+        let network = Network::new(&api, &limits);
         if !profile.without.controllers {
             controllers::start(&api, &profile, &limits);
         }
@@ -45,9 +49,9 @@ impl Simulation {
             scheduler::start(&api, &profile);
         }
         for node in &profile.nodes {
-            kubelet::start(&api, node, &profile, &runtime, &limits);
+            kubelet::start(&api, node, &profile, &runtime, &network, &limits);
         }
-        Self { api, limits, runtime, random, clock, profile }
+        Self { api, limits, runtime, network, random, clock, profile }
     }
 }
 

@@ -14,6 +14,7 @@ mod instance;
 mod mount;
 mod node;
 mod pod;
+mod pod_network;
 mod probe;
 mod prober;
 mod quantity;
@@ -35,12 +36,13 @@ pub use runtime::{Runtime, RuntimeContainer};
 
 use super::api::ApiServer;
 use super::limits::Limits;
+use super::network::Network;
 use super::profile::{NodeShape, Profile};
 use std::sync::Arc;
 
 /// Starts the kubelet of a node: registers the Node and its Lease, then serves the pods bound to it until the runtime ends.
-pub fn start(api: &Arc<ApiServer>, node: &NodeShape, profile: &Profile, runtime: &Runtime, limits: &Limits) {
-    let agent = agent::Agent::new(api, node, profile, runtime, limits);
+pub fn start(api: &Arc<ApiServer>, node: &NodeShape, profile: &Profile, runtime: &Runtime, network: &Network, limits: &Limits) {
+    let agent = agent::Agent::new(api, node, profile, runtime, network, limits);
     agent.register();
     agent.spawn();
 }

@@ -4,6 +4,7 @@
 use super::backoff::Backoff;
 use super::grid::{Grid, QUEUE_PERIOD, RELIST_PERIOD};
 use super::pod::PodRecord;
+use super::pod_network;
 use super::registry::ImageStore;
 use super::runtime::Runtime;
 use super::volume::sources;
@@ -12,14 +13,19 @@ use crate::sim::api::ApiServer;
 use crate::sim::api::resource::{CONFIG_MAPS, PODS, Resource, SECRETS};
 use crate::sim::events::EventRecorder;
 use crate::sim::limits::Limits;
+use crate::sim::network::{Network, PodNetwork};
 use crate::sim::profile::{NodeShape, Profile};
 use crate::sim::store::{ChangeKind, Object};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
+
+/// The address of the first node: 172.18.0.2, as in kind.
+const NODES: u32 = 0xac12_0002;
 
 /// What the pods of a node share.
 #[derive(Debug)]
@@ -31,6 +37,8 @@ pub(super) struct Agent {
     pub(super) limits: Limits,
     pub(super) recorder: EventRecorder,
     pub(super) host_ip: String,
+    /// The node's own view of the network: what probes see, and pods with `hostNetwork`.
+    pub(super) network: PodNetwork,
     /// When the runtime's containers are listed.
     pub(super) relist: Grid,
     /// When the work queue is polled.
@@ -56,6 +64,7 @@ impl Agent {
         node: &NodeShape,
         profile: &Profile,
         runtime: &Runtime,
+        network: &Network,
         limits: &Limits,
     ) -> Arc<Self> {
         let now = Instant::now();
@@ -63,6 +72,7 @@ impl Agent {
         let phase = |purpose: &str| now + Duration::from_millis(api.random.bits(&node.name, purpose, 0) % 1_000);
         let place = profile.nodes.iter().position(|shape| shape.name == node.name).unwrap_or_default();
         let subnet = u32::try_from(place).unwrap_or_default();
+        let address = Ipv4Addr::from(NODES + subnet);
         Arc::new(Self {
             api: Arc::clone(api),
             node: node.clone(),
@@ -70,7 +80,8 @@ impl Agent {
             runtime: runtime.clone(),
             limits: limits.clone(),
             recorder: EventRecorder::new(Arc::clone(api), "kubelet", Some(&node.name)),
-            host_ip: format!("172.18.0.{}", subnet + 2),
+            host_ip: address.to_string(),
+            network: pod_network::of_node(network, &node.name, address),
             relist: Grid::new(phase("relist"), RELIST_PERIOD),
             queue: Grid::new(phase("work-queue"), QUEUE_PERIOD),
             images: Mutex::default(),
@@ -83,9 +94,10 @@ impl Agent {
     }
 
     /// The next address of the node's pod network.
-    pub(super) fn next_address(&self) -> String {
+    pub(super) fn next_address(&self) -> Ipv4Addr {
         let n = self.addresses.fetch_add(1, Ordering::Relaxed);
-        format!("10.{}.{}.{}", 244 + (n / 253 / 256) % 8, (self.subnet + n / 253) % 256, n % 253 + 2)
+        let byte = |number: u32| u8::try_from(number).unwrap_or_default();
+        Ipv4Addr::new(10, byte(244 + (n / 253 / 256) % 8), byte((self.subnet + n / 253) % 256), byte(n % 253 + 2))
     }
 
     /// Serves the pods bound to the node until the runtime ends.
@@ -164,6 +176,7 @@ impl Agent {
     /// Forgets a pod that is gone.
     pub(super) fn forget(&self, uid: &str) {
         lock(&self.pods).remove(uid);
+        self.network.network().detach(uid);
         self.runtime.forget(uid);
     }
 }

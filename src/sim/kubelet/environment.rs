@@ -62,7 +62,9 @@ pub(super) fn build(agent: &Agent, state: &State, container: &Container) -> Resu
 /// The host name of a pod's containers.
 pub(super) fn hostname(state: &State) -> &str {
     let name = state.pod["metadata"]["name"].as_str().unwrap_or_default();
-    let name = state.spec.hostname.as_deref().unwrap_or(name);
+    let own = state.spec.hostname.as_deref().unwrap_or(name);
+    let on_host = state.spec.host_network == Some(true);
+    let name = if on_host { state.pod["spec"]["nodeName"].as_str().unwrap_or(own) } else { own };
     name.get(..63).unwrap_or(name)
 }
 

@@ -5,6 +5,7 @@ use super::agent::Agent;
 use super::instance::{Finish, Instance};
 use crate::sim::events::{EventType, ObjectRef};
 use crate::sim::latest;
+use crate::sim::network::PodNetwork;
 use crate::sim::program::Exit;
 use crate::sim::store::Object;
 use k8s_openapi::api::core::v1::{Container, PodSpec};
@@ -54,6 +55,7 @@ pub(super) struct Waiting {
 pub(super) struct Sandbox {
     pub(super) ip: String,
     pub(super) ready: bool,
+    pub(super) network: PodNetwork,
 }
 
 /// What the last written status says of a container: what probe workers look at.

@@ -175,9 +175,12 @@ impl Worker {
     fn launch(&self, container: &Container, image: &Image, prepared: Prepared) -> Result<Instance, StartError> {
         let record = &self.record;
         let agent = &record.agent;
-        let (attempt, hostname) = {
+        let (attempt, hostname, network) = {
             let state = record.state();
-            (state.newest(&container.name).map_or(0, |newest| newest.attempt + 1), environment::hostname(&state).to_owned())
+            let attempt = state.newest(&container.name).map_or(0, |newest| newest.attempt + 1);
+            // A sandbox is made before anything is started in it.
+            let network = state.sandbox.as_ref().map_or_else(|| agent.network.clone(), |sandbox| sandbox.network.clone());
+            (attempt, environment::hostname(&state).to_owned(), network)
         };
         let limit = container.resources.as_ref().and_then(|resources| resources.limits.as_ref()?.get("memory"));
         let result = Process::start(ContainerSpec {
@@ -189,6 +192,7 @@ impl Worker {
             working_directory: container.working_dir.clone().unwrap_or_else(|| "/".to_owned()),
             hostname,
             filesystem: prepared.filesystem.clone(),
+            network,
             memory_limit: limit.and_then(|quantity| Amount::parse(&quantity.0)).map(Amount::units).filter(|bytes| *bytes > 0),
             cgroup: agent.profile.cgroup,
             clock: agent.api.clock,

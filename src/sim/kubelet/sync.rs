@@ -3,6 +3,7 @@
 
 use super::instance::Instance;
 use super::pod::{ProbeKind, ProbeResult, Sandbox, State, is_sidecar};
+use super::pod_network;
 use super::start::StartError;
 use super::status;
 use super::terminate::{Stop, stop_instance};
@@ -176,9 +177,8 @@ impl Worker {
             return;
         }
         sleep(record.latency("sandbox", record.agent.profile.latencies.sandbox.mul_f64(0.3))).await;
-        let ip = record.agent.next_address();
-        let host = record.state().spec.host_network == Some(true);
-        let ip = if host { record.agent.host_ip.clone() } else { ip };
+        let address = record.agent.next_address();
+        let network = pod_network::of_pod(record, address);
         let status = {
             let mut state = record.state();
             let mut status = state.written.clone();
@@ -189,7 +189,7 @@ impl Worker {
                     condition["lastTransitionTime"] = json!(now);
                 }
             }
-            state.sandbox = Some(Sandbox { ip, ready: true });
+            state.sandbox = Some(Sandbox { ip: network.address().to_string(), ready: true, network });
             status
         };
         status::write(record, status);

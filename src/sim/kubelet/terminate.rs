@@ -164,6 +164,7 @@ impl Worker {
         let mut state = self.record.state();
         if let Some(sandbox) = &mut state.sandbox {
             sandbox.ready = false;
+            self.record.agent.network.network().detach(&self.record.uid);
         }
         state.finished = true;
     }

@@ -13,6 +13,7 @@ use crate::sim::api::resource::{EVENTS, PODS};
 use crate::sim::api::{ApiServer, DeleteOptions};
 use crate::sim::clock::Clock;
 use crate::sim::limits::Limits;
+use crate::sim::network::Network;
 use crate::sim::profile::Profile;
 use crate::sim::random::Random;
 use crate::sim::store::{ChangeKind, Object};
@@ -40,8 +41,9 @@ impl World {
         let clock = Clock::starting_at("2026-01-01T00:00:00Z".parse().unwrap());
         let api = ApiServer::new(clock, Random::new(seed));
         let (limits, runtime) = (Limits::default(), Runtime::default());
+        let network = Network::new(&api, &limits);
         for node in &profile.nodes {
-            super::start(&api, node, profile, &runtime, &limits);
+            super::start(&api, node, profile, &runtime, &network, &limits);
         }
         let changes = Arc::new(Mutex::new(Vec::new()));
         let (sink, mut watch) = (Arc::clone(&changes), api.watch(PODS, None));

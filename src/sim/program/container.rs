@@ -12,6 +12,7 @@ use super::signals;
 use crate::sim::clock::Clock;
 use crate::sim::latest;
 use crate::sim::limits::Limits;
+use crate::sim::network::PodNetwork;
 use crate::sim::profile::Cgroup;
 use crate::sim::random::Random;
 use std::collections::BTreeMap;
@@ -37,6 +38,8 @@ pub struct ContainerSpec {
     pub hostname: String,
     /// Root file system and mounts.
     pub filesystem: FileSystem,
+    /// What the container sees of the network; shared by the containers of a pod.
+    pub network: PodNetwork,
     /// Memory limit in bytes.
     pub memory_limit: Option<u64>,
     /// Who dies on OOM.
@@ -104,9 +107,13 @@ impl Container {
         let filesystem = &machine.spec.filesystem;
         // The runtime creates a working directory that does not exist.
         filesystem.make_directories(&machine.spec.working_directory);
-        let hosts =
-            format!("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n10.244.0.2\t{}\n", machine.spec.hostname);
-        for (path, text) in [("/etc/hostname", format!("{}\n", machine.spec.hostname)), ("/etc/hosts", hosts)] {
+        let identity = machine.spec.network.identity();
+        let files = [
+            ("/etc/hostname", format!("{}\n", machine.spec.hostname)),
+            ("/etc/hosts", identity.hosts.clone()),
+            ("/etc/resolv.conf", identity.resolv_conf.clone()),
+        ];
+        for (path, text) in files {
             if !filesystem.is_mounted(path) {
                 // These two directories always exist, and a file there can always be written.
                 let _ = filesystem.store(path, text.into_bytes());

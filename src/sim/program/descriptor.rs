@@ -4,11 +4,15 @@
 use super::data::{Data, to_usize};
 use super::errno::Errno;
 use super::filesystem::{FileSystem, Kind};
-use super::log::Stream;
+use super::log::Stream as LogStream;
 use super::machine::Machine;
 use super::pipe;
+use crate::sim::network::Stream;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+
+/// How many bytes are handed to a connection at once.
+const SOCKET_CHUNK: u64 = 64 * 1024;
 
 /// How a file is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +49,7 @@ pub enum Descriptor {
     /// `/dev/urandom`.
     Random(Arc<Machine>),
     /// A stream of the container's log.
-    Log(Arc<Stream>),
+    Log(Arc<LogStream>),
     /// Collects what an exec session writes.
     Capture(Arc<Mutex<Vec<u8>>>),
     /// Bytes known in advance (standard input of a session, a here-document).
@@ -56,6 +60,8 @@ pub enum Descriptor {
     Writer(Arc<pipe::Writer>),
     /// A regular file.
     File(Arc<OpenFile>),
+    /// A TCP connection.
+    Socket(Arc<Stream>),
 }
 
 impl Descriptor {
@@ -76,6 +82,7 @@ impl Descriptor {
             Self::Reader(reader) => Ok(reader.read(limit).await),
             Self::Writer(_) => Err(Errno::BadDescriptor),
             Self::File(file) => file.read(limit),
+            Self::Socket(stream) => Ok(Data::Bytes(stream.read(to_usize(limit)).await?.to_vec())),
         }
     }
 
@@ -102,6 +109,13 @@ impl Descriptor {
             Self::Input(_) | Self::Reader(_) => Err(Errno::BadDescriptor),
             Self::Writer(writer) => writer.write(data).await,
             Self::File(file) => file.write(data),
+            Self::Socket(stream) => {
+                let mut data = data;
+                while !data.is_empty() {
+                    stream.write(data.take(SOCKET_CHUNK).into_bytes()).await?;
+                }
+                Ok(())
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Why a system call of a simulated program failed, in the words that busybox prints.
 //! No behaviour lives here.
 
+use crate::sim::network::NetError;
 use std::fmt;
 
 /// The error numbers that the model can produce.
@@ -30,11 +31,20 @@ pub enum Errno {
     Busy,
     /// EINVAL.
     Invalid,
+    /// What the network answered.
+    Net(NetError),
+}
+
+impl From<NetError> for Errno {
+    fn from(error: NetError) -> Self {
+        if error == NetError::BrokenPipe { Self::BrokenPipe } else { Self::Net(error) }
+    }
 }
 
 impl fmt::Display for Errno {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
+            Self::Net(error) => return error.fmt(formatter),
             Self::NotFound => "No such file or directory",
             Self::IsDirectory => "Is a directory",
             Self::NotDirectory => "Not a directory",

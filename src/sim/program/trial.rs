@@ -5,12 +5,26 @@ use super::filesystem::{FileSystem, Mount};
 use super::{Container, ContainerSpec};
 use crate::sim::clock::Clock;
 use crate::sim::limits::Limits;
+use crate::sim::network::{Identity, Network};
 use crate::sim::profile::Cgroup;
 use crate::sim::random::Random;
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
 /// A container of busybox with this command line.
 pub fn spec(argv: &[&str], mounts: Vec<Mount>) -> ContainerSpec {
+    let limits = Limits::default();
+    let identity = Identity {
+        uid: "uid".to_owned(),
+        namespace: "ns".to_owned(),
+        name: "pod".to_owned(),
+        node: "node".to_owned(),
+        address: Ipv4Addr::new(10, 244, 0, 5),
+        host_network: false,
+        hosts: "127.0.0.1\tlocalhost\n10.244.0.5\tpod\n".to_owned(),
+        resolv_conf: "search ns.svc.cluster.local svc.cluster.local cluster.local\nnameserver 10.96.0.10\noptions ndots:5\n"
+            .to_owned(),
+    };
     ContainerSpec {
         uid: "uid".to_owned(),
         subject: "ns/pod/app".to_owned(),
@@ -20,11 +34,12 @@ pub fn spec(argv: &[&str], mounts: Vec<Mount>) -> ContainerSpec {
         working_directory: "/".to_owned(),
         hostname: "pod".to_owned(),
         filesystem: FileSystem::with_mounts(mounts),
+        network: Network::alone(Random::new(1), &limits).attach(identity),
         memory_limit: None,
         cgroup: Cgroup::V2,
         clock: Clock::starting_at("2026-01-01T00:00:00Z".parse().unwrap()),
         random: Random::new(1),
-        limits: Limits::default(),
+        limits,
     }
 }
 

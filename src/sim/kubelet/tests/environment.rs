@@ -7,6 +7,7 @@ use crate::sim::kubelet::pod::PodRecord;
 use crate::sim::kubelet::volume::{Trouble, content};
 use crate::sim::kubelet::{Runtime, environment};
 use crate::sim::limits::Limits;
+use crate::sim::network::Network;
 use crate::sim::profile::Profile;
 use k8s_openapi::api::core::v1::{Container, Volume};
 use rstest::rstest;
@@ -25,7 +26,9 @@ fn record() -> Arc<PodRecord> {
         "name": "app", "image": "busybox", "resources": {"limits": {"cpu": "250m", "memory": "64Mi"}},
     }]}));
     let profile = Profile::default();
-    let agent = Agent::new(&world.api, &profile.nodes[0], &profile, &Runtime::default(), &Limits::default());
+    let (limits, runtime) = (Limits::default(), Runtime::default());
+    let network = Network::new(&world.api, &limits);
+    let agent = Agent::new(&world.api, &profile.nodes[0], &profile, &runtime, &network, &limits);
     PodRecord::new(&agent, &pod)
 }
 
