@@ -4,6 +4,7 @@
 pub mod arguments;
 mod bug;
 pub mod cleanup;
+pub mod cluster;
 pub mod console;
 pub mod destination;
 pub mod judge;
@@ -56,6 +57,7 @@ fn dispatch(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::New(new) => printed(console(&arguments.display), |_, out, err| new::run(&new, out, err)),
         Command::Schema(schema) => printed(console(&arguments.display), |_, out, _| schema::run(schema, out)),
         Command::Cleanup(cleanup) => cleanup::cleanup(&cleanup, console(&arguments.display)),
+        Command::Cluster(cluster) => cluster::run(cluster, console(&arguments.display)),
         Command::Unsupported(command) => unsupported::refuse(command, console(&arguments.display)),
     }
 }

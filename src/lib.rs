@@ -58,6 +58,7 @@ pub mod engine;
 pub mod event;
 pub mod exit_code;
 pub mod fault;
+pub mod fidelity;
 pub mod heal;
 pub mod measure;
 pub mod observe;

@@ -1,34 +1,29 @@
 //! The embedded cluster against recordings of a real Kubernetes 1.36: states, reasons, messages, events and times,
 //! within the tolerances of `fixtures/traces/tolerances.yaml`.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a recording that cannot be read or replayed fails the test")]
+#![expect(clippy::unwrap_used, reason = "a recording that cannot be read or replayed fails the test")]
 
-#[path = "fidelity/compare.rs"]
-mod compare;
-#[path = "fidelity/projection.rs"]
-mod projection;
-#[path = "fidelity/recording.rs"]
-mod recording;
-#[path = "fidelity/replay.rs"]
-mod replay;
-
-use compare::{Report, Tolerances};
-use recording::{Fact, Recording};
+use comeback::fidelity::projection;
+use comeback::fidelity::recording::{Action, Fact, Recording};
+use comeback::fidelity::report::Report;
+use comeback::fidelity::tolerances::Tolerances;
+use comeback::fidelity::{self, replay};
 use rstest::rstest;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
 
 fn tolerances() -> Tolerances {
-    serde_saphyr::from_str(include_str!("../fixtures/traces/tolerances.yaml")).unwrap()
+    Tolerances::shipped().unwrap()
 }
 
-/// Compares a recording with simulated facts, one list a seed.
-fn compare(name: &str, recorded: &Recording, simulated: &[Vec<Fact>]) -> Report {
-    let tolerances = tolerances();
-    let mut report = Report::default();
-    let lives: Vec<_> = simulated.iter().map(|facts| projection::lives(facts)).collect();
-    compare::lives(name, recorded.length, &tolerances, &projection::lives(&recorded.facts), &lives, &mut report);
-    let events: Vec<_> = simulated.iter().map(|facts| projection::events(facts)).collect();
-    compare::events(&tolerances, &projection::events(&recorded.facts), &events, &mut report);
-    report
+fn read(name: &str) -> Recording {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/traces");
+    Recording::read(&folder.join(format!("{name}.jsonl.gz"))).unwrap()
+}
+
+fn divergences(report: &Report) -> Vec<String> {
+    report.divergences.iter().map(ToString::to_string).collect()
 }
 
 #[rstest]
@@ -38,13 +33,13 @@ fn compare(name: &str, recorded: &Recording, simulated: &[Vec<Fact>]) -> Report 
 #[case("oom")]
 #[case("image-pull")]
 fn agrees_with_the_recording(#[case] name: &str) {
-    let seeds = tolerances().seeds;
-    let recorded = recording::read(name);
-    let simulated: Vec<_> = (1..=seeds).map(|seed| replay::replay(&recorded, seed)).collect();
-    let report = compare(name, &recorded, &simulated);
-    println!("{name}: {} states and {} kinds of events compared over {seeds} seeds", report.states, report.events);
-    let shown: Vec<_> = report.divergences.iter().take(12).map(|divergence| format!("  - {divergence}")).collect();
-    assert!(report.divergences.is_empty(), "{name}: {} divergences\n{}", report.divergences.len(), shown.join("\n"));
+    let tolerances = tolerances();
+    let recorded = read(name);
+    let simulated: Vec<_> = (1..=tolerances.seeds).map(|seed| replay::replay(&recorded, seed, &tolerances).unwrap()).collect();
+    let report = fidelity::compare(&recorded, &simulated, &tolerances);
+    println!("{}", report.summary());
+    let shown: Vec<_> = divergences(&report).iter().take(12).map(|divergence| format!("  - {divergence}")).collect();
+    assert!(report.divergences.is_empty(), "{}\n{}", report.summary(), shown.join("\n"));
 }
 
 /// A falsified copy of the recording stands in for the simulation: each kind of falsification must be found.
@@ -67,19 +62,19 @@ fn agrees_with_the_recording(#[case] name: &str) {
 #[case::frozen("nothing more", |facts: &mut Vec<Fact>| facts.retain(|fact| fact.at < 60.0))]
 #[case::no_pods("0 pods instead of", |facts: &mut Vec<Fact>| facts.retain(|fact| fact.kind != "pods"))]
 fn finds_what_differs(#[case] expected: &str, #[case] falsify: fn(&mut Vec<Fact>)) {
-    let recorded = recording::read("crash-loop");
-    let unchanged = compare("crash-loop", &recorded, std::slice::from_ref(&recorded.facts));
-    assert_eq!(unchanged.divergences, Vec::<String>::new());
+    let tolerances = tolerances();
+    let recorded = read("crash-loop");
+    let unchanged = fidelity::compare(&recorded, std::slice::from_ref(&recorded.facts), &tolerances);
+    assert_eq!(divergences(&unchanged), Vec::<String>::new());
     let mut facts = recorded.facts.clone();
     falsify(&mut facts);
-    let report = compare("crash-loop", &recorded, &[facts]);
-    let found = report.divergences.join("\n");
+    let found = divergences(&fidelity::compare(&recorded, &[facts], &tolerances)).join("\n");
     assert!(found.contains(expected), "{expected:?} is not among the divergences:\n{found}");
 }
 
 fn rewrite(facts: &mut [Fact], kind: &str, from: &str, to: &str) {
     for fact in facts.iter_mut().filter(|fact| fact.kind == kind) {
-        fact.object = serde_json::from_str(&fact.object.to_string().replace(from, to)).unwrap();
+        fact.object = Arc::new(serde_json::from_str(&fact.object.to_string().replace(from, to)).unwrap());
     }
 }
 
@@ -92,16 +87,19 @@ fn an_hour_of_a_crash_loop() {
     let spec = json!({"replicas": 2, "selector": {"matchLabels": {"app": "app"}}, "template": template});
     let items = json!([
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "hour"}},
-        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "app"}, "spec": spec},
+        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "app", "namespace": "hour"}, "spec": spec},
     ]);
-    let recording = Recording { manifest: json!({"items": items}), actions: Vec::new(), facts: Vec::new(), length: HOUR };
+    let manifests = BTreeMap::from([("manifest".to_owned(), items.as_array().unwrap().clone())]);
+    let actions = vec![Action { at: 0.0, command: "kubectl apply -f manifest.yaml".to_owned() }];
+    let (name, namespace) = ("hour".to_owned(), "hour".to_owned());
+    let recording = Recording { name, manifests, namespace, actions, facts: Vec::new(), length: HOUR };
     #[expect(clippy::disallowed_methods, reason = "the figure is real time per simulated time")]
     let began = std::time::Instant::now();
-    let facts = replay::replay(&recording, 1);
+    let facts = replay::replay(&recording, 1, &tolerances()).unwrap();
     let took = began.elapsed().as_secs_f64();
     println!("an hour of a crash loop: {took:.3} s, {:.0} virtual seconds a second, {} facts", HOUR / took, facts.len());
     let restarts = |fact: &Fact| fact.object.pointer("/status/containerStatuses/0/restartCount").and_then(Value::as_i64);
-    let lives = projection::lives(&facts);
+    let lives: Vec<_> = projection::tracks(&facts).into_iter().filter(|track| track.kind == "pods").collect();
     assert_eq!(lives.len(), 2);
     for life in &lives {
         let runs =

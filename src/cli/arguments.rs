@@ -1,5 +1,6 @@
 //! What may stand on the command line: commands, options, their environment variables. What they do is elsewhere.
 
+use super::cluster::Cluster;
 use super::list::List;
 use super::new::New;
 use super::options::Options;
@@ -82,6 +83,8 @@ pub enum Command {
     Judge(Judge),
     /// Remove what earlier runs left on a cluster, verified
     Cleanup(Cleanup),
+    /// The embedded cluster itself: compared with recordings of real ones
+    Cluster(Cluster),
     /// Commands of later versions.
     #[command(flatten)]
     Unsupported(UnsupportedCommand),

@@ -13,9 +13,6 @@ pub enum UnsupportedCommand {
     /// The least role that scenarios need (not supported yet)
     #[command(hide = true, disable_help_flag = true)]
     Rbac(Rest),
-    /// The embedded cluster over TCP (not supported yet)
-    #[command(hide = true, disable_help_flag = true)]
-    Cluster(Rest),
     /// What crashes now, over many clusters (not supported yet)
     #[command(hide = true, disable_help_flag = true)]
     Scan(Rest),
@@ -49,7 +46,6 @@ pub(super) fn refuse(command: UnsupportedCommand, console: Console) -> ExitCode 
     let (name, Rest { rest }) = match command {
         UnsupportedCommand::Doctor(rest) => ("doctor", rest),
         UnsupportedCommand::Rbac(rest) => ("rbac", rest),
-        UnsupportedCommand::Cluster(rest) => ("cluster", rest),
         UnsupportedCommand::Scan(rest) => ("scan", rest),
         UnsupportedCommand::Heal(rest) => ("heal", rest),
         UnsupportedCommand::History(rest) => ("history", rest),

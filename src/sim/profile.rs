@@ -92,6 +92,8 @@ pub struct Profile {
     pub images: Vec<ImageStandIn>,
     /// Images that a pull would find, beside those that are present on every node (`busybox` in all usual spellings).
     pub pullable: BTreeMap<String, u64>,
+    /// Images that are busybox with further files (path to content), present on every node.
+    pub busybox_images: BTreeMap<String, BTreeMap<String, String>>,
     /// Latency medians.
     pub latencies: Latencies,
     /// Parts that are left out.
@@ -111,6 +113,7 @@ impl Default for Profile {
             }],
             images: Vec::new(),
             pullable: BTreeMap::new(),
+            busybox_images: BTreeMap::new(),
             latencies: Latencies {
                 api_write: Duration::from_millis(3),
                 informer: Duration::from_millis(5),

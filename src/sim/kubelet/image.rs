@@ -30,7 +30,7 @@ pub(super) async fn ensure(record: &PodRecord, container: &Container) -> Result<
     };
     let agent = &record.agent;
     let answer = look_up(&agent.profile, agent.api.random, written, &name);
-    let present = lock(&agent.images).has(&name);
+    let present = lock(&agent.images).has(&agent.profile, &name);
     let policy =
         container.image_pull_policy.as_deref().unwrap_or(if name.version == ":latest" { "Always" } else { "IfNotPresent" });
     if let (Answer::Found(image), true, "IfNotPresent" | "Never") = (&answer, present, policy) {

@@ -4,7 +4,7 @@
 use super::image_name::ImageName;
 use crate::sim::profile::Profile;
 use crate::sim::random::Random;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The size that recordings show for busybox.
 const BUSYBOX_BYTES: u64 = 2_181_898;
@@ -39,6 +39,8 @@ pub(super) struct Image {
     pub(super) size: u64,
     /// What runs in it.
     pub(super) program: Program,
+    /// Files that it has beside its program's own: path and content.
+    pub(super) files: BTreeMap<String, String>,
 }
 
 /// The answer of the registry.
@@ -51,8 +53,8 @@ pub(super) enum Answer {
 }
 
 /// Whether every node has the image from the beginning.
-pub(super) fn is_preloaded(name: &ImageName) -> bool {
-    name.is_busybox() && name.is_known_busybox_tag()
+pub(super) fn is_preloaded(profile: &Profile, name: &ImageName) -> bool {
+    name.is_busybox() && name.is_known_busybox_tag() || profile.busybox_images.contains_key(&name.full())
 }
 
 /// Asks the registry for an image; `written` is the name as in the manifest.
@@ -64,11 +66,14 @@ pub(super) fn look_up(profile: &Profile, random: Random, written: &str, name: &I
         .find(|stand_in| glob(&stand_in.pattern, written) || glob(&stand_in.pattern, &full))
         .map(|stand_in| stand_in.command.clone());
     let pullable = profile.pullable.get(written).or_else(|| profile.pullable.get(&full)).copied();
-    let found = |program, size| Answer::Found(Image { name: full.clone(), id: image_id(random, name), size, program });
+    let found = |program, size| {
+        let files = profile.busybox_images.get(&full).cloned().unwrap_or_default();
+        Answer::Found(Image { name: full.clone(), id: image_id(random, name), size, program, files })
+    };
     if let Some(command) = stand_in {
         return found(Program::StandIn(command), pullable.unwrap_or(UNKNOWN_BYTES));
     }
-    if is_preloaded(name) {
+    if is_preloaded(profile, name) {
         return found(Program::Busybox, BUSYBOX_BYTES);
     }
     if let Some(size) = pullable {
@@ -123,8 +128,8 @@ pub(super) struct ImageStore {
 
 impl ImageStore {
     /// Whether the node has the image.
-    pub(super) fn has(&self, name: &ImageName) -> bool {
-        is_preloaded(name) || self.pulled.contains(&name.full())
+    pub(super) fn has(&self, profile: &Profile, name: &ImageName) -> bool {
+        is_preloaded(profile, name) || self.pulled.contains(&name.full())
     }
 
     /// Remembers a pulled image.

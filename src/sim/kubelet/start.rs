@@ -135,6 +135,10 @@ impl Worker {
         let argv = self.argv(container, image, &env)?;
         let filesystem = FileSystem::with_mounts(self.mounts_of(&spec, container, &env));
         // The runtime makes it before it starts the program as somebody else.
+        for (path, text) in &image.files {
+            // Nothing is there yet that could refuse it.
+            let _ = filesystem.store(path, text.clone().into_bytes());
+        }
         filesystem.make_directories(container.working_dir.as_deref().unwrap_or("/"));
         let filesystem = filesystem.with_access(security::access(&spec, container));
         Ok(Prepared { argv, env, filesystem })

@@ -1,0 +1,32 @@
+//! `comeback cluster`: commands about the embedded cluster itself.
+//! Each has a module of its own.
+
+pub mod replay;
+
+use super::console::Console;
+use crate::exit_code::ExitCode;
+use clap::{Args, Subcommand};
+
+/// `comeback cluster`
+#[derive(Debug, Args)]
+#[command(arg_required_else_help = true)]
+pub struct Cluster {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: ClusterCommand,
+}
+
+/// What to do with it.
+#[derive(Debug, Subcommand)]
+pub enum ClusterCommand {
+    /// Replay a recording of a cluster on the embedded one, and say where the two part
+    Replay(replay::Replay),
+}
+
+/// Runs a command of the group.
+#[must_use]
+pub fn run(cluster: Cluster, console: Console) -> ExitCode {
+    match cluster.command {
+        ClusterCommand::Replay(arguments) => replay::run(&arguments, console),
+    }
+}

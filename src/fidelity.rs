@@ -1,0 +1,42 @@
+//! Recordings of clusters, their replay on the embedded cluster, and the comparison of both within written tolerances.
+//! May use `sim` and nothing else of the harness; how a comparison is shown on a terminal's width is the CLI's choice.
+
+pub mod action;
+pub mod align;
+pub mod compare;
+pub mod events;
+pub mod kubectl;
+pub mod normal;
+pub mod projection;
+pub mod recording;
+pub mod registry;
+pub mod replay;
+pub mod report;
+pub mod tolerances;
+
+use recording::{Fact, Recording};
+use report::Report;
+use tolerances::Tolerances;
+
+/// What failed, where, and what to do about it; made for the user's eyes.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Error(pub String);
+
+impl Error {
+    /// An error.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+}
+
+/// Compares a recording with what the simulation showed, one list of facts a seed.
+#[must_use]
+pub fn compare(recorded: &Recording, simulated: &[Vec<Fact>], tolerances: &Tolerances) -> Report {
+    let mut report = Report { name: recorded.name.clone(), seeds: simulated.len(), ..Report::default() };
+    let tracks: Vec<_> = simulated.iter().map(|facts| projection::tracks(facts)).collect();
+    compare::tracks(recorded, tolerances, &projection::tracks(&recorded.facts), &tracks, &mut report);
+    let totals: Vec<_> = simulated.iter().map(|facts| events::totals(facts)).collect();
+    events::compare(tolerances, &recorded.name, &events::totals(&recorded.facts), &totals, &mut report);
+    report
+}

@@ -1,0 +1,61 @@
+//! What the recorded cluster was, as far as its recording shows: nodes, images on them, images that a registry had.
+//! Running the replay is `replay`'s.
+
+use super::normal::text;
+use super::recording::Recording;
+use crate::sim::profile::{Cgroup, NodeShape, Profile};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Node capacity where the recording shows no node: that of the cluster of the shipped recordings.
+const CPU_MILLIS: u64 = 2_000;
+const MEMORY_BYTES: u64 = 24_684_084 * 1024;
+/// Images of the shipped recordings that are busybox with one more file, `/etc/version`.
+const VERSIONED: [(&str, &str); 2] = [("docker.io/library/app:v1", "v1"), ("docker.io/library/app:v2", "v2")];
+
+/// The profile of a replay.
+#[must_use]
+pub fn profile(recording: &Recording) -> Profile {
+    let mut profile = Profile { nodes: nodes(recording), cgroup: Cgroup::V1, ..Profile::default() };
+    for (image, version) in VERSIONED {
+        let files = BTreeMap::from([("/etc/version".to_owned(), format!("{version}\n"))]);
+        profile.busybox_images.insert(image.to_owned(), files);
+    }
+    for fact in recording.facts.iter().filter(|fact| fact.kind == "events" && text(&fact.object, "/reason") == "Pulled") {
+        let message = text(&fact.object, "/message");
+        let image = message.split('"').nth(1).unwrap_or_default().to_owned();
+        let size = message.rsplit_once("Image size: ").and_then(|(_, size)| size.split(' ').next()?.parse().ok());
+        if let Some(size) = size {
+            profile.pullable.insert(image, size);
+        }
+    }
+    profile
+}
+
+/// The nodes that the recording names; a control plane with its taint beside workers.
+fn nodes(recording: &Recording) -> Vec<NodeShape> {
+    let mut names = BTreeSet::new();
+    for fact in &recording.facts {
+        let pointer = match fact.kind.as_str() {
+            "nodes" => "/metadata/name",
+            "pods" => "/spec/nodeName",
+            _ => continue,
+        };
+        names.insert(text(&fact.object, pointer).to_owned());
+    }
+    names.remove("");
+    if let Some(prefix) = names.iter().find_map(|name| Some(name.split_once("-worker")?.0.to_owned())) {
+        names.insert(format!("{prefix}-control-plane"));
+        names.insert(format!("{prefix}-worker"));
+    }
+    if names.is_empty() {
+        names.insert("embedded-control-plane".to_owned());
+    }
+    let alone = names.len() == 1;
+    let shape = |name: String| NodeShape {
+        control_plane: !alone && name.ends_with("-control-plane"),
+        name,
+        cpu_millis: CPU_MILLIS,
+        memory_bytes: MEMORY_BYTES,
+    };
+    names.into_iter().map(shape).collect()
+}
