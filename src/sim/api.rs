@@ -3,13 +3,16 @@
 
 mod apply;
 mod client;
+mod custom;
 mod decode;
 mod defaults;
 mod delete;
 mod discovery;
 mod event;
+mod face;
 mod field;
 mod fields;
+mod kinds;
 mod list;
 mod namespace;
 mod patch;
@@ -22,6 +25,7 @@ mod recorded;
 pub mod resource;
 mod rest;
 mod scale;
+mod scaling;
 mod schema;
 pub mod select;
 pub mod server;

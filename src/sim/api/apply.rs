@@ -2,7 +2,7 @@
 //! The notation of ownership is in `fields`.
 
 use super::fields::{self, Entry, Path, Paths, Writer, item_key};
-use super::resource::{self, Resource};
+use super::resource::Resource;
 use super::schema::{ListKind, apply_list, is_atomic_map};
 use super::status::ApiError;
 use serde_json::{Map, Value, json};
@@ -27,7 +27,7 @@ impl Application<'_> {
     /// The object after the apply, with its new ownership; refused while another manager owns what would change.
     pub(super) fn onto(&self, live: &Value) -> Result<Value, ApiError> {
         let api_version = self.resource.api_version();
-        let built_in = resource::ALL.contains(&self.resource);
+        let built_in = self.resource.is_built_in();
         let wanted: Paths = fields::leaves(self.resource, self.wanted).into_keys().collect();
         let mut owners = fields::entries(live);
         let is_mine = |entry: &Entry| entry.is_of(&self.writer.manager, "Apply", &api_version, self.subresource);

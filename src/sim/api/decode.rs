@@ -1,15 +1,10 @@
 //! Decoding of built-in kinds into their types: unknown fields fall away (or are named), wrong types are refused in the server's words.
 //! Kinds that are not built in are kept as they are.
 
+use super::kinds;
 use super::quantity;
 use super::resource::Resource;
 use super::status::ApiError;
-use k8s_openapi::api::{
-    apps::v1 as apps, autoscaling::v2 as autoscaling, batch::v1 as batch, coordination::v1 as coordination, core::v1 as core,
-    discovery::v1 as discovery, networking::v1 as networking, policy::v1 as policy, rbac::v1 as rbac,
-    scheduling::v1 as scheduling, storage::v1 as storage,
-};
-use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 /// A decoded object.
@@ -23,47 +18,9 @@ pub(super) struct Decoded {
 
 type Codec = fn(&Value) -> Result<Value, String>;
 
-fn round_trip<T: DeserializeOwned + Serialize>(value: &Value) -> Result<Value, String> {
-    let typed: T = T::deserialize(value).map_err(|error| error.to_string())?;
-    serde_json::to_value(typed).map_err(|error| error.to_string())
-}
-
+/// The type of a resource, as a function through it and back.
 fn codec(resource: Resource) -> Option<Codec> {
-    Some(match (resource.group, resource.kind) {
-        ("", "Namespace") => round_trip::<core::Namespace>,
-        ("", "Node") => round_trip::<core::Node>,
-        ("", "Pod") => round_trip::<core::Pod>,
-        ("", "ConfigMap") => round_trip::<core::ConfigMap>,
-        ("", "Secret") => round_trip::<core::Secret>,
-        ("", "Service") => round_trip::<core::Service>,
-        ("", "ServiceAccount") => round_trip::<core::ServiceAccount>,
-        ("", "Event") => round_trip::<core::Event>,
-        ("", "ResourceQuota") => round_trip::<core::ResourceQuota>,
-        ("", "LimitRange") => round_trip::<core::LimitRange>,
-        ("", "PersistentVolumeClaim") => round_trip::<core::PersistentVolumeClaim>,
-        ("", "PersistentVolume") => round_trip::<core::PersistentVolume>,
-        ("", "ReplicationController") => round_trip::<core::ReplicationController>,
-        ("apps", "Deployment") => round_trip::<apps::Deployment>,
-        ("apps", "ReplicaSet") => round_trip::<apps::ReplicaSet>,
-        ("apps", "StatefulSet") => round_trip::<apps::StatefulSet>,
-        ("apps", "ControllerRevision") => round_trip::<apps::ControllerRevision>,
-        ("apps", "DaemonSet") => round_trip::<apps::DaemonSet>,
-        ("batch", "Job") => round_trip::<batch::Job>,
-        ("batch", "CronJob") => round_trip::<batch::CronJob>,
-        ("autoscaling", "HorizontalPodAutoscaler") => round_trip::<autoscaling::HorizontalPodAutoscaler>,
-        ("policy", "PodDisruptionBudget") => round_trip::<policy::PodDisruptionBudget>,
-        ("networking.k8s.io", "NetworkPolicy") => round_trip::<networking::NetworkPolicy>,
-        ("networking.k8s.io", "Ingress") => round_trip::<networking::Ingress>,
-        ("discovery.k8s.io", "EndpointSlice") => round_trip::<discovery::EndpointSlice>,
-        ("coordination.k8s.io", "Lease") => round_trip::<coordination::Lease>,
-        ("rbac.authorization.k8s.io", "Role") => round_trip::<rbac::Role>,
-        ("rbac.authorization.k8s.io", "RoleBinding") => round_trip::<rbac::RoleBinding>,
-        ("rbac.authorization.k8s.io", "ClusterRole") => round_trip::<rbac::ClusterRole>,
-        ("rbac.authorization.k8s.io", "ClusterRoleBinding") => round_trip::<rbac::ClusterRoleBinding>,
-        ("storage.k8s.io", "StorageClass") => round_trip::<storage::StorageClass>,
-        ("scheduling.k8s.io", "PriorityClass") => round_trip::<scheduling::PriorityClass>,
-        _ => return None,
-    })
+    kinds::of(resource).map(|kind| kind.decode)
 }
 
 /// Decodes an object of a resource.

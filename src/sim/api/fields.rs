@@ -1,7 +1,7 @@
 //! Ownership of fields (`metadata.managedFields`): which manager set which leaf, in the `FieldsV1` notation.
 //! Conflicts and removals of server-side apply are in `apply`.
 
-use super::resource::{self, Resource};
+use super::resource::Resource;
 use super::schema::{ListKind, apply_list, is_atomic_map};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,7 +57,7 @@ const UNOWNED: &[&str] = &[
 
 /// The leaves of an object with their values. An entry of a keyed list is a leaf itself (with a null value) beside its own.
 pub(super) fn leaves(resource: Resource, object: &Value) -> BTreeMap<Path, Value> {
-    let built_in = resource::ALL.contains(&resource);
+    let built_in = resource.is_built_in();
     let mut found = BTreeMap::new();
     for (name, value) in object.as_object().into_iter().flatten() {
         let path = vec![format!("f:{name}")];

@@ -1,7 +1,7 @@
 //! Patches: the types by media type, JSON patch and merge patch.
 //! Strategic merge and server-side apply have modules of their own.
 
-use super::resource::{self, Resource};
+use super::resource::Resource;
 use super::status::ApiError;
 use super::strategic;
 use serde_json::Value;
@@ -43,7 +43,7 @@ impl PatchKind {
                 let why = "error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}";
                 return Err(ApiError::bad_request(why));
             }
-            Self::Strategic if resource::ALL.contains(&resource) => strategic::merge(&mut object, &patch)?,
+            Self::Strategic if resource.is_built_in() => strategic::merge(&mut object, &patch)?,
             Self::Strategic | Self::Apply => {
                 let accepted = "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml";
                 let message =

@@ -1,6 +1,9 @@
 //! The resources that the simulation serves: group, version, kind, plural and what applies to them.
-//! No behaviour lives here.
+//! No behaviour lives here; short names, categories and subresources are in `resource/details`.
 
+mod details;
+
+pub(super) use details::{GROUPS, REVIEWS};
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
@@ -30,9 +33,11 @@ pub enum Service {
     Plain,
     /// Stored and served, but Kubernetes would act on it and the simulation does not: a [`super::super::limits::Limit`].
     Unsimulated,
+    /// Not built in: stored and served as its `CustomResourceDefinition` says, or as its first object showed.
+    Custom,
 }
 
-use Service::{Plain, Simulated, Unsimulated};
+use Service::{Custom, Plain, Simulated, Unsimulated};
 
 const fn new(
     group: &'static str,
@@ -118,6 +123,58 @@ resources! {
     STORAGE_CLASSES = ("storage.k8s.io", "v1", "StorageClass", "storageclasses", false, Plain);
     /// scheduling.k8s.io/v1 `PriorityClass`
     PRIORITY_CLASSES = ("scheduling.k8s.io", "v1", "PriorityClass", "priorityclasses", false, Plain);
+    /// core/v1 `Endpoints`
+    ENDPOINTS = ("", "v1", "Endpoints", "endpoints", true, Unsimulated);
+    /// core/v1 `PodTemplate`
+    POD_TEMPLATES = ("", "v1", "PodTemplate", "podtemplates", true, Plain);
+    /// certificates.k8s.io/v1 `CertificateSigningRequest`
+    CERTIFICATE_SIGNING_REQUESTS = ("certificates.k8s.io", "v1", "CertificateSigningRequest", "certificatesigningrequests", false, Unsimulated);
+    /// networking.k8s.io/v1 `IngressClass`
+    INGRESS_CLASSES = ("networking.k8s.io", "v1", "IngressClass", "ingressclasses", false, Plain);
+    /// networking.k8s.io/v1 `IPAddress`
+    IP_ADDRESSES = ("networking.k8s.io", "v1", "IPAddress", "ipaddresses", false, Plain);
+    /// networking.k8s.io/v1 `ServiceCIDR`
+    SERVICE_CIDRS = ("networking.k8s.io", "v1", "ServiceCIDR", "servicecidrs", false, Unsimulated);
+    /// storage.k8s.io/v1 `CSIDriver`
+    CSI_DRIVERS = ("storage.k8s.io", "v1", "CSIDriver", "csidrivers", false, Plain);
+    /// storage.k8s.io/v1 `CSINode`
+    CSI_NODES = ("storage.k8s.io", "v1", "CSINode", "csinodes", false, Plain);
+    /// storage.k8s.io/v1 `CSIStorageCapacity`
+    CSI_STORAGE_CAPACITIES = ("storage.k8s.io", "v1", "CSIStorageCapacity", "csistoragecapacities", true, Plain);
+    /// storage.k8s.io/v1 `VolumeAttachment`
+    VOLUME_ATTACHMENTS = ("storage.k8s.io", "v1", "VolumeAttachment", "volumeattachments", false, Unsimulated);
+    /// storage.k8s.io/v1 `VolumeAttributesClass`
+    VOLUME_ATTRIBUTES_CLASSES = ("storage.k8s.io", "v1", "VolumeAttributesClass", "volumeattributesclasses", false, Plain);
+    /// admissionregistration.k8s.io/v1 `MutatingAdmissionPolicy`
+    MUTATING_ADMISSION_POLICIES = ("admissionregistration.k8s.io", "v1", "MutatingAdmissionPolicy", "mutatingadmissionpolicies", false, Unsimulated);
+    /// admissionregistration.k8s.io/v1 `MutatingAdmissionPolicyBinding`
+    MUTATING_ADMISSION_POLICY_BINDINGS = ("admissionregistration.k8s.io", "v1", "MutatingAdmissionPolicyBinding", "mutatingadmissionpolicybindings", false, Unsimulated);
+    /// admissionregistration.k8s.io/v1 `MutatingWebhookConfiguration`
+    MUTATING_WEBHOOK_CONFIGURATIONS = ("admissionregistration.k8s.io", "v1", "MutatingWebhookConfiguration", "mutatingwebhookconfigurations", false, Unsimulated);
+    /// admissionregistration.k8s.io/v1 `ValidatingAdmissionPolicy`
+    VALIDATING_ADMISSION_POLICIES = ("admissionregistration.k8s.io", "v1", "ValidatingAdmissionPolicy", "validatingadmissionpolicies", false, Unsimulated);
+    /// admissionregistration.k8s.io/v1 `ValidatingAdmissionPolicyBinding`
+    VALIDATING_ADMISSION_POLICY_BINDINGS = ("admissionregistration.k8s.io", "v1", "ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings", false, Unsimulated);
+    /// admissionregistration.k8s.io/v1 `ValidatingWebhookConfiguration`
+    VALIDATING_WEBHOOK_CONFIGURATIONS = ("admissionregistration.k8s.io", "v1", "ValidatingWebhookConfiguration", "validatingwebhookconfigurations", false, Unsimulated);
+    /// apiextensions.k8s.io/v1 `CustomResourceDefinition`
+    CUSTOM_RESOURCE_DEFINITIONS = ("apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", false, Simulated);
+    /// apiregistration.k8s.io/v1 `APIService`
+    API_SERVICES = ("apiregistration.k8s.io", "v1", "APIService", "apiservices", false, Unsimulated);
+    /// node.k8s.io/v1 `RuntimeClass`
+    RUNTIME_CLASSES = ("node.k8s.io", "v1", "RuntimeClass", "runtimeclasses", false, Unsimulated);
+    /// resource.k8s.io/v1 `DeviceClass`
+    DEVICE_CLASSES = ("resource.k8s.io", "v1", "DeviceClass", "deviceclasses", false, Unsimulated);
+    /// resource.k8s.io/v1 `ResourceClaim`
+    RESOURCE_CLAIMS = ("resource.k8s.io", "v1", "ResourceClaim", "resourceclaims", true, Unsimulated);
+    /// resource.k8s.io/v1 `ResourceClaimTemplate`
+    RESOURCE_CLAIM_TEMPLATES = ("resource.k8s.io", "v1", "ResourceClaimTemplate", "resourceclaimtemplates", true, Unsimulated);
+    /// resource.k8s.io/v1 `ResourceSlice`
+    RESOURCE_SLICES = ("resource.k8s.io", "v1", "ResourceSlice", "resourceslices", false, Unsimulated);
+    /// flowcontrol.apiserver.k8s.io/v1 `FlowSchema`
+    FLOW_SCHEMAS = ("flowcontrol.apiserver.k8s.io", "v1", "FlowSchema", "flowschemas", false, Plain);
+    /// flowcontrol.apiserver.k8s.io/v1 `PriorityLevelConfiguration`
+    PRIORITY_LEVEL_CONFIGURATIONS = ("flowcontrol.apiserver.k8s.io", "v1", "PriorityLevelConfiguration", "prioritylevelconfigurations", false, Plain);
 }
 
 /// The built-in resource of an apiVersion and kind, as a manifest names them.
@@ -139,11 +196,18 @@ pub(super) fn interned(name: &str) -> &'static str {
 }
 
 impl Resource {
+    /// Whether Kubernetes itself brings the resource.
+    #[must_use]
+    pub fn is_built_in(&self) -> bool {
+        self.service != Custom
+    }
+
     /// Whether objects count their spec changes in `metadata.generation`.
     #[must_use]
     pub fn has_generation(&self) -> bool {
         const COUNTED: &[&str] = &[
             "Pod",
+            "PodTemplate",
             "Deployment",
             "ReplicaSet",
             "StatefulSet",
@@ -153,46 +217,41 @@ impl Resource {
             "PodDisruptionBudget",
             "NetworkPolicy",
             "Ingress",
+            "IngressClass",
             "EndpointSlice",
             "ReplicationController",
             "PriorityClass",
+            "ResourceSlice",
+            "DeviceClass",
+            "FlowSchema",
+            "PriorityLevelConfiguration",
+            "MutatingAdmissionPolicy",
+            "MutatingAdmissionPolicyBinding",
+            "MutatingWebhookConfiguration",
+            "ValidatingAdmissionPolicy",
+            "ValidatingAdmissionPolicyBinding",
+            "ValidatingWebhookConfiguration",
+            "CustomResourceDefinition",
         ];
-        COUNTED.contains(&self.kind) || !ALL.contains(self)
+        !self.is_built_in() || COUNTED.contains(&self.kind)
     }
 
-    /// Whether `/status` exists beside the object itself.
+    /// Whether `/status` exists beside the object itself. A custom kind's versions say so themselves.
     #[must_use]
     pub fn has_status(&self) -> bool {
-        const STATELESS: &[&str] = &[
-            "ConfigMap",
-            "Secret",
-            "ServiceAccount",
-            "Event",
-            "LimitRange",
-            "EndpointSlice",
-            "Lease",
-            "Role",
-            "RoleBinding",
-            "ClusterRole",
-            "ClusterRoleBinding",
-            "StorageClass",
-            "PriorityClass",
-            "NetworkPolicy",
-            "ControllerRevision",
-        ];
-        ALL.contains(self) && !STATELESS.contains(&self.kind)
+        self.is_built_in() && self.subresources().iter().any(|subresource| subresource.name == "status")
     }
 
-    /// Whether `/scale` exists.
+    /// Whether `/scale` exists. A custom kind's versions say so themselves.
     #[must_use]
     pub fn has_scale(&self) -> bool {
-        ["Deployment", "ReplicaSet", "StatefulSet", "ReplicationController"].contains(&self.kind)
+        self.is_built_in() && self.subresources().iter().any(|subresource| subresource.name == "scale")
     }
 
     /// `v1` or `group/version`.
     #[must_use]
     pub fn api_version(&self) -> String {
-        if self.group.is_empty() { self.version.to_owned() } else { format!("{}/{}", self.group, self.version) }
+        group_version(self.group, self.version)
     }
 
     /// `pods` or `deployments.apps`, as errors name it.
@@ -200,4 +259,10 @@ impl Resource {
     pub fn qualified(&self) -> String {
         if self.group.is_empty() { self.plural.to_owned() } else { format!("{}.{}", self.plural, self.group) }
     }
+}
+
+/// A group and a version as `apiVersion` writes them.
+#[must_use]
+pub fn group_version(group: &str, version: &str) -> String {
+    if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") }
 }

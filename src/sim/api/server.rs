@@ -1,9 +1,11 @@
 //! The verbs of the API server on stored objects: get, list, create, modify, delete, watch. Synchronous and in process;
 //! the steps of a write are in `pipeline`, latencies belong to the callers, HTTP to `rest`.
 
+use super::custom::{CustomKind, CustomKinds};
 use super::delete;
+use super::face::Served;
 use super::pipeline;
-use super::resource::{self, Resource, Service};
+use super::resource::{self, Resource};
 use super::status::ApiError;
 use crate::sim::clock::Clock;
 use crate::sim::latest;
@@ -62,7 +64,7 @@ pub struct ApiServer {
     /// Where created objects of kinds that are not simulated are reported.
     pub limits: Limits,
     namespaces_exist: AtomicBool,
-    kinds: Mutex<Vec<Resource>>,
+    pub(super) custom: CustomKinds,
     drawn: Mutex<BTreeMap<String, u64>>,
 }
 
@@ -82,7 +84,7 @@ impl ApiServer {
             random,
             limits,
             namespaces_exist: AtomicBool::new(false),
-            kinds: Mutex::default(),
+            custom: CustomKinds::default(),
             drawn: Mutex::default(),
         })
     }
@@ -117,15 +119,19 @@ impl ApiServer {
         *count - 1
     }
 
-    /// Every kind that is served, built in or learnt, in order of discovery.
+    /// Every resource that is served, built in or custom.
     pub fn resources(&self) -> Vec<Resource> {
-        let learnt = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
-        resource::ALL.iter().chain(learnt.iter()).copied().collect()
+        resource::ALL.iter().copied().chain(self.custom.all().iter().map(|kind| kind.resource)).collect()
     }
 
-    /// The served resource of a group, version and plural.
+    /// How a group, version and plural are served.
+    pub(super) fn served(&self, group: &str, version: &str, plural: &str) -> Option<Served> {
+        Served::built_in(group, version, plural).or_else(|| self.custom.served(group, version, plural))
+    }
+
+    /// The stored resource that a group, version and plural show.
     pub fn resource(&self, group: &str, version: &str, plural: &str) -> Option<Resource> {
-        self.resources().into_iter().find(|r| r.group == group && r.version == version && r.plural == plural)
+        self.served(group, version, plural).map(|served| served.resource)
     }
 
     /// Begins to serve a kind that is not built in: stored, and nothing acts on it. Its names stay in memory
@@ -134,16 +140,10 @@ impl ApiServer {
         if let Some(known) = self.resource(group, version, plural) {
             return known;
         }
-        let learnt = Resource {
-            group: resource::interned(group),
-            version: resource::interned(version),
-            kind: resource::interned(kind),
-            plural: resource::interned(plural),
-            namespaced,
-            service: Service::Plain,
-        };
-        self.kinds.lock().unwrap_or_else(PoisonError::into_inner).push(learnt);
-        learnt
+        let learnt = CustomKind::learnt(group, version, kind, plural, namespaced);
+        let resource = learnt.resource;
+        self.custom.put(learnt);
+        resource
     }
 
     /// One object.

@@ -1,8 +1,8 @@
 //! Bodies: reading a request's within its limit, and encoding JSON answers, lists and streams.
 //! What is in them is the handlers' business.
 
+use crate::sim::api::face::Served;
 use crate::sim::api::list::Page;
-use crate::sim::api::resource::{self, Resource};
 use crate::sim::api::status::ApiError;
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
@@ -14,6 +14,7 @@ use kube::client::Body;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use serde_json::{Value, json};
+use std::borrow::Cow;
 use std::convert::Infallible;
 
 /// The body of an answer: at once or as it comes.
@@ -63,7 +64,16 @@ fn with_type(status: StatusCode, media_type: &'static str, body: ResponseBody) -
 }
 
 /// A list as the server writes it: items of built-in kinds have no apiVersion and kind of their own.
-pub(super) fn list(resource: Resource, page: &Page, view: impl Fn(&Value) -> Value) -> Result<Response<ResponseBody>, ApiError> {
+pub(super) fn list(served: Served, page: &Page) -> Result<Response<ResponseBody>, ApiError> {
+    let bare = served.resource.is_built_in();
+    let items: Vec<Item> = page.objects.iter().map(|object| Item { object: served.show(object), bare }).collect();
+    let api_version = served.api_version();
+    let kind = format!("{}List", served.resource.kind);
+    json(StatusCode::OK, &List { kind: &kind, api_version: &api_version, metadata: list_metadata(page), items })
+}
+
+/// The metadata of a list.
+fn list_metadata(page: &Page) -> Value {
     let mut metadata = json!({"resourceVersion": page.revision.to_string()});
     if let Some(token) = &page.continues {
         metadata["continue"] = json!(token);
@@ -71,18 +81,7 @@ pub(super) fn list(resource: Resource, page: &Page, view: impl Fn(&Value) -> Val
     if let Some(remaining) = page.remaining {
         metadata["remainingItemCount"] = json!(remaining);
     }
-    let bare = resource::ALL.contains(&resource);
-    let items: Vec<Item> = page
-        .objects
-        .iter()
-        .map(|object| Item {
-            object: if resource == resource::EVENTS { Shown::Converted(view(object)) } else { Shown::Stored(object) },
-            bare,
-        })
-        .collect();
-    let api_version = resource.api_version();
-    let kind = format!("{}List", resource.kind);
-    json(StatusCode::OK, &List { kind: &kind, api_version: &api_version, metadata, items })
+    metadata
 }
 
 #[derive(Serialize)]
@@ -94,23 +93,14 @@ struct List<'a> {
     items: Vec<Item<'a>>,
 }
 
-enum Shown<'a> {
-    Stored(&'a Value),
-    Converted(Value),
-}
-
 struct Item<'a> {
-    object: Shown<'a>,
+    object: Cow<'a, Value>,
     bare: bool,
 }
 
 impl Serialize for Item<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let object = match &self.object {
-            Shown::Stored(object) => *object,
-            Shown::Converted(object) => object,
-        };
-        let Some(fields) = object.as_object().filter(|_| self.bare) else { return object.serialize(serializer) };
+        let Some(fields) = self.object.as_object().filter(|_| self.bare) else { return self.object.serialize(serializer) };
         let mut map = serializer.serialize_map(None)?;
         for (name, value) in fields.iter().filter(|(name, _)| *name != "apiVersion" && *name != "kind") {
             map.serialize_entry(name, value)?;

@@ -8,6 +8,7 @@ use super::route::{ObjectPath, parameter};
 use super::write::{Strictness, is_dry_run, learn, parse_object, read_object, writer, yaml};
 use crate::sim::api::apply::{self, Application};
 use crate::sim::api::decode;
+use crate::sim::api::face::Face;
 use crate::sim::api::field::FieldError;
 use crate::sim::api::fields::{self, Entry, Writer};
 use crate::sim::api::list::is_true;
@@ -27,7 +28,7 @@ type Query = [(String, String)];
 
 fn subresource_of(resource: Resource, path: &ObjectPath) -> Result<Subresource, ApiError> {
     match path.subresource.as_deref() {
-        Some("status") if resource.has_status() || !resource::ALL.contains(&resource) => Ok(Subresource::Status),
+        Some("status") if resource.has_status() || !resource.is_built_in() => Ok(Subresource::Status),
         Some(_) => Err(ApiError::no_such_path()),
         None => Ok(Subresource::Main),
     }
@@ -40,12 +41,13 @@ pub(super) async fn put(
     query: &Query,
     request: Request<Body>,
 ) -> Result<Response<ResponseBody>, ApiError> {
-    let resource = read::resource_of(rest, path)?;
+    let served = read::served(rest, path)?;
+    let resource = served.resource;
     let subresource = subresource_of(resource, path)?;
     let dry_run = is_dry_run(query, "UpdateOptions")?;
     let strictness = Strictness::parse(query, "UpdateOptions")?;
     let writer = writer(rest, query, request.headers());
-    let decoded = decode::decode(resource, read::stored_form(path, read_object(request, resource.kind).await?))?;
+    let decoded = decode::decode(resource, served.stored(read_object(request, resource.kind).await?))?;
     strictness.check(resource, &decoded.unknown)?;
     let stored = rest.api.get(resource, path.namespace(), path.name())?;
     let given = decoded.object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
@@ -55,7 +57,7 @@ pub(super) async fn put(
     }
     let update = Update { resource, stored: &stored, subresource, dry_run };
     let object = update.write(&rest.api, decoded.object, &writer)?;
-    let mut response = read::shown(path, StatusCode::OK, &object)?;
+    let mut response = read::shown(served, StatusCode::OK, &object)?;
     strictness.warn(&mut response, &decoded.unknown);
     Ok(response)
 }
@@ -75,16 +77,17 @@ pub(super) async fn patch(
         let force = parameter(query, "force").is_some_and(is_true);
         return apply(rest, path, &bytes, &writer, force, dry_run);
     }
-    let resource = read::resource_of(rest, path)?;
+    let served = read::served(rest, path)?;
+    let resource = served.resource;
     let subresource = subresource_of(resource, path)?;
     let stored = rest.api.get(resource, path.namespace(), path.name())?;
-    let patched = read::stored_form(path, kind.patched(resource, &read::view(path, &stored), &bytes)?);
+    let patched = served.stored(kind.patched(resource, &served.show(&stored), &bytes)?);
     check_uid(resource, &stored, &patched)?;
     let decoded = decode::decode(resource, patched).map_err(|error| unpatchable(&bytes, &error))?;
     strictness.check(resource, &decoded.unknown)?;
     let update = Update { resource, stored: &stored, subresource, dry_run };
     let object = update.write(&rest.api, decoded.object, &writer)?;
-    let mut response = read::shown(path, StatusCode::OK, &object)?;
+    let mut response = read::shown(served, StatusCode::OK, &object)?;
     strictness.warn(&mut response, &decoded.unknown);
     Ok(response)
 }
@@ -128,11 +131,15 @@ fn apply(
     dry_run: bool,
 ) -> Result<Response<ResponseBody>, ApiError> {
     let given: Value = serde_json::from_slice(body).or_else(|_| yaml(body))?;
-    let resource = match rest.api.resource(&path.group, &path.version, &path.plural) {
-        None if path.is_grouped_event() => return Err(ApiError::method_not_allowed("apply", resource::EVENTS)),
-        Some(_) => read::resource_of(rest, path)?,
+    let served = match read::known(rest, path) {
+        Some(_) => read::served(rest, path)?,
         None => learn(rest, path, &given)?,
     };
+    if served.face == Face::GroupedEvent {
+        return Err(ApiError::method_not_allowed("apply", resource::EVENTS));
+    }
+    let resource = served.resource;
+    let given = served.stored(given);
     let subresource = subresource_of(resource, path)?;
     let given = apply::wanted(resource, path.name(), given)?;
     let decoded = decode::decode(resource, given)?;

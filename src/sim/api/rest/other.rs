@@ -25,7 +25,7 @@ pub(super) async fn answer(rest: &Rest, segments: &[String], request: Request<Bo
     if request.method() != Method::GET {
         return Err(ApiError::wrong_method());
     }
-    let resources = rest.api.resources();
+    let resources = rest.api.custom.all();
     let accepted = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let aggregated = accepted.replace(' ', "").contains("as=APIGroupDiscoveryList");
     let found = match parts.as_slice() {

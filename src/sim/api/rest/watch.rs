@@ -5,8 +5,9 @@ use super::Rest;
 use super::body::{self, ResponseBody};
 use super::read;
 use super::route::ObjectPath;
+use crate::sim::api::face::Served;
 use crate::sim::api::list::ListOptions;
-use crate::sim::api::resource::{self, Resource};
+use crate::sim::api::resource::Resource;
 use crate::sim::api::server::ApiServer;
 use crate::sim::api::status::ApiError;
 use crate::sim::latest;
@@ -27,10 +28,10 @@ const LAST_BOOKMARK: Duration = Duration::from_secs(2);
 
 /// Opens a watch.
 pub(super) fn watch(rest: &Rest, path: &ObjectPath, query: &[(String, String)]) -> Result<Response<ResponseBody>, ApiError> {
-    let resource = read::resource_of(rest, path)?;
-    let options = ListOptions::parse(resource, query)?;
+    let served = read::served(rest, path)?;
+    let options = ListOptions::parse(served.resource, query)?;
     options.check(true)?;
-    let watcher = Watcher::open(Arc::clone(&rest.api), resource, path.clone(), options);
+    let watcher = Watcher::open(Arc::clone(&rest.api), served, path.clone(), options);
     Ok(body::stream(
         "application/json",
         stream::unfold(watcher, |mut watcher| async move { Some((watcher.next().await?, watcher)) }),
@@ -42,6 +43,7 @@ pub(super) fn watch(rest: &Rest, path: &ObjectPath, query: &[(String, String)]) 
 struct Watcher {
     api: Arc<ApiServer>,
     resource: Resource,
+    served: Served,
     path: ObjectPath,
     options: ListOptions,
     revision: u64,
@@ -53,7 +55,8 @@ struct Watcher {
 }
 
 impl Watcher {
-    fn open(api: Arc<ApiServer>, resource: Resource, path: ObjectPath, options: ListOptions) -> Self {
+    fn open(api: Arc<ApiServer>, served: Served, path: ObjectPath, options: ListOptions) -> Self {
+        let resource = served.resource;
         let begun = Instant::now();
         let ends = begun + timeout(&api, resource, options.timeout_seconds);
         let latest = api.store.subscribe(resource);
@@ -61,6 +64,7 @@ impl Watcher {
         let mut watcher = Self {
             api,
             resource,
+            served,
             path,
             options,
             revision,
@@ -159,7 +163,7 @@ impl Watcher {
     }
 
     fn event(&self, kind: &str, object: &Value) -> Bytes {
-        if self.resource == resource::EVENTS { line(kind, &read::view(&self.path, object)) } else { line(kind, object) }
+        line(kind, &self.served.show(object))
     }
 
     fn bookmark_event(&self, initial_events_end: bool) -> Bytes {
@@ -167,11 +171,7 @@ impl Watcher {
         if initial_events_end {
             metadata["annotations"] = json!({"k8s.io/initial-events-end": "true"});
         }
-        let api_version = if self.path.group.is_empty() {
-            self.path.version.clone()
-        } else {
-            format!("{}/{}", self.path.group, self.path.version)
-        };
+        let api_version = self.served.api_version();
         line("BOOKMARK", &json!({"kind": self.resource.kind, "apiVersion": api_version, "metadata": metadata}))
     }
 }

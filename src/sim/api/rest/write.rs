@@ -7,6 +7,7 @@ use super::read;
 use super::route::{ObjectPath, parameter};
 use crate::sim::api::decode;
 use crate::sim::api::delete;
+use crate::sim::api::face::{Face, Served};
 use crate::sim::api::field::FieldError;
 use crate::sim::api::fields::Writer;
 use crate::sim::api::list::{self, ListOptions};
@@ -28,14 +29,14 @@ pub(super) async fn create(
     let dry_run = is_dry_run(query, "CreateOptions")?;
     let writer = writer(rest, query, request.headers());
     let strictness = Strictness::parse(query, "CreateOptions")?;
-    let what = read::known(rest, path).map_or(path.plural.as_str(), |resource| resource.kind);
+    let what = read::known(rest, path).map_or(path.plural.as_str(), |served| served.resource.kind);
     let object = read_object(request, what).await?;
-    let object = read::stored_form(path, object);
-    let resource = match read::known(rest, path) {
-        Some(_) => read::resource_of(rest, path)?,
+    let served = match read::known(rest, path) {
+        Some(_) => read::served(rest, path)?,
         None => learn(rest, path, &object)?,
     };
-    let decoded = decode::decode(resource, object)?;
+    let resource = served.resource;
+    let decoded = decode::decode(resource, served.stored(object))?;
     strictness.check(resource, &decoded.unknown)?;
     let given = decoded.object.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or_default();
     if !given.is_empty() && given != path.namespace() {
@@ -44,9 +45,9 @@ pub(super) async fn create(
     }
     let admitted = pipeline::admit(&rest.api, resource, path.namespace(), decoded.object, Some(&writer))?;
     let mut response = if dry_run {
-        read::shown(path, StatusCode::CREATED, &admitted.into_object())?
+        read::shown(served, StatusCode::CREATED, &admitted.into_object())?
     } else {
-        read::shown(path, StatusCode::CREATED, &pipeline::store_new(&rest.api, resource, admitted))?
+        read::shown(served, StatusCode::CREATED, &pipeline::store_new(&rest.api, resource, admitted))?
     };
     strictness.warn(&mut response, &decoded.unknown);
     Ok(response)
@@ -101,14 +102,15 @@ pub(super) fn writer(rest: &Rest, query: &[(String, String)], headers: &HeaderMa
 }
 
 /// Begins to serve the kind of an object that was sent to an unknown path of its own apiVersion.
-pub(super) fn learn(rest: &Rest, path: &ObjectPath, object: &Value) -> Result<Resource, ApiError> {
+pub(super) fn learn(rest: &Rest, path: &ObjectPath, object: &Value) -> Result<Served, ApiError> {
     let kind = object.get("kind").and_then(Value::as_str).unwrap_or_default();
     let api_version = object.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
     let expected = if path.group.is_empty() { path.version.clone() } else { format!("{}/{}", path.group, path.version) };
     if kind.is_empty() || api_version != expected {
         return Err(ApiError::no_such_path());
     }
-    Ok(rest.api.learn(&path.group, &path.version, kind, &path.plural, path.namespace.is_some()))
+    let resource = rest.api.learn(&path.group, &path.version, kind, &path.plural, path.namespace.is_some());
+    Ok(Served { resource, face: Face::Stored })
 }
 
 /// The object in a request's body, JSON or YAML.
@@ -192,7 +194,8 @@ pub(super) async fn delete_collection(
     query: &[(String, String)],
     request: Request<Body>,
 ) -> Result<Response<ResponseBody>, ApiError> {
-    let resource = read::resource_of(rest, path)?;
+    let served = read::served(rest, path)?;
+    let resource = served.resource;
     let selected = ListOptions::parse(resource, query)?;
     let (options, dry_run) = delete_options(query, request).await?;
     let mut page = list::list(&rest.api, resource, path.namespace.as_deref(), &selected)?;
@@ -208,7 +211,7 @@ pub(super) async fn delete_collection(
     }
     page.continues = None;
     page.remaining = None;
-    body::list(resource, &page, |object| read::view(path, object))
+    body::list(served, &page)
 }
 
 async fn delete_options(query: &[(String, String)], request: Request<Body>) -> Result<(DeleteOptions, bool), ApiError> {
