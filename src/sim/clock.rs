@@ -27,7 +27,13 @@ impl Clock {
     /// The present, to the nanosecond.
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        let elapsed = SignedDuration::try_from(self.elapsed()).unwrap_or(SignedDuration::MAX);
+        self.timestamp_of(Instant::now())
+    }
+
+    /// What this clock shows at a tokio instant; the epoch for anything before its start.
+    #[must_use]
+    pub fn timestamp_of(&self, at: Instant) -> Timestamp {
+        let elapsed = SignedDuration::try_from(at.saturating_duration_since(self.started)).unwrap_or(SignedDuration::MAX);
         self.epoch.saturating_add(elapsed).unwrap_or(Timestamp::MAX)
     }
 
@@ -40,8 +46,7 @@ impl Clock {
     /// The present as `metav1.MicroTime` writes it: RFC 3339 with six digits.
     #[must_use]
     pub fn micros(&self) -> String {
-        let now = self.now();
-        format!("{:.6}", truncated(now, Unit::Microsecond))
+        format_micros(self.now())
     }
 
     /// The tokio instant at which this clock shows `at`; the start of the clock for anything earlier.
@@ -56,6 +61,12 @@ impl Clock {
 #[must_use]
 pub fn format_seconds(at: Timestamp) -> String {
     format!("{:.0}", truncated(at, Unit::Second))
+}
+
+/// `metav1.MicroTime`'s form of a timestamp: RFC 3339, six digits, truncated.
+#[must_use]
+pub fn format_micros(at: Timestamp) -> String {
+    format!("{:.6}", truncated(at, Unit::Microsecond))
 }
 
 fn truncated(at: Timestamp, unit: Unit) -> Timestamp {

@@ -3,12 +3,14 @@
 
 use super::api::ApiServer;
 use super::clock::Clock;
+use super::kubelet::control::NodeControl;
 use super::kubelet::{self, Runtime};
 use super::limits::Limits;
 use super::network::Network;
 use super::profile::Profile;
 use super::random::Random;
 use super::{controllers, scheduler};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A running simulated cluster. Its parts are tasks of the tokio runtime that it was started on and end with it.
@@ -28,6 +30,8 @@ pub struct Simulation {
     pub clock: Clock,
     /// What this cluster was set to.
     pub profile: Profile,
+    /// The switches of each node, by name.
+    pub nodes: BTreeMap<String, NodeControl>,
 }
 
 impl Simulation {
@@ -48,10 +52,9 @@ impl Simulation {
         if !profile.without.scheduler {
             scheduler::start(&api, &profile);
         }
-        for node in &profile.nodes {
-            kubelet::start(&api, node, &profile, &runtime, &network, &limits);
-        }
-        Self { api, limits, runtime, network, random, clock, profile }
+        let start = |node| kubelet::start(&api, node, &profile, &runtime, &network, &limits);
+        let nodes = profile.nodes.iter().map(|node| (node.name.clone(), start(node))).collect();
+        Self { api, limits, runtime, network, random, clock, profile, nodes }
     }
 }
 

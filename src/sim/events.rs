@@ -6,6 +6,8 @@ pub(crate) mod expiry;
 
 use super::api::resource::EVENTS;
 use super::api::{ApiServer, Subresource};
+use super::latest;
+use super::tasks::Tasks;
 use correlator::{Correlator, Decision};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -14,6 +16,10 @@ use tokio::sync::mpsc;
 
 /// Median time of one event's way through the broadcaster into the store (recordings: 2 to 8 ms after the write it tells of).
 const EVENT_WRITE: Duration = Duration::from_millis(4);
+
+/// How often, and after which pause, a write is tried while the server cannot be reached.
+const TRIES: u32 = 12;
+const RETRY: Duration = Duration::from_secs(10);
 
 /// Whether an event tells of something expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,15 +122,28 @@ impl EventRecorder {
     /// clone is dropped.
     #[must_use]
     pub fn new(api: Arc<ApiServer>, component: &str, host: Option<&str>) -> Self {
-        let (reports, receiver) = mpsc::unbounded_channel();
-        let sink = Sink {
-            api: Arc::clone(&api),
-            component: component.to_owned(),
-            host: host.unwrap_or_default().to_owned(),
-            written: 0,
-        };
+        let (recorder, sink, receiver) = Self::unstarted(api, component, host.unwrap_or_default(), None);
         tokio::spawn(sink.run(receiver));
-        Self { api, reports }
+        recorder
+    }
+
+    /// The recorder of the kubelet of `host`: one of that node's `tasks`, which writes only while `link` says that the API
+    /// server can be reached.
+    pub(crate) fn of_kubelet(api: Arc<ApiServer>, host: &str, tasks: &Tasks, link: latest::Receiver<bool>) -> Self {
+        let (recorder, sink, receiver) = Self::unstarted(api, "kubelet", host, Some(link));
+        tasks.spawn(sink.run(receiver));
+        recorder
+    }
+
+    fn unstarted(
+        api: Arc<ApiServer>,
+        component: &str,
+        host: &str,
+        link: Option<latest::Receiver<bool>>,
+    ) -> (Self, Sink, mpsc::UnboundedReceiver<Report>) {
+        let (reports, receiver) = mpsc::unbounded_channel();
+        let sink = Sink { api: Arc::clone(&api), component: component.to_owned(), host: host.to_owned(), written: 0, link };
+        (Self { api, reports }, sink, receiver)
     }
 
     /// Reports an event. Returns at once; the write follows some milliseconds later, stamped with the time of this call.
@@ -148,6 +167,7 @@ struct Sink {
     component: String,
     host: String,
     written: u64,
+    link: Option<latest::Receiver<bool>>,
 }
 
 impl Sink {
@@ -160,9 +180,26 @@ impl Sink {
             let latency = self.api.random.lognormal(&identity, "event-write", self.written, EVENT_WRITE, 0.3);
             self.written += 1;
             tokio::time::sleep(latency).await;
+            if !self.reaches_the_server(&identity).await {
+                continue;
+            }
             let name = self.write(&report, &decision);
             correlator.wrote(&decision, name);
         }
+    }
+
+    /// Tries until the server can be reached, as client-go does: twelve times, ten seconds apart, the first wait a random
+    /// part of that. False when the event is given up.
+    async fn reaches_the_server(&self, identity: &str) -> bool {
+        let Some(link) = &self.link else { return true };
+        for attempt in 0..TRIES {
+            if link.get() {
+                return true;
+            }
+            let part = if attempt == 0 { self.api.random.unit(identity, "event-retry", self.written) } else { 1.0 };
+            tokio::time::sleep(RETRY.mul_f64(part)).await;
+        }
+        link.get()
     }
 
     /// Patches the event that is there, or creates it (also when the one that was counted up has vanished).

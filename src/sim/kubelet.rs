@@ -4,10 +4,12 @@
 mod agent;
 mod backoff;
 mod conditions;
+pub mod control;
 mod environment;
 mod expansion;
 mod grid;
 mod hook;
+mod host;
 mod image;
 mod image_name;
 mod instance;
@@ -30,6 +32,7 @@ mod terminate;
 mod tests;
 mod unsupported;
 mod volume;
+mod wake;
 mod worker;
 
 pub use runtime::{Runtime, RuntimeContainer};
@@ -40,9 +43,17 @@ use super::network::Network;
 use super::profile::{NodeShape, Profile};
 use std::sync::Arc;
 
-/// Starts the kubelet of a node: registers the Node and its Lease, then serves the pods bound to it until the runtime ends.
-pub fn start(api: &Arc<ApiServer>, node: &NodeShape, profile: &Profile, runtime: &Runtime, network: &Network, limits: &Limits) {
-    let agent = agent::Agent::new(api, node, profile, runtime, network, limits);
-    agent.register();
-    agent.spawn();
+/// Starts a node: its machine and its kubelet, which registers the Node and its Lease, then serves the pods bound to it until
+/// the runtime ends. Returns the node's switches.
+pub fn start(
+    api: &Arc<ApiServer>,
+    node: &NodeShape,
+    profile: &Profile,
+    runtime: &Runtime,
+    network: &Network,
+    limits: &Limits,
+) -> control::NodeControl {
+    let host = host::Host::new(api, node, profile, runtime, network, limits);
+    host.start_kubelet();
+    control::NodeControl::new(host)
 }

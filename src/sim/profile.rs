@@ -98,6 +98,26 @@ pub struct Profile {
     pub latencies: Latencies,
     /// Parts that are left out.
     pub without: Without,
+    /// Whether the nodes are containers of one machine, as kind's are: then a reboot does not change the kernel's boot ID,
+    /// and no kubelet speaks of it.
+    pub shared_kernel: bool,
+}
+
+impl Profile {
+    /// The same profile with `count` nodes as kind makes them: one alone takes everything; of several the first is a tainted
+    /// control plane and the others are workers. Their size is that of the present first node.
+    #[must_use]
+    pub fn with_nodes(mut self, count: usize) -> Self {
+        let Some(model) = self.nodes.first().cloned() else { return self };
+        let name = |place| match place {
+            0 => "embedded-control-plane".to_owned(),
+            1 => "embedded-worker".to_owned(),
+            _ => format!("embedded-worker{place}"),
+        };
+        let shape = |place| NodeShape { name: name(place), control_plane: count > 1 && place == 0, ..model.clone() };
+        self.nodes = (0..count).map(shape).collect();
+        self
+    }
 }
 
 impl Default for Profile {
@@ -126,6 +146,7 @@ impl Default for Profile {
                 exec: Duration::from_millis(25),
             },
             without: Without::default(),
+            shared_kernel: false,
         }
     }
 }

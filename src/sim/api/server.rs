@@ -8,6 +8,7 @@ use super::pipeline;
 use super::resource::{self, Resource};
 use super::status::ApiError;
 use crate::sim::clock::Clock;
+use crate::sim::heartbeat::Heartbeats;
 use crate::sim::latest;
 use crate::sim::limits::Limits;
 use crate::sim::random::Random;
@@ -63,6 +64,8 @@ pub struct ApiServer {
     pub random: Random,
     /// Where created objects of kinds that are not simulated are reported.
     pub limits: Limits,
+    /// When each node's kubelet last renewed its lease.
+    pub heartbeats: Heartbeats,
     namespaces_exist: AtomicBool,
     pub(super) custom: CustomKinds,
     drawn: Mutex<BTreeMap<String, u64>>,
@@ -83,6 +86,7 @@ impl ApiServer {
             clock,
             random,
             limits,
+            heartbeats: Heartbeats::new(random),
             namespaces_exist: AtomicBool::new(false),
             custom: CustomKinds::default(),
             drawn: Mutex::default(),

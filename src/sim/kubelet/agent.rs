@@ -2,27 +2,33 @@
 //! What a worker does with its pod lives in `worker`.
 
 use super::backoff::Backoff;
-use super::grid::{Grid, QUEUE_PERIOD, RELIST_PERIOD};
+use super::grid::{Grid, QUEUE_PERIOD, RELIST_PERIOD, STATUS_PERIOD};
+use super::host::{Host, Left};
 use super::pod::PodRecord;
 use super::pod_network;
 use super::registry::ImageStore;
 use super::runtime::Runtime;
+use super::status;
 use super::volume::sources;
 use super::worker::Worker;
 use crate::sim::api::ApiServer;
 use crate::sim::api::resource::{CONFIG_MAPS, PODS, Resource, SECRETS};
 use crate::sim::events::EventRecorder;
 use crate::sim::limits::Limits;
-use crate::sim::network::{Network, PodNetwork};
+use crate::sim::network::PodNetwork;
 use crate::sim::profile::{NodeShape, Profile};
 use crate::sim::store::{ChangeKind, Object};
+use crate::sim::tasks::Tasks;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
+
+/// From the healing of a partition to the first list of a kubelet's watches (recorded: 0.25 to 1 s).
+const RECONNECT: (Duration, Duration) = (Duration::from_millis(150), Duration::from_millis(1_000));
 
 /// The address of the first node: 172.18.0.2, as in kind.
 const NODES: u32 = 0xac12_0002;
@@ -30,6 +36,9 @@ const NODES: u32 = 0xac12_0002;
 /// What the pods of a node share.
 #[derive(Debug)]
 pub(super) struct Agent {
+    pub(super) host: Arc<Host>,
+    /// Everything that this kubelet runs.
+    pub(super) tasks: Tasks,
     pub(super) api: Arc<ApiServer>,
     pub(super) node: NodeShape,
     pub(super) profile: Profile,
@@ -43,13 +52,23 @@ pub(super) struct Agent {
     pub(super) relist: Grid,
     /// When the work queue is polled.
     pub(super) queue: Grid,
-    pub(super) images: Mutex<ImageStore>,
+    /// When statuses that differ from the API's are written again.
+    pub(super) statuses: Grid,
+    pub(super) images: Arc<Mutex<ImageStore>>,
     pub(super) crashes: Mutex<Backoff>,
     pub(super) pulls: Mutex<Backoff>,
     /// The second and third part of pod addresses: one /24 per node.
     subnet: u32,
-    addresses: AtomicU32,
-    pods: Mutex<BTreeMap<String, Arc<PodRecord>>>,
+    addresses: Arc<AtomicU32>,
+    /// Pods' workers keep their records alive.
+    pods: Mutex<BTreeMap<String, Weak<PodRecord>>>,
+    pub(super) draws: AtomicU64,
+    /// Until when no pod is synced.
+    pub(super) stalled: Mutex<Option<Instant>>,
+    /// When the overdue tick of the status manager comes after a long sleep.
+    pub(super) woken: Mutex<Option<Instant>>,
+    /// When the node's status was last reported, and how often before.
+    pub(super) reported: Mutex<(Instant, u64)>,
 }
 
 /// Locks a mutex, poisoned or not.
@@ -58,39 +77,57 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Agent {
-    /// The kubelet of `node`, with grids whose phases the seed decides.
-    pub(super) fn new(
-        api: &Arc<ApiServer>,
-        node: &NodeShape,
-        profile: &Profile,
-        runtime: &Runtime,
-        network: &Network,
-        limits: &Limits,
-    ) -> Arc<Self> {
+    /// A kubelet of this machine, with grids whose phases the seed decides.
+    pub(super) fn new(host: &Arc<Host>) -> Arc<Self> {
+        let (api, node, starts) = (&host.api, &host.node, host.switches().starts);
         let now = Instant::now();
         // Whole milliseconds: tokio's timers know nothing finer.
-        let phase = |purpose: &str| now + Duration::from_millis(api.random.bits(&node.name, purpose, 0) % 1_000);
-        let place = profile.nodes.iter().position(|shape| shape.name == node.name).unwrap_or_default();
+        let phase = |purpose: &str| now + Duration::from_millis(api.random.bits(&node.name, purpose, starts) % 1_000);
+        let place = host.profile.nodes.iter().position(|shape| shape.name == node.name).unwrap_or_default();
         let subnet = u32::try_from(place).unwrap_or_default();
         let address = Ipv4Addr::from(NODES + subnet);
+        let tasks = Tasks::default();
+        let link = host.link.subscribe();
         Arc::new(Self {
+            host: Arc::clone(host),
             api: Arc::clone(api),
             node: node.clone(),
-            profile: profile.clone(),
-            runtime: runtime.clone(),
-            limits: limits.clone(),
-            recorder: EventRecorder::new(Arc::clone(api), "kubelet", Some(&node.name)),
+            profile: host.profile.clone(),
+            runtime: host.runtime.clone(),
+            limits: host.limits.clone(),
+            recorder: EventRecorder::of_kubelet(Arc::clone(api), &node.name, &tasks, link),
+            tasks,
             host_ip: address.to_string(),
-            network: pod_network::of_node(network, &node.name, address),
+            network: pod_network::of_node(&host.network, &node.name, address),
             relist: Grid::new(phase("relist"), RELIST_PERIOD),
             queue: Grid::new(phase("work-queue"), QUEUE_PERIOD),
-            images: Mutex::default(),
+            statuses: Grid::new(phase("status-manager"), STATUS_PERIOD),
+            images: Arc::clone(&host.images),
             crashes: Mutex::default(),
             pulls: Mutex::default(),
             subnet,
-            addresses: AtomicU32::new(1),
+            addresses: Arc::clone(&host.addresses),
             pods: Mutex::default(),
+            draws: AtomicU64::new(starts << 32),
+            stalled: Mutex::new(None),
+            woken: Mutex::new(None),
+            reported: Mutex::new((now, 0)),
         })
+    }
+
+    /// Whether no kubelet served this node before.
+    pub(super) fn is_first(&self) -> bool {
+        self.draws.load(Ordering::Relaxed) < 1 << 32
+    }
+
+    /// The pods that are served, in order of their uids.
+    pub(super) fn records(&self) -> Vec<Arc<PodRecord>> {
+        lock(&self.pods).values().filter_map(Weak::upgrade).collect()
+    }
+
+    /// What an earlier kubelet has left of a pod.
+    pub(super) fn take_left(&self, uid: &str) -> Option<Left> {
+        lock(&self.host.left).remove(uid)
     }
 
     /// The next address of the node's pod network.
@@ -100,27 +137,49 @@ impl Agent {
         Ipv4Addr::new(10, byte(244 + (n / 253 / 256) % 8), byte((self.subnet + n / 253) % 256), byte(n % 253 + 2))
     }
 
-    /// Serves the pods bound to the node until the runtime ends.
+    /// Serves the pods bound to the node while the API server can be reached, until the runtime ends.
     pub(super) async fn serve_pods(self: Arc<Self>) {
+        let mut link = self.host.link.subscribe();
         loop {
             let mut watch = self.api.watch(PODS, None);
             self.reconcile();
-            while let Some(item) = watch.next().await {
-                self.dispatch(item.kind, item.object);
+            loop {
+                tokio::select! {
+                    biased;
+                    _ = link.wait_for(|up| !*up) => break,
+                    item = watch.next() => match item {
+                        Some(item) => self.dispatch(item.kind, item.object),
+                        // The change log was cut under the watch: begin again from a list, as any informer does.
+                        None => break,
+                    },
+                }
             }
-            // The change log was cut under the watch: begin again from a list, as any informer does.
+            self.reconnect().await;
         }
     }
 
-    /// Ends the pods that vanished while nothing was watched.
+    /// Waits, after the link was lost, until watches stand again.
+    async fn reconnect(&self) {
+        if self.host.link.get() {
+            return;
+        }
+        self.reach().await;
+        sleep(self.draw("reconnect", RECONNECT)).await;
+    }
+
+    /// Ends the pods that vanished while nothing was watched, and the containers whose pods did.
     fn reconcile(&self) {
-        let records: Vec<_> = lock(&self.pods).values().cloned().collect();
-        for record in records {
+        for record in self.records() {
             let stored = self.api.get(PODS, &record.namespace, &record.name).ok();
             if stored.is_none_or(|pod| pod["metadata"]["uid"] != record.uid.as_str()) {
                 let last = Arc::clone(&record.state().pod);
                 record.removed(last);
             }
+        }
+        if !lock(&self.host.left).is_empty() {
+            let pods = self.api.list(PODS, None);
+            let known = pods.iter().filter_map(|pod| pod.pointer("/metadata/uid").and_then(Value::as_str)).collect();
+            self.host.end_orphans(&known, &self.tasks);
         }
     }
 
@@ -129,26 +188,38 @@ impl Agent {
             return;
         }
         let Some(uid) = pod.pointer("/metadata/uid").and_then(Value::as_str).map(ToOwned::to_owned) else { return };
-        let known = lock(&self.pods).get(&uid).cloned();
+        let known = lock(&self.pods).get(&uid).and_then(Weak::upgrade);
         match (kind, known) {
             (ChangeKind::Deleted, Some(record)) => record.removed(pod),
             (ChangeKind::Deleted, None) => {}
-            (_, Some(record)) => record.observe(pod),
+            (_, Some(record)) => {
+                record.observe(pod);
+                status::reconcile_later(&record);
+            }
             (_, None) => {
                 let record = PodRecord::new(self, &pod);
-                lock(&self.pods).insert(uid, Arc::clone(&record));
-                tokio::spawn(Worker::new(record).run());
+                lock(&self.pods).insert(uid, Arc::downgrade(&record));
+                self.tasks.spawn(Worker::new(record).run());
             }
         }
     }
 
     /// Tells pods that a ConfigMap or Secret that they mount has changed.
     pub(super) async fn serve_sources(self: Arc<Self>, resource: Resource) {
+        let mut link = self.host.link.subscribe();
         loop {
             let mut watch = self.api.watch(resource, None);
-            while let Some(item) = watch.next().await {
-                self.source_changed(resource, &item.object);
+            loop {
+                tokio::select! {
+                    biased;
+                    _ = link.wait_for(|up| !*up) => break,
+                    item = watch.next() => match item {
+                        Some(item) => self.source_changed(resource, &item.object),
+                        None => break,
+                    },
+                }
             }
+            self.reconnect().await;
         }
     }
 
@@ -156,8 +227,7 @@ impl Agent {
         let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
         let source = (resource.plural, text("/metadata/name").to_owned());
         let namespace = text("/metadata/namespace");
-        let records: Vec<_> = lock(&self.pods).values().filter(|pod| pod.namespace == namespace).cloned().collect();
-        for record in records {
+        for record in self.records().into_iter().filter(|pod| pod.namespace == namespace) {
             let spec = Arc::clone(&record.state().spec);
             if sources(&spec).contains(&source) {
                 record.state().refresh = true;
@@ -168,9 +238,9 @@ impl Agent {
 
     /// Starts the node's tasks.
     pub(super) fn spawn(self: &Arc<Self>) {
-        tokio::spawn(Arc::clone(self).serve_pods());
-        tokio::spawn(Arc::clone(self).serve_sources(CONFIG_MAPS));
-        tokio::spawn(Arc::clone(self).serve_sources(SECRETS));
+        self.tasks.spawn(Arc::clone(self).serve_pods());
+        self.tasks.spawn(Arc::clone(self).serve_sources(CONFIG_MAPS));
+        self.tasks.spawn(Arc::clone(self).serve_sources(SECRETS));
     }
 
     /// Forgets a pod that is gone.

@@ -52,6 +52,22 @@ impl Backoff {
     }
 }
 
+/// A duration as Go prints it: `6m40.608s`, `1.5s`, `20ms`.
+pub(super) fn go_duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    if seconds == 0 {
+        return format!("{}ms", duration.as_millis());
+    }
+    let mut fraction = format!("{:09}", duration.subsec_nanos());
+    fraction.truncate(fraction.trim_end_matches('0').len());
+    let rest = if fraction.is_empty() { format!("{}s", seconds % 60) } else { format!("{}.{fraction}s", seconds % 60) };
+    match (seconds / 3_600, seconds / 60 % 60) {
+        (0, 0) => rest,
+        (0, minutes) => format!("{minutes}m{rest}"),
+        (hours, minutes) => format!("{hours}h{minutes}m{rest}"),
+    }
+}
+
 /// How long the worker sleeps when the containers in back-off may start in `remaining` at the earliest; `unit` is uniform in `[0, 1)`.
 pub(super) fn crash_loop_sleep(version: Version, remaining: Duration, unit: f64) -> Duration {
     match version {

@@ -9,6 +9,9 @@ pub(super) const QUEUE_PERIOD: Duration = Duration::from_secs(1);
 /// A relist begins a second after the end of the one before it; recordings of a quiet node show 5 ms for the listing itself.
 pub(super) const RELIST_PERIOD: Duration = Duration::from_millis(1_005);
 
+/// Statuses that differ from the API's are written again this often.
+pub(super) const STATUS_PERIOD: Duration = Duration::from_secs(10);
+
 /// Instants one period apart, from an origin on.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Grid {
@@ -20,6 +23,11 @@ impl Grid {
     /// A grid whose first instant is `origin`.
     pub(super) const fn new(origin: Instant, period: Duration) -> Self {
         Self { origin, period }
+    }
+
+    /// The time from one instant to the next.
+    pub(super) const fn period(&self) -> Duration {
+        self.period
     }
 
     /// The first instant of the grid later than `at`.

@@ -30,6 +30,8 @@ pub(super) struct Instance {
     pub(super) id: String,
     /// How many instances came before.
     pub(super) attempt: u32,
+    /// In which of the pod's sandboxes it was started; the first is 1.
+    pub(super) sandbox: u32,
     /// The image as the manifest named it then.
     pub(super) written: String,
     pub(super) image: String,
@@ -103,6 +105,7 @@ mod tests {
         Instance {
             id: "ab".to_owned(),
             attempt: 0,
+            sandbox: 1,
             written: String::new(),
             image: String::new(),
             image_id: String::new(),

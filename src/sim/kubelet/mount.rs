@@ -1,6 +1,7 @@
 //! Mounting a pod's volumes before its first container, refreshing them at later syncs, and showing them to containers.
 //! Their content is made in `volume`.
 
+use super::agent::lock;
 use super::expansion::expand;
 use super::volume::{Files, Trouble, content, refreshes};
 use super::worker::Worker;
@@ -9,7 +10,7 @@ use crate::sim::limits::{Limit, LimitKind};
 use crate::sim::program::filesystem::Mount;
 use k8s_openapi::api::core::v1::{Container, PodSpec, Volume};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -43,7 +44,7 @@ impl Worker {
                 let files = content(&record.agent, &record.state(), volume);
                 match files {
                     Ok(files) => {
-                        self.volumes.insert(volume.name.clone(), Arc::new(Mutex::new(files)));
+                        self.keep_content(volume, files);
                     }
                     Err(Trouble::Missing(why)) => {
                         failed = true;
@@ -61,6 +62,18 @@ impl Worker {
         sleep(if failed { POLL } else { latency.mul_f64(0.4) }).await;
         self.share_parts(spec);
         self.mounted = true;
+    }
+
+    /// Keeps the content of a mounted volume. One that an earlier kubelet mounted stays the same to its containers.
+    fn keep_content(&self, volume: &Volume, files: Files) {
+        let mut volumes = lock(&self.record.volumes);
+        match volumes.get(&volume.name) {
+            Some(mounted) if refreshes(volume) => *lock(mounted) = files,
+            Some(_) => {}
+            None => {
+                volumes.insert(volume.name.clone(), Arc::new(Mutex::new(files)));
+            }
+        }
     }
 
     fn say_failed(&self, volume: &Volume, why: &str) {
@@ -84,9 +97,9 @@ impl Worker {
     fn refresh(&self, spec: &PodSpec) {
         for volume in spec.volumes.iter().flatten().filter(|volume| refreshes(volume)) {
             let files = content(&self.record.agent, &self.record.state(), volume);
-            match (files, self.volumes.get(&volume.name)) {
+            match (files, lock(&self.record.volumes).get(&volume.name)) {
                 (Ok(files), Some(mounted)) => {
-                    *mounted.lock().unwrap_or_else(PoisonError::into_inner) = files;
+                    *lock(mounted) = files;
                 }
                 (Err(Trouble::Missing(why)), _) => self.say_failed(volume, &why),
                 _ => {}
@@ -95,12 +108,12 @@ impl Worker {
     }
 
     /// The parts of writable volumes that containers share by `subPath`: one content for all who name the same part.
-    fn share_parts(&mut self, spec: &PodSpec) {
+    fn share_parts(&self, spec: &PodSpec) {
         let writable = |name: &str| spec.volumes.iter().flatten().any(|volume| volume.name == name && !refreshes(volume));
         for container in spec.init_containers.iter().flatten().chain(&spec.containers) {
             for wanted in container.volume_mounts.iter().flatten() {
                 if let Some(part) = wanted.sub_path.as_deref().filter(|part| !part.is_empty() && writable(&wanted.name)) {
-                    self.volumes.entry(part_key(&wanted.name, part)).or_default();
+                    lock(&self.record.volumes).entry(part_key(&wanted.name, part)).or_default();
                 }
             }
         }
@@ -109,17 +122,18 @@ impl Worker {
     /// The mounts of a container that starts now. A `subPath` of what follows the API is a copy: it never refreshes.
     pub(super) fn mounts_of(&self, spec: &PodSpec, container: &Container, env: &BTreeMap<String, String>) -> Vec<Mount> {
         let mut mounts = Vec::new();
+        let volumes = lock(&self.record.volumes);
         for wanted in container.volume_mounts.iter().flatten() {
-            let Some(volume) = self.volumes.get(&wanted.name) else { continue };
+            let Some(volume) = volumes.get(&wanted.name) else { continue };
             let follows = spec.volumes.iter().flatten().any(|volume| volume.name == wanted.name && refreshes(volume));
             let read_only = wanted.read_only == Some(true) || follows;
             let path = wanted.mount_path.trim_end_matches('/').to_owned();
             let part = wanted.sub_path.clone().or_else(|| wanted.sub_path_expr.as_ref().map(|text| expand(text, env)));
             let volume = match part.filter(|part| !part.is_empty()) {
                 None => Arc::clone(volume),
-                Some(part) => match self.volumes.get(&part_key(&wanted.name, &part)) {
+                Some(part) => match volumes.get(&part_key(&wanted.name, &part)) {
                     Some(shared) => Arc::clone(shared),
-                    None => Arc::new(Mutex::new(copy_of(&volume.lock().unwrap_or_else(PoisonError::into_inner), &part))),
+                    None => Arc::new(Mutex::new(copy_of(&lock(volume), &part))),
                 },
             };
             mounts.push(Mount { path, read_only, volume });

@@ -3,10 +3,13 @@
 
 use super::agent::Agent;
 use super::instance::{Finish, Instance};
+use super::status::container_statuses;
+use crate::sim::clock::format_seconds;
 use crate::sim::events::{EventType, ObjectRef};
 use crate::sim::latest;
 use crate::sim::network::PodNetwork;
 use crate::sim::program::Exit;
+use crate::sim::program::filesystem::Volume;
 use crate::sim::store::Object;
 use k8s_openapi::api::core::v1::{Container, PodSpec};
 use serde_json::Value;
@@ -76,6 +79,8 @@ pub(super) struct State {
     pub(super) spec: Arc<PodSpec>,
     pub(super) start_time: String,
     pub(super) sandbox: Option<Sandbox>,
+    /// How many sandboxes the pod has had.
+    pub(super) sandboxes: u32,
     pub(super) instances: BTreeMap<String, Vec<Instance>>,
     pub(super) waiting: BTreeMap<String, Waiting>,
     pub(super) results: BTreeMap<(ProbeKind, String), ProbeResult>,
@@ -92,6 +97,10 @@ pub(super) struct State {
     pub(super) refresh: bool,
     /// Whether everything has ended and the final phase may be written.
     pub(super) finished: bool,
+    /// Whether the status as written waits for the next tick of the status manager.
+    pub(super) reconciling: bool,
+    /// The object as the last write of its status left it.
+    pub(super) sent: Option<Object>,
     draws: u64,
 }
 
@@ -104,6 +113,8 @@ pub(super) struct PodRecord {
     pub(super) uid: String,
     pub(super) wake: Notify,
     pub(super) deletion: latest::Sender<Deletion>,
+    /// The contents of its volumes, by name.
+    pub(super) volumes: Mutex<BTreeMap<String, Volume>>,
     state: Mutex<State>,
 }
 
@@ -150,6 +161,25 @@ pub(super) fn is_sidecar(container: &Container) -> bool {
     container.restart_policy.as_deref() == Some("Always")
 }
 
+/// What probes of containers that run on under a new kubelet are taken to have found: what the status says.
+fn adopted_results(pod: &Value, instances: &BTreeMap<String, Vec<Instance>>) -> BTreeMap<(ProbeKind, String), ProbeResult> {
+    let mut results = BTreeMap::new();
+    for entry in container_statuses(&pod["status"]) {
+        let newest = instances.get(entry["name"].as_str().unwrap_or_default()).and_then(|all| all.last());
+        let Some(newest) = newest.filter(|newest| newest.running()) else { continue };
+        if entry["containerID"] != newest.container_id() {
+            continue;
+        }
+        results.insert((ProbeKind::Liveness, newest.id.clone()), ProbeResult::Success);
+        for (kind, field) in [(ProbeKind::Readiness, "ready"), (ProbeKind::Startup, "started")] {
+            if entry[field] == true {
+                results.insert((kind, newest.id.clone()), ProbeResult::Success);
+            }
+        }
+    }
+    results
+}
+
 fn spec_of(pod: &Value) -> Arc<PodSpec> {
     let spec = pod.get("spec").cloned().unwrap_or_default();
     Arc::new(serde_json::from_value(spec).unwrap_or_default())
@@ -160,37 +190,56 @@ fn text(pod: &Value, pointer: &str) -> String {
 }
 
 impl PodRecord {
-    /// The record of a pod that was just bound to the node.
+    /// The record of a pod that this kubelet has not seen before: just bound to the node, or taken over from an earlier kubelet.
     pub(super) fn new(agent: &Arc<Agent>, pod: &Object) -> Arc<Self> {
         let deletion = Self::deletion_of(pod);
+        let left = agent.take_left(&text(pod, "/metadata/uid")).unwrap_or_default();
+        let start_time = pod.pointer("/status/startTime").and_then(Value::as_str).map(ToOwned::to_owned);
+        let running: Vec<_> = left
+            .instances
+            .iter()
+            .flat_map(|(name, instances)| instances.iter().map(move |instance| (name.clone(), instance)))
+            .filter(|(_, instance)| instance.running())
+            .filter_map(|(name, instance)| Some((name, instance.id.clone(), instance.process.clone()?)))
+            .collect();
+        let results = adopted_results(pod, &left.instances);
         let state = State {
             acted_version: text(pod, "/metadata/resourceVersion"),
             spec: spec_of(pod),
-            start_time: agent.api.clock.seconds(),
+            start_time: start_time.unwrap_or_else(|| agent.api.clock.seconds()),
             written: pod.get("status").cloned().unwrap_or_default(),
             pod: Arc::clone(pod),
-            sandbox: None,
-            instances: BTreeMap::new(),
+            sandbox: left.sandbox,
+            sandboxes: left.sandboxes,
+            instances: left.instances,
             waiting: BTreeMap::new(),
-            results: BTreeMap::new(),
+            results,
             triggers: BTreeMap::new(),
             lost_race: BTreeSet::new(),
             seen: BTreeMap::new(),
             relists: BTreeSet::new(),
             pending: true,
             refresh: false,
-            finished: false,
+            // A pod that has come to its end already is never run again.
+            finished: matches!(pod.pointer("/status/phase").and_then(Value::as_str), Some("Succeeded" | "Failed")),
+            reconciling: false,
+            sent: None,
             draws: 0,
         };
-        Arc::new(Self {
+        let record = Arc::new(Self {
             agent: Arc::clone(agent),
             namespace: text(pod, "/metadata/namespace"),
             name: text(pod, "/metadata/name"),
             uid: text(pod, "/metadata/uid"),
             wake: Notify::new(),
             deletion: latest::Sender::new(deletion),
+            volumes: Mutex::new(left.volumes),
             state: Mutex::new(state),
-        })
+        });
+        for (name, id, process) in running {
+            super::start::await_exit(Arc::clone(&record), name, id, process);
+        }
+        record
     }
 
     fn deletion_of(pod: &Value) -> Deletion {
@@ -257,9 +306,8 @@ impl PodRecord {
     }
 
     /// Records the end of an instance, once.
-    pub(super) fn record_exit(&self, name: &str, id: &str, exit: Exit) {
-        let now = Instant::now();
-        let stamp = self.agent.api.clock.seconds();
+    pub(super) fn record_exit(&self, name: &str, id: &str, exit: Exit, at: Instant) {
+        let stamp = format_seconds(self.agent.api.clock.timestamp_of(at));
         let spec = Arc::clone(&self.state().spec);
         let container = container_named(&spec, name);
         {
@@ -276,7 +324,7 @@ impl PodRecord {
                 Exit { .. } => "Error",
             };
             let message = container.and_then(|container| instance.termination_message(container, exit.code));
-            instance.finish = Some(Finish { at: now, stamp, code: exit.code, reason, message });
+            instance.finish = Some(Finish { at, stamp, code: exit.code, reason, message });
         }
         self.containers_changed();
     }

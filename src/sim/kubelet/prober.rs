@@ -55,7 +55,8 @@ impl Worker {
                     self.record.state().triggers.insert(container.name.clone(), Arc::clone(&trigger));
                 }
                 let worker = Prober::new(Arc::clone(&self.record), container.name.clone(), kind, probe);
-                self.probers.push((kind, tokio::spawn(worker.run(trigger))));
+                let task = self.record.agent.tasks.spawn(worker.run(trigger));
+                self.probers.push((kind, task));
             }
         }
     }
@@ -117,7 +118,10 @@ impl Prober {
         if seen.id != self.id {
             self.id.clone_from(&seen.id);
             self.on_hold = false;
-            self.set(self.kind.initial());
+            let known = self.record.state().results.contains_key(&(self.kind, seen.id.clone()));
+            if !known {
+                self.set(self.kind.initial());
+            }
         }
         if self.on_hold {
             return true;

@@ -179,12 +179,12 @@ impl Worker {
     fn launch(&self, container: &Container, image: &Image, prepared: Prepared) -> Result<Instance, StartError> {
         let record = &self.record;
         let agent = &record.agent;
-        let (attempt, hostname, network) = {
+        let (attempt, hostname, network, sandbox) = {
             let state = record.state();
             let attempt = state.newest(&container.name).map_or(0, |newest| newest.attempt + 1);
             // A sandbox is made before anything is started in it.
             let network = state.sandbox.as_ref().map_or_else(|| agent.network.clone(), |sandbox| sandbox.network.clone());
-            (attempt, environment::hostname(&state).to_owned(), network)
+            (attempt, environment::hostname(&state).to_owned(), network, state.sandboxes)
         };
         let limit = container.resources.as_ref().and_then(|resources| resources.limits.as_ref()?.get("memory"));
         let result = Process::start(ContainerSpec {
@@ -202,10 +202,12 @@ impl Worker {
             clock: agent.api.clock,
             random: agent.api.random,
             limits: agent.limits.clone(),
+            tasks: agent.host.switches().machine.clone(),
         });
         let mut instance = Instance {
             id: agent.api.random.hex(&format!("{}/{}", record.uid, container.name), "container", u64::from(attempt), 64),
             attempt,
+            sandbox,
             written: container.image.clone().unwrap_or_default(),
             image: image.name.clone(),
             image_id: image.id.clone(),
@@ -271,12 +273,13 @@ pub(super) fn subject(record: &PodRecord, container: &Container) -> String {
 }
 
 /// Records the end of a process when it comes.
-fn await_exit(record: Arc<PodRecord>, name: String, id: String, process: Arc<Process>) {
-    tokio::spawn(async move {
+pub(super) fn await_exit(record: Arc<PodRecord>, name: String, id: String, process: Arc<Process>) {
+    let tasks = record.agent.tasks.clone();
+    tasks.spawn(async move {
         let mut exit = process.exit();
         let ended = exit.wait_for(Option::is_some).await.ok().flatten();
         if let Some(exit) = ended {
-            record.record_exit(&name, &id, exit);
+            record.record_exit(&name, &id, exit, process.ended_at().unwrap_or_else(Instant::now));
         }
     });
 }

@@ -60,9 +60,17 @@ pub(super) fn write(record: &PodRecord, mut status: Value) {
         (record.uid.clone(), status.clone())
     };
     record.state().written = finished;
+    send(record, &uid, &status);
+}
+
+/// Puts a status into the API, unless the API server cannot be reached: then the status manager tries later.
+fn send(record: &PodRecord, uid: &str, status: &Value) {
+    if !record.agent.host.link.get() {
+        return;
+    }
     // A pod that is gone (404), or replaced under its name (other uid), needs no status.
-    let _gone = record.agent.api.modify(PODS, &record.namespace, &record.name, Subresource::Status, |pod| {
-        if pod.pointer("/metadata/uid").and_then(Value::as_str) != Some(uid.as_str()) {
+    let sent = record.agent.api.modify(PODS, &record.namespace, &record.name, Subresource::Status, |pod| {
+        if pod.pointer("/metadata/uid").and_then(Value::as_str) != Some(uid) {
             return;
         }
         let foreign: Vec<Value> = pod["status"]["conditions"]
@@ -72,16 +80,69 @@ pub(super) fn write(record: &PodRecord, mut status: Value) {
             .filter(|condition| !OWNED.iter().any(|owned| condition["type"] == *owned))
             .cloned()
             .collect();
-        if let (Value::Object(target), Value::Object(source)) = (&mut pod["status"], &status) {
+        if let (Value::Object(target), Value::Object(source)) = (&mut pod["status"], status) {
             for (key, value) in source {
                 target.insert(key.clone(), value.clone());
+            }
+            if source.get("podIP").is_none() {
+                target.remove("podIP");
+                target.remove("podIPs");
             }
         } else {
             pod["status"] = status.clone();
         }
         if let Some(conditions) = pod["status"]["conditions"].as_array_mut() {
+            conditions.retain(|condition| OWNED.iter().any(|owned| condition["type"] == *owned));
             conditions.splice(0..0, foreign);
         }
+    });
+    record.state().sent = sent.ok();
+}
+
+/// Whether the API shows another status than the kubelet wrote last.
+fn is_changed(record: &PodRecord) -> bool {
+    let (written, sent) = {
+        let state = record.state();
+        if state.sent.as_ref().is_some_and(|sent| Arc::ptr_eq(sent, &state.pod)) || state.written.get("hostIP").is_none() {
+            return false;
+        }
+        (state.written.clone(), state.sent.clone())
+    };
+    let Ok(pod) = record.agent.api.get(PODS, &record.namespace, &record.name) else { return false };
+    if sent.is_some_and(|sent| Arc::ptr_eq(&sent, &pod)) || pod["metadata"]["uid"] != record.uid.as_str() {
+        return false;
+    }
+    let shown = &pod["status"];
+    let same = |kind: &&str| {
+        let (ours, theirs) = (condition_of(&written, kind), condition_of(shown, kind));
+        ["status", "reason", "message"]
+            .iter()
+            .all(|key| ours.and_then(|condition| condition.get(*key)) == theirs.and_then(|condition| condition.get(*key)))
+    };
+    let keys = ["phase", "containerStatuses", "initContainerStatuses", "podIP"];
+    !OWNED.iter().all(|kind| same(kind)) || keys.iter().any(|key| written.get(*key) != shown.get(*key))
+}
+
+/// Writes the status again if the API shows another one.
+pub(super) fn reconcile(record: &PodRecord) {
+    if is_changed(record) {
+        let written = record.state().written.clone();
+        send(record, &record.uid, &written);
+    }
+}
+
+/// Has the status written again, at the status manager's next tick, if the API shows another one.
+pub(super) fn reconcile_later(record: &Arc<PodRecord>) {
+    if record.state().reconciling || !is_changed(record) {
+        return;
+    }
+    record.state().reconciling = true;
+    let (at, record) = (record.agent.next_reconcile(), Arc::clone(record));
+    let tasks = record.agent.tasks.clone();
+    tasks.spawn(async move {
+        tokio::time::sleep_until(at).await;
+        record.state().reconciling = false;
+        reconcile(&record);
     });
 }
 

@@ -8,6 +8,7 @@ use super::start::StartError;
 use super::status;
 use super::terminate::{Stop, stop_instance};
 use super::worker::Worker;
+use crate::sim::events::EventType::Normal;
 use k8s_openapi::api::core::v1::{Container, PodSpec};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -40,14 +41,21 @@ struct Snapshot {
     views: BTreeMap<String, View>,
     /// When the newest dead instance of each container ended.
     exits: BTreeMap<String, Instant>,
+    /// Whether a container (other than an init container) was started in the present sandbox.
+    started: bool,
 }
 
 impl Snapshot {
     fn of(state: &State) -> Self {
         let mut views = BTreeMap::new();
         let mut exits = BTreeMap::new();
-        for container in state.spec.containers.iter().chain(state.spec.init_containers.iter().flatten()) {
-            let view = match state.newest(&container.name) {
+        let present = |instance: &&Instance| state.sandbox.is_some() && instance.sandbox == state.sandboxes;
+        let newest = |container: &Container| state.newest(&container.name);
+        let started = state.spec.containers.iter().any(|container| newest(container).filter(present).is_some());
+        let init = state.spec.init_containers.iter().flatten();
+        for (container, in_any) in state.spec.containers.iter().map(|c| (c, true)).chain(init.map(|c| (c, false))) {
+            // A new sandbox is initialised anew.
+            let view = match newest(container).filter(|instance| in_any || present(instance)) {
                 None => View::Absent,
                 Some(instance) => match &instance.finish {
                     None => View::Running(Box::new(instance.clone())),
@@ -59,7 +67,7 @@ impl Snapshot {
                 exits.insert(container.name.clone(), finish.at);
             }
         }
-        Self { views, exits }
+        Self { views, exits, started }
     }
 
     fn view(&self, container: &Container) -> &View {
@@ -173,8 +181,16 @@ impl Worker {
     /// Makes the sandbox if there is none, and says so in the status.
     async fn ensure_sandbox(&self) {
         let record = &self.record;
-        if record.state().sandbox.is_some() {
-            return;
+        let sandboxes = {
+            let state = record.state();
+            if state.sandbox.is_some() {
+                return;
+            }
+            state.sandboxes
+        };
+        if sandboxes > 0 {
+            let message = "Pod sandbox changed, it will be killed and re-created.";
+            record.event(None, Normal, "SandboxChanged", message);
         }
         sleep(record.latency("sandbox", record.agent.profile.latencies.sandbox.mul_f64(0.3))).await;
         let address = record.agent.next_address();
@@ -190,6 +206,7 @@ impl Worker {
                 }
             }
             state.sandbox = Some(Sandbox { ip: network.address().to_string(), ready: true, network });
+            state.sandboxes += 1;
             status
         };
         status::write(record, status);
@@ -198,7 +215,7 @@ impl Worker {
 
     /// Brings the init containers forward by one step. True when the containers may start.
     async fn initialize(&self, spec: &PodSpec, snapshot: &Snapshot, killed: &[String], tally: &mut Tally) -> bool {
-        let running_already = spec.containers.iter().any(|container| !matches!(snapshot.view(container), View::Absent));
+        let running_already = snapshot.started;
         for container in spec.init_containers.iter().flatten() {
             let exit = snapshot.exits.get(&container.name).copied();
             if is_sidecar(container) {

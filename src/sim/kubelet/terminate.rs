@@ -74,7 +74,7 @@ pub(super) async fn stop_instance(record: &Arc<PodRecord>, container: &Container
     }
     let ended = exit.get();
     if let Some(ended) = ended {
-        record.record_exit(&container.name, &instance.id, ended);
+        record.record_exit(&container.name, &instance.id, ended, process.ended_at().unwrap_or_else(Instant::now));
     }
     sleep(OVERHEAD).await;
 }
@@ -101,6 +101,7 @@ impl Worker {
     pub(super) async fn terminate(mut self) {
         let record = Arc::clone(&self.record);
         self.stop_probers(&[ProbeKind::Readiness]);
+        record.agent.syncing().await;
         sleep(record.latency("informer", record.agent.profile.latencies.informer)).await;
         if !record.state().finished {
             status::update(&record, false);
@@ -119,7 +120,10 @@ impl Worker {
         let cleanup = record.latency("cleanup", record.agent.profile.latencies.cleanup).mul_f64(0.5);
         let gone = Instant::now() + cleanup;
         sleep_until(record.agent.relist.after(Instant::now()).max(gone)).await;
+        // Nothing is removed that the API server was not told the end of.
+        record.agent.reach().await;
         if !record.deletion.get().removed {
+            status::reconcile(&record);
             self.write_lost_containers();
             let options = DeleteOptions { grace_seconds: Some(0), uid: Some(record.uid.clone()), ..DeleteOptions::default() };
             // Gone already, or another pod under the same name: nothing is left to do.
@@ -172,6 +176,10 @@ impl Worker {
     /// The containers that never got as far as an instance.
     fn never_ran(&self) -> Vec<String> {
         let state = self.record.state();
+        if matches!(state.written["phase"].as_str(), Some("Succeeded" | "Failed")) && state.instances.is_empty() {
+            // It had ended before this kubelet came.
+            return Vec::new();
+        }
         let all = state.spec.init_containers.iter().flatten().chain(&state.spec.containers);
         all.filter(|container| state.newest(&container.name).is_none()).map(|container| container.name.clone()).collect()
     }

@@ -5,10 +5,11 @@ mod configuration;
 mod environment;
 mod images;
 mod lifecycle;
-
+mod nodes;
 mod restarts;
 
 use super::Runtime;
+use super::control::NodeControl;
 use crate::sim::api::resource::{EVENTS, PODS};
 use crate::sim::api::{ApiServer, DeleteOptions};
 use crate::sim::clock::Clock;
@@ -18,6 +19,7 @@ use crate::sim::profile::Profile;
 use crate::sim::random::Random;
 use crate::sim::store::{ChangeKind, Object};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::sleep;
@@ -27,6 +29,7 @@ pub(super) struct World {
     pub(super) api: Arc<ApiServer>,
     pub(super) limits: Limits,
     pub(super) runtime: Runtime,
+    pub(super) nodes: BTreeMap<String, NodeControl>,
     changes: Arc<Mutex<Vec<(Duration, ChangeKind, Object)>>>,
 }
 
@@ -42,9 +45,8 @@ impl World {
         let api = ApiServer::new(clock, Random::new(seed));
         let (limits, runtime) = (Limits::default(), Runtime::default());
         let network = Network::new(&api, &limits);
-        for node in &profile.nodes {
-            super::start(&api, node, profile, &runtime, &network, &limits);
-        }
+        let start = |node| super::start(&api, node, profile, &runtime, &network, &limits);
+        let nodes = profile.nodes.iter().map(|node| (node.name.clone(), start(node))).collect();
         let changes = Arc::new(Mutex::new(Vec::new()));
         let (sink, mut watch) = (Arc::clone(&changes), api.watch(PODS, None));
         tokio::spawn(async move {
@@ -52,7 +54,7 @@ impl World {
                 sink.lock().unwrap().push((clock.elapsed(), item.kind, item.object));
             }
         });
-        Self { api, limits, runtime, changes }
+        Self { api, limits, runtime, nodes, changes }
     }
 
     /// Creates a pod `p` bound to the node, with these spec fields beside the defaults.
@@ -144,6 +146,13 @@ impl World {
             })
             .0
             .as_secs_f64()
+    }
+
+    /// The reasons of what is said about a node.
+    pub(super) fn node_events(&self, node: &str) -> Vec<String> {
+        let events = self.api.list(EVENTS, Some("default"));
+        let about = events.iter().filter(|event| event["involvedObject"]["name"] == node);
+        about.map(|event| event["reason"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
     /// The events of the pod in order of their first occurrence: type, reason, count, message.

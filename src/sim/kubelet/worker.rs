@@ -6,11 +6,9 @@ use super::pod::{Deletion, PodRecord, ProbeKind};
 use super::sync::Outcome;
 use crate::sim::latest;
 use crate::sim::profile::Version;
-use crate::sim::program::filesystem::Volume;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::JoinHandle;
+use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 
 /// A pod that is only listed again each minute or so (times 1 to 1.5).
@@ -24,9 +22,8 @@ const ON_DEMAND: Duration = Duration::from_millis(8);
 #[derive(Debug)]
 pub(super) struct Worker {
     pub(super) record: Arc<PodRecord>,
-    pub(super) volumes: BTreeMap<String, Volume>,
     pub(super) mounted: bool,
-    pub(super) probers: Vec<(ProbeKind, JoinHandle<()>)>,
+    pub(super) probers: Vec<(ProbeKind, AbortHandle)>,
     /// When the work queue gives the pod back.
     timer: Option<Instant>,
     /// When the runtime's view of the pod is newer than the last sync.
@@ -43,7 +40,7 @@ impl Worker {
     /// A worker for a pod that was just bound.
     pub(super) fn new(record: Arc<PodRecord>) -> Self {
         let now = Instant::now();
-        Self { record, volumes: BTreeMap::new(), mounted: false, probers: Vec::new(), timer: None, fresh_from: now, synced: now }
+        Self { record, mounted: false, probers: Vec::new(), timer: None, fresh_from: now, synced: now }
     }
 
     /// Serves the pod until it is gone.
@@ -51,8 +48,9 @@ impl Worker {
         let record = Arc::clone(&self.record);
         sleep(record.latency("informer", record.agent.profile.latencies.informer)).await;
         super::unsupported::report(&record);
+        record.agent.syncing().await;
         let mut deletion = record.deletion.subscribe();
-        let mut serving = true;
+        let mut serving = !record.state().finished;
         while serving {
             tokio::select! {
                 biased;
@@ -68,6 +66,7 @@ impl Worker {
     /// Waits for the next reason and syncs once. True when the pod has come to its own end.
     async fn step(&mut self) -> bool {
         self.wait().await;
+        self.record.agent.syncing().await;
         match self.sync().await {
             Outcome::Terminal => {
                 self.finish().await;

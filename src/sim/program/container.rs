@@ -15,9 +15,11 @@ use crate::sim::limits::Limits;
 use crate::sim::network::PodNetwork;
 use crate::sim::profile::Cgroup;
 use crate::sim::random::Random;
+use crate::sim::tasks::Tasks;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// What the kubelet starts.
 #[derive(Clone, Debug)]
@@ -50,6 +52,8 @@ pub struct ContainerSpec {
     pub random: Random,
     /// Where unsupported constructs are reported.
     pub limits: Limits,
+    /// The tasks of the container's node: whatever runs in the container is one of them.
+    pub tasks: Tasks,
 }
 
 /// How a container ended.
@@ -139,6 +143,12 @@ impl Container {
     #[must_use]
     pub fn exit(&self) -> latest::Receiver<Option<Exit>> {
         self.machine.exit()
+    }
+
+    /// When PID 1 ended, if it has.
+    #[must_use]
+    pub fn ended_at(&self) -> Option<Instant> {
+        self.machine.ended_at()
     }
 
     /// Sends a signal to PID 1.

@@ -12,6 +12,7 @@ use crate::sim::profile::Cgroup;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use tokio::time::Instant;
 
 /// What a container without a limit can take before its node has none left (bytes): the node of the default profile.
 const NODE_MEMORY: u64 = 16 * 1024 * 1024 * 1024;
@@ -22,6 +23,7 @@ struct Table {
     last_pid: u32,
     oom: bool,
     ended: bool,
+    ended_at: Option<Instant>,
 }
 
 /// One running container, as its processes see it.
@@ -78,6 +80,12 @@ impl Machine {
         self.lock().ended
     }
 
+    /// When the container ended, if it has.
+    #[must_use]
+    pub fn ended_at(&self) -> Option<Instant> {
+        self.lock().ended_at
+    }
+
     /// The next process id, entered into the table by `register`.
     pub fn next_pid(&self) -> u32 {
         let mut table = self.lock();
@@ -111,6 +119,7 @@ impl Machine {
                 return;
             }
             table.ended = true;
+            table.ended_at = Some(Instant::now());
             table.oom
         };
         self.kill_all();

@@ -142,7 +142,8 @@ where
     if machine.is_over() {
         process.end_by(signals::KILL);
     }
-    tokio::spawn(async move {
+    let tasks = machine.spec.tasks.clone();
+    tasks.spawn(async move {
         let mut doomed = process.doom.subscribe();
         let outcome = tokio::select! {
             biased;

@@ -8,6 +8,7 @@ use crate::sim::limits::Limits;
 use crate::sim::network::{Identity, Network};
 use crate::sim::profile::Cgroup;
 use crate::sim::random::Random;
+use crate::sim::tasks::Tasks;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
@@ -40,6 +41,7 @@ pub fn spec(argv: &[&str], mounts: Vec<Mount>) -> ContainerSpec {
         clock: Clock::starting_at("2026-01-01T00:00:00Z".parse().unwrap()),
         random: Random::new(1),
         limits,
+        tasks: Tasks::default(),
     }
 }
 

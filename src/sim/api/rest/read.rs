@@ -38,6 +38,7 @@ pub(super) fn shown(served: Served, status: StatusCode, object: &Value) -> Resul
 /// GET of one object.
 pub(super) fn get(rest: &Rest, path: &ObjectPath) -> Result<Response<ResponseBody>, ApiError> {
     let served = served(rest, path)?;
+    rest.api.heartbeats.read(served.resource);
     shown(served, StatusCode::OK, &*rest.api.get(served.resource, path.namespace(), path.name())?)
 }
 
@@ -45,6 +46,7 @@ pub(super) fn get(rest: &Rest, path: &ObjectPath) -> Result<Response<ResponseBod
 pub(super) fn list(rest: &Rest, path: &ObjectPath, query: &[(String, String)]) -> Result<Response<ResponseBody>, ApiError> {
     let served = served(rest, path)?;
     let options = ListOptions::parse(served.resource, query)?;
+    rest.api.heartbeats.read(served.resource);
     let page = list::list(&rest.api, served.resource, path.namespace.as_deref(), &options)?;
     body::list(served, &page)
 }

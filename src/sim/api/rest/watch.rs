@@ -10,6 +10,7 @@ use crate::sim::api::list::ListOptions;
 use crate::sim::api::resource::Resource;
 use crate::sim::api::server::ApiServer;
 use crate::sim::api::status::ApiError;
+use crate::sim::heartbeat::Witness;
 use crate::sim::latest;
 use crate::sim::store::{Change, ChangeKind, Expired};
 use bytes::Bytes;
@@ -52,12 +53,15 @@ struct Watcher {
     ends: Instant,
     bookmark: Instant,
     ended: bool,
+    /// While nodes or leases are watched, heartbeats are written.
+    _witness: Option<Witness>,
 }
 
 impl Watcher {
     fn open(api: Arc<ApiServer>, served: Served, path: ObjectPath, options: ListOptions) -> Self {
         let resource = served.resource;
         let begun = Instant::now();
+        let witness = api.heartbeats.watch(resource);
         let ends = begun + timeout(&api, resource, options.timeout_seconds);
         let latest = api.store.subscribe(resource);
         let revision = options.revision.unwrap_or(0);
@@ -73,6 +77,7 @@ impl Watcher {
             ends,
             bookmark: next_bookmark(begun, begun, ends),
             ended: false,
+            _witness: witness,
         };
         if watcher.options.send_initial_events.unwrap_or(revision == 0) {
             watcher.send_present();

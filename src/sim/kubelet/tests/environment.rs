@@ -3,6 +3,7 @@
 use super::World;
 use crate::sim::api::resource::{CONFIG_MAPS, SECRETS, SERVICES};
 use crate::sim::kubelet::agent::Agent;
+use crate::sim::kubelet::host::Host;
 use crate::sim::kubelet::pod::PodRecord;
 use crate::sim::kubelet::volume::{Trouble, content};
 use crate::sim::kubelet::{Runtime, environment};
@@ -28,7 +29,7 @@ fn record() -> Arc<PodRecord> {
     let profile = Profile::default();
     let (limits, runtime) = (Limits::default(), Runtime::default());
     let network = Network::new(&world.api, &limits);
-    let agent = Agent::new(&world.api, &profile.nodes[0], &profile, &runtime, &network, &limits);
+    let agent = Agent::new(&Host::new(&world.api, &profile.nodes[0], &profile, &runtime, &network, &limits));
     PodRecord::new(&agent, &pod)
 }
 

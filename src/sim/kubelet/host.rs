@@ -1,0 +1,188 @@
+//! The machine of a node: what outlives its kubelet, such as running containers, volumes and pulled images.
+//! What may be done to a machine lives in `control`, what its kubelet does in `agent`.
+
+use super::agent::{Agent, lock};
+use super::instance::{Finish, Instance};
+use super::pod::{PodRecord, Sandbox};
+use super::registry::ImageStore;
+use super::runtime::Runtime;
+use crate::sim::api::ApiServer;
+use crate::sim::latest;
+use crate::sim::limits::Limits;
+use crate::sim::network::Network;
+use crate::sim::profile::{NodeShape, Profile};
+use crate::sim::program::Signal;
+use crate::sim::program::filesystem::Volume;
+use crate::sim::tasks::Tasks;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// Containers that no pod owns any more get this long between TERM and KILL.
+const ORPHAN_GRACE: Duration = Duration::from_secs(2);
+
+/// What a kubelet that is gone has left of a pod.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Left {
+    pub(super) instances: BTreeMap<String, Vec<Instance>>,
+    pub(super) sandbox: Option<Sandbox>,
+    /// How many sandboxes the pod has had.
+    pub(super) sandboxes: u32,
+    pub(super) volumes: BTreeMap<String, Volume>,
+}
+
+impl Left {
+    /// What `record` knows of its pod's containers.
+    pub(super) fn of(record: &PodRecord) -> Self {
+        let state = record.state();
+        Self {
+            instances: state.instances.clone(),
+            sandbox: state.sandbox.clone(),
+            sandboxes: state.sandboxes,
+            volumes: lock(&record.volumes).clone(),
+        }
+    }
+
+    fn running(&self) -> impl Iterator<Item = &Instance> {
+        self.instances.values().flatten().filter(|instance| instance.running())
+    }
+}
+
+/// What is switched on.
+#[derive(Debug)]
+pub(super) struct Switches {
+    pub(super) powered: bool,
+    pub(super) paused: Option<Instant>,
+    /// The running kubelet; its tasks keep it alive.
+    pub(super) kubelet: Weak<Agent>,
+    pub(super) kubelet_up: bool,
+    /// The processes of this boot.
+    pub(super) machine: Tasks,
+    /// How often the machine was started, and its kubelet.
+    pub(super) boots: u64,
+    pub(super) starts: u64,
+}
+
+/// One machine.
+#[derive(Debug)]
+pub(super) struct Host {
+    pub(super) api: Arc<ApiServer>,
+    pub(super) node: NodeShape,
+    pub(super) profile: Profile,
+    pub(super) runtime: Runtime,
+    pub(super) network: Network,
+    pub(super) limits: Limits,
+    /// Whether the API server can be reached.
+    pub(super) link: latest::Sender<bool>,
+    pub(super) images: Arc<Mutex<ImageStore>>,
+    pub(super) addresses: Arc<AtomicU32>,
+    /// What stopped kubelets have left, by uid.
+    pub(super) left: Mutex<BTreeMap<String, Left>>,
+    switches: Mutex<Switches>,
+}
+
+impl Host {
+    /// A machine that is running, without a kubelet.
+    pub(super) fn new(
+        api: &Arc<ApiServer>,
+        node: &NodeShape,
+        profile: &Profile,
+        runtime: &Runtime,
+        network: &Network,
+        limits: &Limits,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            api: Arc::clone(api),
+            node: node.clone(),
+            profile: profile.clone(),
+            runtime: runtime.clone(),
+            network: network.clone(),
+            limits: limits.clone(),
+            link: latest::Sender::new(true),
+            images: Arc::default(),
+            addresses: Arc::new(AtomicU32::new(1)),
+            left: Mutex::default(),
+            switches: Mutex::new(Switches {
+                powered: true,
+                paused: None,
+                kubelet: Weak::new(),
+                kubelet_up: false,
+                machine: Tasks::default(),
+                boots: 0,
+                starts: 0,
+            }),
+        })
+    }
+
+    /// The switches; never held across an await.
+    pub(super) fn switches(&self) -> MutexGuard<'_, Switches> {
+        lock(&self.switches)
+    }
+
+    /// Starts a kubelet, which takes over what an earlier one has left.
+    pub(super) fn start_kubelet(self: &Arc<Self>) {
+        let agent = Agent::new(self);
+        {
+            let mut switches = self.switches();
+            switches.kubelet = Arc::downgrade(&agent);
+            switches.kubelet_up = true;
+            switches.starts += 1;
+        }
+        agent.start();
+    }
+
+    /// Stops the kubelet; its containers go on.
+    pub(super) fn stop_kubelet(&self) {
+        let agent = {
+            let mut switches = self.switches();
+            switches.kubelet_up = false;
+            std::mem::take(&mut switches.kubelet).upgrade()
+        };
+        if let Some(agent) = agent {
+            agent.fall_silent();
+            lock(&self.left).extend(agent.records().into_iter().map(|record| (record.uid.clone(), Left::of(&record))));
+            agent.tasks.end();
+        }
+    }
+
+    /// Every process dies at once, and nobody hears of it.
+    pub(super) fn lose_power(&self) {
+        let left = lock(&self.left);
+        for process in left.values().flat_map(Left::running).filter_map(|instance| instance.process.as_ref()) {
+            process.signal(Signal::Kill);
+        }
+    }
+
+    /// What containerd finds after a boot: containers that ended it knows not how, sandboxes without a network.
+    pub(super) fn find_dead(&self) {
+        let (now, stamp) = (Instant::now(), self.api.clock.seconds());
+        for left in lock(&self.left).values_mut() {
+            left.sandbox = None;
+            for instance in left.instances.values_mut().flatten().filter(|instance| instance.running()) {
+                let finish = Finish { at: now, stamp: stamp.clone(), code: 255, reason: "Unknown", message: None };
+                instance.finish = Some(finish);
+            }
+        }
+    }
+
+    /// Ends what belongs to pods that were removed while no kubelet looked: those that are not `known` any more.
+    pub(super) fn end_orphans(&self, known: &BTreeSet<&str>, tasks: &Tasks) {
+        let orphans: Vec<_> = lock(&self.left).extract_if(.., |uid, _| !known.contains(uid.as_str())).collect();
+        for (uid, left) in orphans {
+            let processes: Vec<_> = left.running().filter_map(|instance| instance.process.clone()).collect();
+            let runtime = self.runtime.clone();
+            tasks.spawn(async move {
+                for process in &processes {
+                    process.signal(Signal::Term);
+                }
+                sleep(ORPHAN_GRACE).await;
+                for process in &processes {
+                    process.signal(Signal::Kill);
+                }
+                runtime.forget(&uid);
+            });
+        }
+    }
+}
