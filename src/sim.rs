@@ -15,5 +15,6 @@ pub mod profile;
 pub mod program;
 pub mod random;
 pub mod scheduler;
+pub mod serve;
 pub mod store;
 pub mod tasks;

@@ -83,7 +83,7 @@ pub enum Command {
     Judge(Judge),
     /// Remove what earlier runs left on a cluster, verified
     Cleanup(Cleanup),
-    /// The embedded cluster itself: compared with recordings of real ones
+    /// The embedded cluster itself: served to other clients, compared with real ones
     Cluster(Cluster),
     /// Commands of later versions.
     #[command(flatten)]

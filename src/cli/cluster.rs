@@ -2,6 +2,7 @@
 //! Each has a module of its own.
 
 pub mod replay;
+pub mod serve;
 
 use super::console::Console;
 use crate::exit_code::ExitCode;
@@ -21,6 +22,8 @@ pub struct Cluster {
 pub enum ClusterCommand {
     /// Replay a recording of a cluster on the embedded one, and say where the two part
     Replay(replay::Replay),
+    /// Serve the embedded cluster to kubectl and other clients, on loopback, until Ctrl-C
+    Serve(serve::Serve),
 }
 
 /// Runs a command of the group.
@@ -28,5 +31,6 @@ pub enum ClusterCommand {
 pub fn run(cluster: Cluster, console: Console) -> ExitCode {
     match cluster.command {
         ClusterCommand::Replay(arguments) => replay::run(&arguments, console),
+        ClusterCommand::Serve(arguments) => serve::serve(&arguments, console),
     }
 }

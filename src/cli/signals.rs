@@ -71,20 +71,23 @@ async fn wait(
     std::process::exit(if second == Signal::Interrupt { 130 } else { 143 });
 }
 
+/// The signals that end a process.
 #[cfg(unix)]
-struct Signals {
+pub(super) struct Signals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
 }
 
 #[cfg(unix)]
 impl Signals {
-    fn new() -> std::io::Result<Self> {
+    /// Listens from now on.
+    pub(super) fn new() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
-    async fn next(&mut self) -> Signal {
+    /// The next signal.
+    pub(super) async fn next(&mut self) -> Signal {
         tokio::select! {
             biased;
             _ = self.interrupt.recv() => Signal::Interrupt,
@@ -93,16 +96,19 @@ impl Signals {
     }
 }
 
+/// The signals that end a process.
 #[cfg(not(unix))]
-struct Signals;
+pub(super) struct Signals;
 
 #[cfg(not(unix))]
 impl Signals {
-    fn new() -> std::io::Result<Self> {
+    /// Listens from now on.
+    pub(super) fn new() -> std::io::Result<Self> {
         Ok(Self)
     }
 
-    async fn next(&mut self) -> Signal {
+    /// The next signal.
+    pub(super) async fn next(&mut self) -> Signal {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }

@@ -2,6 +2,7 @@
 //! Controllers, scheduler and kubelets call [`ApiServer`] directly; clients come through [`client`].
 
 mod apply;
+mod authentication;
 mod client;
 mod custom;
 mod decode;
@@ -34,8 +35,12 @@ mod strategic;
 mod update;
 mod validate;
 
+pub use authentication::{Credentials, Peer, User};
 pub use client::client;
+pub(in crate::sim) use client::served;
+pub(in crate::sim) use defaults::base64;
 pub use field::FieldError;
 pub use resource::Resource;
+pub(in crate::sim) use rest::{LARGEST_BODY, RestService};
 pub use server::{ApiServer, DeleteOptions, Propagation, Subresource, Watch, WatchItem};
 pub use status::ApiError;

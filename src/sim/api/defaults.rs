@@ -140,7 +140,7 @@ fn free_address(api: &ApiServer, entity: &str) -> String {
 }
 
 /// Standard base64 with padding, as Secret data is written.
-pub(super) fn base64(bytes: &[u8]) -> String {
+pub(in crate::sim) fn base64(bytes: &[u8]) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for group in bytes.chunks(3) {

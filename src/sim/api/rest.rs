@@ -12,10 +12,12 @@ mod route;
 mod watch;
 mod write;
 
+use super::authentication::{Credentials, Peer};
 use super::server::ApiServer;
 use super::status::ApiError;
 use crate::sim::kubelet::Runtime;
 use crate::sim::profile::Profile;
+pub(in crate::sim) use body::LARGEST as LARGEST_BODY;
 use body::ResponseBody;
 use futures::future::BoxFuture;
 use http::{Method, Request, Response};
@@ -31,9 +33,12 @@ const READ_LATENCY: Duration = Duration::from_millis(1);
 /// Standard deviation of the logarithm of a write's latency.
 const WRITE_SPREAD: f64 = 0.3;
 
+/// What everybody may ask for.
+const OPEN: &[&str] = &["healthz", "livez", "readyz", "version"];
+
 /// The API server as a tower service.
 #[derive(Clone, Debug)]
-pub(super) struct RestService {
+pub(in crate::sim) struct RestService {
     server: Arc<Rest>,
 }
 
@@ -46,12 +51,23 @@ pub(super) struct Rest {
     pub(super) runtime: Runtime,
     /// Latencies and version.
     pub(super) profile: Profile,
+    /// Who may come in; `None` in process, where everybody is trusted.
+    guard: Option<Credentials>,
+    /// Simulated seconds in a second of the clients.
+    pub(super) speed: f64,
 }
 
 impl RestService {
     /// A service on an API server and the containers of its nodes.
     pub(super) fn new(api: Arc<ApiServer>, runtime: Runtime, profile: &Profile) -> Self {
-        Self { server: Arc::new(Rest { api, runtime, profile: profile.clone() }) }
+        Self { server: Arc::new(Rest { api, runtime, profile: profile.clone(), guard: None, speed: 1.0 }) }
+    }
+
+    /// The same service for clients from outside, whose clocks run at a `speed`-th of the simulated one.
+    pub(super) fn guarded(self, credentials: Credentials, speed: f64) -> Self {
+        let Rest { api, runtime, profile, .. } = &*self.server;
+        let (api, runtime, profile) = (Arc::clone(api), runtime.clone(), profile.clone());
+        Self { server: Arc::new(Rest { api, runtime, profile, guard: Some(credentials), speed }) }
     }
 }
 
@@ -73,10 +89,21 @@ impl tower::Service<Request<Body>> for RestService {
 impl Rest {
     async fn answer(self: Arc<Self>, request: Request<Body>) -> Result<Response<ResponseBody>, ApiError> {
         let route = Route::parse(request.uri())?;
+        self.admit(&request, &route)?;
         let latency = self.latency(request.method(), &route);
         let response = self.dispatch(request, route).await;
         tokio::time::sleep(latency).await;
         response
+    }
+
+    /// Lets in whoever is known; everybody may ask for health and version.
+    fn admit(&self, request: &Request<Body>, route: &Route) -> Result<(), ApiError> {
+        let Some(guard) = &self.guard else { return Ok(()) };
+        let nobody = Peer::default();
+        let user = guard.authenticate(request.extensions().get().unwrap_or(&nobody), request.headers())?;
+        let open =
+            matches!(&route.target, Target::Other(parts) if parts.first().is_some_and(|first| OPEN.contains(&first.as_str())));
+        if user.is_some() || open { Ok(()) } else { Err(ApiError::unauthorized()) }
     }
 
     async fn dispatch(self: &Arc<Self>, request: Request<Body>, route: Route) -> Result<Response<ResponseBody>, ApiError> {

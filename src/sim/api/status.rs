@@ -142,6 +142,12 @@ impl ApiError {
         Self::plain(400, "BadRequest", message)
     }
 
+    /// 401 for a request whose sender is not known.
+    #[must_use]
+    pub fn unauthorized() -> Self {
+        Self::plain(401, "Unauthorized", "Unauthorized")
+    }
+
     /// 404 for a path that is not served.
     #[must_use]
     pub fn no_such_path() -> Self {

@@ -21,7 +21,7 @@ use std::convert::Infallible;
 pub(in crate::sim::api) type ResponseBody = UnsyncBoxBody<Bytes, Infallible>;
 
 /// The largest request body, in bytes.
-const LARGEST: usize = 3 * 1024 * 1024;
+pub(in crate::sim) const LARGEST: usize = 3 * 1024 * 1024;
 
 /// Reads a request's body.
 pub(super) async fn read(request: Request<Body>) -> Result<Bytes, ApiError> {

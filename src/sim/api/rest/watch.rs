@@ -32,7 +32,7 @@ pub(super) fn watch(rest: &Rest, path: &ObjectPath, query: &[(String, String)]) 
     let served = read::served(rest, path)?;
     let options = ListOptions::parse(served.resource, query)?;
     options.check(true)?;
-    let watcher = Watcher::open(Arc::clone(&rest.api), served, path.clone(), options);
+    let watcher = Watcher::open(rest, served, path.clone(), options);
     Ok(body::stream(
         "application/json",
         stream::unfold(watcher, |mut watcher| async move { Some((watcher.next().await?, watcher)) }),
@@ -58,11 +58,12 @@ struct Watcher {
 }
 
 impl Watcher {
-    fn open(api: Arc<ApiServer>, served: Served, path: ObjectPath, options: ListOptions) -> Self {
+    fn open(rest: &Rest, served: Served, path: ObjectPath, options: ListOptions) -> Self {
         let resource = served.resource;
         let begun = Instant::now();
+        let api = Arc::clone(&rest.api);
         let witness = api.heartbeats.watch(resource);
-        let ends = begun + timeout(&api, resource, options.timeout_seconds);
+        let ends = begun + timeout(&api, resource, options.timeout_seconds).mul_f64(rest.speed);
         let latest = api.store.subscribe(resource);
         let revision = options.revision.unwrap_or(0);
         let mut watcher = Self {
