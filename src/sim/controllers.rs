@@ -2,6 +2,7 @@
 //! Each reads watches and writes through [`ApiServer`], after the latencies of its profile.
 
 mod context;
+mod daemon_set;
 mod deployment;
 mod endpoint_slice;
 mod garbage_collector;
@@ -31,6 +32,7 @@ pub fn start(api: &Arc<ApiServer>, profile: &Profile, _limits: &Limits) {
     replica_set::start(&context("replicaset-controller"));
     replica_set::start_replication(&context("replication-controller"));
     stateful_set::start(&context("statefulset-controller"));
+    daemon_set::start(&context("daemonset-controller"));
     endpoint_slice::start(&context("endpoint-slice-controller"));
     namespace::start_filling(&context("serviceaccount-controller"));
     namespace::start_emptying(&context("namespace-controller"));

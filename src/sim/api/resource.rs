@@ -92,7 +92,7 @@ resources! {
     /// apps/v1 `StatefulSet`
     STATEFUL_SETS = ("apps", "v1", "StatefulSet", "statefulsets", true, Simulated);
     /// apps/v1 `DaemonSet`
-    DAEMON_SETS = ("apps", "v1", "DaemonSet", "daemonsets", true, Unsimulated);
+    DAEMON_SETS = ("apps", "v1", "DaemonSet", "daemonsets", true, Simulated);
     /// apps/v1 `ControllerRevision`
     CONTROLLER_REVISIONS = ("apps", "v1", "ControllerRevision", "controllerrevisions", true, Simulated);
     /// batch/v1 `Job`

@@ -68,7 +68,10 @@ impl Context {
     }
 
     /// Works the queue off, key by key, for ever: what fails is tried again after its back-off.
-    pub(super) fn serve(self: &Arc<Self>, sync: for<'a> fn(&'a Self, &'a Key) -> BoxFuture<'a, Result<(), ApiError>>) {
+    pub(super) fn serve(
+        self: &Arc<Self>,
+        sync: impl for<'a> Fn(&'a Self, &'a Key) -> BoxFuture<'a, Result<(), ApiError>> + Send + Sync + 'static,
+    ) {
         let context = Arc::clone(self);
         tokio::spawn(async move {
             loop {

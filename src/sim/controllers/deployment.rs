@@ -1,12 +1,12 @@
 //! The Deployment controller: one `ReplicaSet` per template, moved from the old to the new by the strategy
 //! (`kubernetes-behaviour.md` 2.1). This file decides which way a sync takes; the steps are below it.
 
-mod numbers;
+pub(super) mod numbers;
 mod replica_sets;
 mod rollout;
 mod scale;
 mod status;
-mod template;
+pub(super) mod template;
 #[cfg(test)]
 mod tests;
 

@@ -3,11 +3,13 @@
 
 use super::context::Context;
 use super::object::{
-    controller_of, is_deleting, is_pod_finished, is_pod_ready, key, name, namespace, owner_reference, ready_since, text, uid,
+    controller_of, is_deleting, is_pod_finished, is_pod_ready, key, list, name, namespace, owner_reference, ready_since, text,
+    uid,
 };
 use super::queue::Key;
 use crate::sim::api::resource::PODS;
-use crate::sim::api::{ApiError, Resource, Subresource, WatchItem};
+use crate::sim::api::{ApiError, DeleteOptions, Resource, Subresource, WatchItem};
+use crate::sim::events::{EventType, ObjectRef};
 use crate::sim::store::Object;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -98,6 +100,48 @@ pub(super) fn from_template(owner: &Value, template: &Value) -> Value {
         }
     }
     json!({"metadata": metadata, "spec": template["spec"]})
+}
+
+/// Whether a creation was refused because its namespace goes away.
+pub(super) fn is_namespace_terminating(error: &ApiError) -> bool {
+    let causes = error.details.as_ref().map_or(&[][..], |details| list(details, "/causes"));
+    causes.iter().any(|cause| cause["reason"] == "NamespaceTerminating")
+}
+
+/// Makes a pod for a workload and tells of it. None, and not a word, when the namespace goes away.
+pub(super) async fn create(context: &Context, key: &Key, owner: &Value, pod: Value) -> Result<Option<Object>, ApiError> {
+    context.before_write(key).await;
+    match context.api.create(PODS, &key.0, pod) {
+        Ok(pod) => {
+            let message = format!("Created pod: {}", name(&pod));
+            context.recorder.event(&ObjectRef::of(owner), EventType::Normal, "SuccessfulCreate", &message);
+            Ok(Some(pod))
+        }
+        Err(error) if is_namespace_terminating(&error) => Ok(None),
+        Err(error) => {
+            let message = format!("Error creating: {error}");
+            context.recorder.event(&ObjectRef::of(owner), EventType::Warning, "FailedCreate", &message);
+            Err(error)
+        }
+    }
+}
+
+/// Deletes a pod of a workload and tells of it, unless it is gone already.
+pub(super) async fn delete(context: &Context, key: &Key, owner: &Value, pod: &str) -> Result<(), ApiError> {
+    context.before_write(key).await;
+    match context.api.delete(PODS, &key.0, pod, &DeleteOptions::default()) {
+        Ok(_) => {
+            let message = format!("Deleted pod: {pod}");
+            context.recorder.event(&ObjectRef::of(owner), EventType::Normal, "SuccessfulDelete", &message);
+            Ok(())
+        }
+        Err(error) if error.code == 404 => Ok(()),
+        Err(error) => {
+            let message = format!("Error deleting: {error}");
+            context.recorder.event(&ObjectRef::of(owner), EventType::Warning, "FailedDelete", &message);
+            Err(error)
+        }
+    }
 }
 
 /// Whether a pod has been Ready for `minimum` seconds.

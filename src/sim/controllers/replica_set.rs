@@ -8,14 +8,13 @@ mod tests;
 use super::context::Context;
 use super::object::{
     condition, controller_of, counters, integer, is_controlled_by, is_deleting, is_pod_active, is_pod_finished, is_pod_ready,
-    key, list, name, namespace, set_condition, text, uid, without_condition,
+    key, name, namespace, set_condition, text, uid, without_condition,
 };
 use super::pods::{self, ignore_missing};
 use super::queue::Key;
 use super::selector;
 use crate::sim::api::resource::{PODS, REPLICA_SETS, REPLICATION_CONTROLLERS};
-use crate::sim::api::{ApiError, DeleteOptions, Resource, Subresource};
-use crate::sim::events::{EventType, ObjectRef};
+use crate::sim::api::{ApiError, Resource, Subresource};
 use crate::sim::store::Object;
 use serde_json::{Value, json};
 use std::cmp::Ordering;
@@ -82,17 +81,11 @@ async fn create(context: &Context, key: &Key, set: &Object, count: usize) -> Res
     while remaining > 0 && refused.is_none() {
         let size = batch.min(remaining);
         for _ in 0..size {
-            context.before_write(key).await;
-            match context.api.create(PODS, &key.0, pods::from_template(set, &set["spec"]["template"])) {
-                Ok(pod) => {
-                    let message = format!("Created pod: {}", name(&pod));
-                    context.recorder.event(&ObjectRef::of(set), EventType::Normal, "SuccessfulCreate", &message);
-                }
+            match pods::create(context, key, set, pods::from_template(set, &set["spec"]["template"])).await {
+                Ok(Some(_)) => {}
                 // The rest of the sync would fail the same way, and nothing is to be told or retried.
-                Err(error) if is_namespace_terminating(&error) => return Ok(()),
+                Ok(None) => return Ok(()),
                 Err(error) => {
-                    let message = format!("Error creating: {error}");
-                    context.recorder.event(&ObjectRef::of(set), EventType::Warning, "FailedCreate", &message);
                     refused.get_or_insert(error);
                 }
             }
@@ -103,29 +96,11 @@ async fn create(context: &Context, key: &Key, set: &Object, count: usize) -> Res
     refused.map_or(Ok(()), Err)
 }
 
-/// Whether a creation was refused because its namespace goes away.
-pub(super) fn is_namespace_terminating(error: &ApiError) -> bool {
-    error
-        .details
-        .as_ref()
-        .is_some_and(|details| list(details, "/causes").iter().any(|cause| cause["reason"] == "NamespaceTerminating"))
-}
-
 async fn delete(context: &Context, key: &Key, set: &Object, surplus: &[Object]) -> Result<(), ApiError> {
     let mut failed = None;
     for pod in surplus {
-        context.before_write(key).await;
-        match context.api.delete(PODS, &key.0, name(pod), &DeleteOptions::default()) {
-            Ok(_) => {
-                let message = format!("Deleted pod: {}", name(pod));
-                context.recorder.event(&ObjectRef::of(set), EventType::Normal, "SuccessfulDelete", &message);
-            }
-            Err(error) if error.code == 404 => {}
-            Err(error) => {
-                let message = format!("Error deleting: {error}");
-                context.recorder.event(&ObjectRef::of(set), EventType::Warning, "FailedDelete", &message);
-                failed.get_or_insert(error);
-            }
+        if let Err(error) = pods::delete(context, key, set, name(pod)).await {
+            failed.get_or_insert(error);
         }
     }
     failed.map_or(Ok(()), Err)

@@ -30,7 +30,7 @@ pub(super) fn is_rolling(deployment: &Value) -> bool {
 }
 
 /// A number or a percentage of `total`, rounded up or down; absent means 25 %.
-fn resolve(value: Option<&Value>, total: i64, up: bool) -> i64 {
+pub(in crate::sim::controllers) fn resolve(value: Option<&Value>, total: i64, up: bool) -> i64 {
     match value {
         Some(Value::Number(number)) => number.as_i64().unwrap_or_default(),
         other => {

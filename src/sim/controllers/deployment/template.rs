@@ -23,7 +23,7 @@ pub(super) fn equal(a: &Value, b: &Value) -> bool {
 }
 
 /// The name part of a template's `ReplicaSet`: FNV-32a, in decimal, its digits mapped to the name alphabet.
-pub(super) fn hash(template: &Value, collisions: i64) -> String {
+pub(in crate::sim::controllers) fn hash(template: &Value, collisions: i64) -> String {
     let mut text = without_hash(template).to_string();
     if collisions > 0 {
         text.push_str(&collisions.to_string());

@@ -3,6 +3,7 @@
 use super::super::object::annotation;
 use super::super::testing::{Cluster, set_ready};
 use super::*;
+use crate::sim::api::DeleteOptions;
 use crate::sim::api::resource::RESOURCE_QUOTAS;
 
 fn replica_set(replicas: i64) -> Value {
