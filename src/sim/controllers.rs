@@ -15,6 +15,7 @@ mod replica_set;
 mod revisions;
 pub(crate) mod selector;
 mod stateful_set;
+pub(crate) mod volumes;
 
 #[cfg(test)]
 pub(crate) mod testing;

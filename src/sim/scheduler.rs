@@ -1,61 +1,102 @@
-//! The scheduler: binds pending pods to nodes by requests, selectors and taints, and writes the real messages.
-//! No affinity between pods, spread or preemption yet.
+//! The scheduler: finds a node for each pending pod, as the default plugins of kube-scheduler do, and tells why there is none.
+//! Which node fits is in `filter`, which is best in `score`; here are the attempts, their writes and what wakes them.
 
+mod bind;
+mod cache;
 mod filter;
+mod info;
+mod message;
+mod neighbours;
+mod preemption;
 mod resources;
+mod score;
+mod spread;
+mod term;
 #[cfg(test)]
 mod tests;
+pub(crate) mod volumes;
+mod waiting;
+mod wake;
 
-use super::api::resource::{NODES, PODS};
-use super::api::{ApiServer, Subresource, WatchItem};
+use super::api::resource::{NODES, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS, STORAGE_CLASSES};
+use super::api::{ApiServer, Subresource};
 use super::controllers::Context;
-use super::controllers::object::{condition, is_deleting, is_pod_finished, key, list, name, text, uid};
+use super::controllers::object::{condition, is_deleting, is_pod_finished, key, list, text, uid};
 use super::controllers::queue::Key;
 use super::events::{EventType, ObjectRef};
-use super::limits::{Limit, LimitKind};
 use super::profile::Profile;
-use super::store::{ChangeKind, Object};
-use filter::Refusal;
-use resources::Amounts;
+use super::store::Object;
+use cache::{Cache, NodeId};
+use filter::{Cycle, Plugin, Refusal};
+use info::PodInfo;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use volumes::Decision;
+use waiting::{Failed, Waiting};
 
 const NAME: &str = "default-scheduler";
 /// A pod that nothing wakes is tried again after this, at the next tick of [`LEFTOVER_TICK`].
 const LEFTOVER_AFTER: Duration = Duration::from_mins(5);
 /// How often the real scheduler looks for such pods.
 const LEFTOVER_TICK: Duration = Duration::from_secs(30);
+/// With fewer nodes than this all are looked at.
+const FEW_NODES: usize = 100;
 
 /// What the scheduler remembers between attempts.
-#[derive(Debug, Default)]
-struct Memory {
-    /// Nodes of pods that are being bound, by uid.
-    assumed: BTreeMap<String, String>,
-    /// Pods that found no node, and whether a pod that goes could help them.
-    failed: BTreeMap<Key, bool>,
+#[derive(Debug)]
+struct State {
+    cache: Cache,
+    waiting: Waiting,
+    /// Where the next attempt begins to look.
+    first: usize,
+    budget: bind::Budget,
 }
 
 struct Scheduler {
     context: Arc<Context>,
-    memory: Mutex<Memory>,
+    state: Mutex<State>,
     binding: Duration,
+}
+
+/// What came of looking for a node.
+enum Outcome {
+    Found { node: String, decisions: Vec<Decision>, settled: bool },
+    Refused { message: String, plugins: BTreeSet<Plugin>, preempt: Option<Preempt> },
+}
+
+/// Whom to delete for the pod, and from where.
+struct Preempt {
+    node: String,
+    victims: Vec<Object>,
+    outranked: Vec<Object>,
 }
 
 /// Starts the scheduler; it runs until the runtime ends.
 pub fn start(api: &Arc<ApiServer>, profile: &Profile) {
     let context = Context::new(api, &profile.latencies, NAME);
-    let memory = Mutex::default();
-    let scheduler = Arc::new(Scheduler { context: Arc::clone(&context), memory, binding: profile.latencies.scheduling });
-    let informed = Arc::clone(&scheduler);
-    context.inform(PODS, move |_, item| informed.woken_by_pod(item));
-    let informed = Arc::clone(&scheduler);
-    context.inform(NODES, move |_, item| informed.woken_by_node(item));
+    let state = State { cache: Cache::new(api), waiting: Waiting::default(), first: 0, budget: bind::Budget::default() };
+    let binding = profile.latencies.scheduling;
+    let scheduler = Arc::new(Scheduler { context: Arc::clone(&context), state: Mutex::new(state), binding });
+    for (resource, woken) in [
+        (NODES, Scheduler::woken_by_node as fn(&Scheduler, &super::api::WatchItem) -> Vec<Key>),
+        (PODS, Scheduler::woken_by_pod),
+        (PERSISTENT_VOLUME_CLAIMS, Scheduler::woken_by_claim),
+        (PERSISTENT_VOLUMES, Scheduler::woken_by_volume),
+        (STORAGE_CLASSES, Scheduler::woken_by_volume),
+    ] {
+        let informed = Arc::clone(&scheduler);
+        context.inform(resource, move |_, item| woken(&informed, item));
+    }
     tokio::spawn(async move {
         loop {
-            let key = scheduler.context.queue.next().await;
-            scheduler.attempt(&key).await;
+            let mut keys = vec![scheduler.context.queue.next().await];
+            keys.extend(std::iter::from_fn(|| scheduler.context.queue.next_due()));
+            scheduler.sort(&mut keys);
+            for key in keys {
+                scheduler.attempt(&key).await;
+            }
         }
     });
 }
@@ -68,121 +109,64 @@ fn is_waiting(pod: &Value) -> bool {
         && list(pod, "/spec/schedulingGates").is_empty()
 }
 
-/// What of a node decides whether pods fit it: heartbeats and conditions do not.
-fn offers(node: &Value) -> [Option<&Value>; 4] {
-    ["/metadata/labels", "/spec/taints", "/spec/unschedulable", "/status/allocatable"].map(|part| node.pointer(part))
-}
-
 impl Scheduler {
-    fn with_memory<T>(&self, change: impl FnOnce(&mut Memory) -> T) -> T {
-        change(&mut self.memory.lock().unwrap_or_else(PoisonError::into_inner))
+    fn with_state<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// A pod to schedule wakes itself, when it is new or its spec changed; one that leaves a node wakes those that
-    /// found no room. The real queue's back-off does not show: an idle scheduler takes pods out of it early.
-    fn woken_by_pod(&self, item: &WatchItem) -> Vec<Key> {
-        let pod = &item.object;
-        if item.kind != ChangeKind::Deleted && is_waiting(pod) {
-            let told = item.previous.as_deref().is_some_and(|before| before["spec"] == pod["spec"]);
-            return if told { Vec::new() } else { vec![key(pod)] };
-        }
-        let gone = item.kind == ChangeKind::Deleted || is_pod_finished(pod);
-        let was_there = item.previous.as_deref().is_none_or(|before| !is_pod_finished(before));
-        self.with_memory(|memory| {
-            if item.kind == ChangeKind::Deleted {
-                memory.failed.remove(&key(pod));
-                memory.assumed.remove(uid(pod));
-            }
-            let frees = gone && was_there && !text(pod, "/spec/nodeName").is_empty();
-            memory.failed.iter().filter(|(_, by_pods)| frees && **by_pods).map(|(key, _)| key.clone()).collect()
-        })
-    }
-
-    fn woken_by_node(&self, item: &WatchItem) -> Vec<Key> {
-        let same = item.previous.as_deref().is_some_and(|before| offers(before) == offers(&item.object));
-        if same || item.kind == ChangeKind::Deleted {
-            return Vec::new();
-        }
-        self.with_memory(|memory| memory.failed.keys().cloned().collect())
-    }
-
-    async fn attempt(self: &Arc<Self>, key: &Key) {
-        let api = &self.context.api;
-        let Ok(pod) = api.get(PODS, &key.0, &key.1) else { return };
-        if !is_waiting(&pod) || self.with_memory(|memory| memory.assumed.contains_key(uid(&pod))) {
-            return;
-        }
-        let nodes = api.list(NODES, None);
-        let pods = api.list(PODS, None);
-        let assumed = self.with_memory(|memory| memory.assumed.clone());
-        let mut fitting: Vec<(i128, &Object)> = Vec::new();
-        let mut refusals = Vec::new();
-        for node in &nodes {
-            let placed: Vec<&Value> = pods.iter().map(|pod| &**pod).filter(|pod| is_on(pod, name(node), &assumed)).collect();
-            match filter::refusal(&pod, node, &placed) {
-                None => fitting.push((score(&pod, node, &placed), node)),
-                Some(refusal) => refusals.push(refusal),
-            }
-        }
-        let best = fitting.iter().map(|(score, _)| *score).max();
-        let equal: Vec<_> = fitting.iter().filter(|(score, _)| Some(*score) == best).collect();
-        let draw = api.random.bits(uid(&pod), "node", 0) % u64::try_from(equal.len().max(1)).unwrap_or(1);
-        match equal.get(usize::try_from(draw).unwrap_or_default()) {
-            Some((_, node)) => self.bind(key.clone(), &pod, name(node)),
-            None => self.refuse(key, &pod, &refusals).await,
-        }
-    }
-
-    /// Assumes the pod on the node and binds it on the side, as the real binding cycle runs beside the next attempt.
-    fn bind(self: &Arc<Self>, key: Key, pod: &Object, node: &str) {
-        self.with_memory(|memory| {
-            memory.failed.remove(&key);
-            memory.assumed.insert(uid(pod).to_owned(), node.to_owned());
-        });
-        let (scheduler, pod, node) = (Arc::clone(self), Arc::clone(pod), node.to_owned());
-        tokio::spawn(async move {
-            let context = &scheduler.context;
-            context.wait(&key, "binding", scheduler.binding).await;
-            let bound = context.api.bind(&key.0, &key.1, &node);
-            scheduler.with_memory(|memory| memory.assumed.remove(uid(&pod)));
-            if bound.is_ok() {
-                let message = format!("Successfully assigned {}/{} to {node}", key.0, key.1);
-                context.recorder.event(&ObjectRef::of(&pod), EventType::Normal, "Scheduled", &message);
-            }
-        });
-    }
-
-    /// A real scheduler would look for pods of lower priority to evict; this one says that it does not.
-    fn report_preemption(&self, pod: &Object) {
-        let priority = |pod: &Value| pod.pointer("/spec/priority").and_then(Value::as_i64).unwrap_or(0);
-        let api = &self.context.api;
-        let lower = |other: &Object| {
-            !is_pod_finished(other) && !text(other, "/spec/nodeName").is_empty() && priority(other) < priority(pod)
-        };
-        if text(pod, "/spec/preemptionPolicy") != "Never" && api.list(PODS, None).iter().any(lower) {
-            api.limits.report(Limit {
-                kind: LimitKind::Kind,
-                uid: uid(pod).to_owned(),
-                subject: format!("pod {}/{}", text(pod, "/metadata/namespace"), name(pod)),
-                construct: "preemption of pods of lower priority".to_owned(),
-                position: None,
-                help: "give all pods the same priority, or run this scenario on a real cluster".to_owned(),
+    /// The pods that wait together go by priority, then in the order in which they came.
+    fn sort(&self, keys: &mut [Key]) {
+        if keys.len() > 1 {
+            keys.sort_by_cached_key(|key| {
+                let pod = self.context.api.get(PODS, &key.0, &key.1);
+                std::cmp::Reverse(pod.map_or(0, |pod| super::controllers::object::integer(&pod, "/spec/priority")))
             });
         }
     }
 
-    async fn refuse(&self, key: &Key, pod: &Object, refusals: &[Refusal]) {
-        let api = &self.context.api;
-        if refusals.iter().any(|refusal| refusal.resolvable) {
-            self.report_preemption(pod);
+    async fn attempt(self: &Arc<Self>, key: &Key) {
+        let Ok(pod) = self.context.api.get(PODS, &key.0, &key.1) else { return };
+        if !is_waiting(&pod) || self.with_state(|state| state.cache.is_assumed(uid(&pod))) {
+            return;
         }
-        let message = filter::message(pod, refusals);
-        self.with_memory(|memory| memory.failed.insert(key.clone(), refusals.iter().any(|refusal| refusal.by_pods)));
+        match self.with_state(|state| state.look(&pod)) {
+            Outcome::Found { node, decisions, settled } => self.bind(key.clone(), &pod, &node, decisions, settled),
+            Outcome::Refused { message, plugins, preempt } => self.refuse(key, &pod, message, plugins, preempt).await,
+        }
+    }
+
+    async fn refuse(
+        self: &Arc<Self>,
+        key: &Key,
+        pod: &Object,
+        message: String,
+        plugins: BTreeSet<Plugin>,
+        preempt: Option<Preempt>,
+    ) {
+        let api = &self.context.api;
+        self.with_state(|state| {
+            let info = PodInfo::new(pod);
+            let failed = Failed { pod: Arc::clone(&info), plugins };
+            state.waiting.failed.insert(key.clone(), failed);
+            match &preempt {
+                Some(preempt) => {
+                    let node = state.cache.id(&preempt.node);
+                    state.cache.nominated.insert(uid(pod).to_owned(), (node, info));
+                }
+                None => {
+                    state.cache.nominated.remove(uid(pod));
+                }
+            }
+        });
         self.context.recorder.event(&ObjectRef::of(pod), EventType::Warning, "FailedScheduling", &message);
+        let nominated = preempt.as_ref().map(|preempt| preempt.node.clone());
         let known = condition(&pod["status"], "PodScheduled").is_some_and(|known| {
             known["status"] == "False" && known["reason"] == "Unschedulable" && known["message"] == *message
         });
-        if !known {
+        if let Some(preempt) = preempt {
+            self.preempt(key, pod, preempt);
+        }
+        if !known || nominated.as_deref().unwrap_or_default() != text(pod, "/status/nominatedNodeName") {
             self.context.before_write(key).await;
             let failed = json!({
                 "type": "PodScheduled", "status": "False", "lastProbeTime": null, "lastTransitionTime": api.clock.seconds(),
@@ -192,6 +176,13 @@ impl Scheduler {
             let _ = api.modify(PODS, &key.0, &key.1, Subresource::Status, |stored| {
                 if uid(stored) == uid(pod) && is_waiting(stored) {
                     put_condition(stored, failed);
+                    match (nominated, stored["status"].as_object_mut()) {
+                        (Some(node), _) => stored["status"]["nominatedNodeName"] = json!(node),
+                        (None, Some(status)) => {
+                            status.remove("nominatedNodeName");
+                        }
+                        (None, None) => {}
+                    }
                 }
             });
         }
@@ -202,36 +193,103 @@ impl Scheduler {
     }
 }
 
-fn is_on(pod: &Value, node: &str, assumed: &BTreeMap<String, String>) -> bool {
-    if is_pod_finished(pod) {
-        return false;
+impl State {
+    /// Looks for a node for a pod, and for whom to preempt when there is none.
+    fn look(&mut self, pod: &Object) -> Outcome {
+        let pod = PodInfo::new(pod);
+        let total = self.cache.existing().count();
+        let refused = |message: String, plugins: BTreeSet<Plugin>| Outcome::Refused { message, plugins, preempt: None };
+        if total == 0 {
+            return refused("no nodes available to schedule pods".to_owned(), BTreeSet::new());
+        }
+        let cycle = match Cycle::new(&mut self.cache, &pod) {
+            Ok(cycle) => cycle,
+            Err((plugin, why)) => return refused(message::impossible(total, &why), BTreeSet::from([plugin])),
+        };
+        let mut refusals = BTreeMap::new();
+        let fitting = self.fitting(&cycle, total, &mut refusals);
+        if !fitting.is_empty() {
+            return self.choose(&cycle, &fitting);
+        }
+        let absent = total - refusals.len();
+        let elsewhere = std::iter::repeat_n("node(s) didn't satisfy plugin(s) [NodeAffinity]", absent);
+        let reasons = || refusals.values().flat_map(|refusal: &Refusal| &refusal.reasons).map(AsRef::as_ref);
+        let mut plugins: BTreeSet<Plugin> = refusals.values().map(|refusal| refusal.plugin).collect();
+        plugins.extend((absent > 0).then_some(Plugin::NodeAffinity));
+        let offset = self.cache.api().random.bits(pod.uid(), "preemption", 0);
+        match preemption::plan(&self.cache, &cycle, &refusals, offset) {
+            Ok(plan) => {
+                let node = self.cache.nodes.get(plan.node).map_or("", |node| node.name()).to_owned();
+                let victims = plan.victims.iter().map(|victim| Object::clone(&victim.object)).collect();
+                let lower = self.cache.nominated.values().filter(|(on, info)| *on == plan.node && info.priority < pod.priority);
+                let outranked = lower.map(|(_, info)| Object::clone(&info.object)).collect();
+                let message = message::unfit(total, reasons().chain(elsewhere), None);
+                Outcome::Refused { message, plugins, preempt: Some(Preempt { node, victims, outranked }) }
+            }
+            Err(why) => refused(message::unfit(total, reasons().chain(elsewhere), Some(&why)), plugins),
+        }
     }
-    match text(pod, "/spec/nodeName") {
-        "" => assumed.get(uid(pod)).is_some_and(|assumed| assumed == node),
-        bound => bound == node,
-    }
-}
 
-/// `LeastAllocated` over cpu and memory, of 200 points. A container without requests counts as 100m and 200 MB.
-fn score(pod: &Value, node: &Value, placed: &[&Value]) -> i128 {
-    let defaults = Amounts::from([("cpu".to_owned(), 100), ("memory".to_owned(), 200 * 1024 * 1024 * 1000)]);
-    let mut used = resources::requested(pod, &defaults);
-    for other in placed {
-        resources::add(&mut used, &resources::requested(other, &defaults));
+    /// Nodes that fit: at most as many as the real scheduler looks for, beginning where the last attempt ended.
+    fn fitting(&mut self, cycle: &Cycle, total: usize, refusals: &mut BTreeMap<NodeId, Refusal>) -> Vec<NodeId> {
+        let nominated = self.cache.known(text(&cycle.pod.object, "/status/nominatedNodeName"));
+        if let Some(id) = nominated
+            && let Some(node) = self.cache.nodes.get(id).filter(|node| node.object.is_some())
+            && cycle.refusal(&self.cache, id, node).is_none()
+        {
+            return vec![id];
+        }
+        let named = filter::named(&cycle.pod);
+        let wanted = if total < FEW_NODES { total } else { (total * (50 - total / 125).max(5) / 100).max(FEW_NODES) };
+        let ids: Vec<NodeId> = self.cache.existing().map(|(id, _)| id).collect();
+        let mut fitting = Vec::new();
+        let mut seen = 0;
+        for place in 0..ids.len() {
+            if fitting.len() >= wanted {
+                break;
+            }
+            seen += 1;
+            let Some(id) = ids.get((self.first + place) % ids.len()).copied() else { continue };
+            let Some(node) = self.cache.nodes.get(id) else { continue };
+            if named.as_ref().is_some_and(|named| !named.contains(&node.name())) {
+                continue;
+            }
+            match cycle.refusal(&self.cache, id, node) {
+                None => fitting.push(id),
+                Some(refusal) => {
+                    refusals.insert(id, refusal);
+                }
+            }
+        }
+        self.first = (self.first + seen) % ids.len().max(1);
+        fitting.sort_unstable();
+        fitting
     }
-    let offered = resources::allocatable(node);
-    ["cpu", "memory"]
-        .iter()
-        .map(|name| {
-            let (offer, used) = (offered.get(*name).copied().unwrap_or(0), used.get(*name).copied().unwrap_or(0));
-            if offer == 0 || used > offer { 0 } else { (offer - used) * 100 / offer }
-        })
-        .sum()
+
+    /// The best of the fitting nodes, assumed at once; equals are drawn.
+    fn choose(&mut self, cycle: &Cycle, fitting: &[NodeId]) -> Outcome {
+        let pod = &cycle.pod;
+        let best: Vec<NodeId> = if fitting.len() == 1 {
+            fitting.to_vec()
+        } else {
+            let scores = score::scores(&mut self.cache, pod, fitting);
+            let most = scores.iter().max().copied();
+            fitting.iter().zip(&scores).filter(|(_, score)| Some(**score) == most).map(|(id, _)| *id).collect()
+        };
+        let draw = self.cache.api().random.bits(pod.uid(), "node", 0) % u64::try_from(best.len().max(1)).unwrap_or(1);
+        let chosen = usize::try_from(draw).ok().and_then(|draw| best.get(draw)).and_then(|id| self.cache.nodes.get(*id));
+        let (node, decisions) =
+            chosen.map(|node| (node.name().to_owned(), cycle.volumes.decide(node).unwrap_or_default())).unwrap_or_default();
+        self.waiting.failed.remove(&key(&pod.object));
+        self.cache.place(pod, &node, true);
+        self.cache.nominated.remove(pod.uid());
+        Outcome::Found { node, decisions, settled: cycle.volumes.is_settled() }
+    }
 }
 
 /// What a pod asks for (`requests`) or may take (`limits`), in thousandths by resource: what quotas count, too.
 pub(crate) fn requested_amounts(pod: &Value, field: &str) -> BTreeMap<String, i128> {
-    resources::sum(pod, field, &Amounts::new())
+    resources::sum(pod, field)
 }
 
 /// Replaces the condition of its type in place, keeping the transition time when the status is the same.

@@ -90,25 +90,28 @@ impl Queue {
         self.lock().failures.remove(key);
     }
 
+    /// The next key that is due by now.
+    pub(crate) fn next_due(&self) -> Option<Key> {
+        let mut state = self.lock();
+        let now = Instant::now();
+        while let Some(first) = state.waiting.first().filter(|(at, ..)| *at <= now).cloned() {
+            state.waiting.remove(&first);
+            let entry = (first.2, first.3);
+            state.due.remove(&entry);
+            if !state.ready.contains(&entry.1) {
+                state.ready.push_back(entry.1);
+            }
+        }
+        state.ready.pop_front()
+    }
+
     /// The next key; waits until one is due.
     pub(crate) async fn next(&self) -> Key {
         loop {
-            let wake = {
-                let mut state = self.lock();
-                let now = Instant::now();
-                while let Some(first) = state.waiting.first().filter(|(at, ..)| *at <= now).cloned() {
-                    state.waiting.remove(&first);
-                    let entry = (first.2, first.3);
-                    state.due.remove(&entry);
-                    if !state.ready.contains(&entry.1) {
-                        state.ready.push_back(entry.1);
-                    }
-                }
-                if let Some(key) = state.ready.pop_front() {
-                    return key;
-                }
-                state.waiting.first().map(|(at, ..)| *at)
-            };
+            if let Some(key) = self.next_due() {
+                return key;
+            }
+            let wake = self.lock().waiting.first().map(|(at, ..)| *at);
             match wake {
                 None => self.changed.notified().await,
                 Some(at) => tokio::select! {

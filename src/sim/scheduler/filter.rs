@@ -1,76 +1,180 @@
-//! Why a pod cannot run on a node, in the words of the scheduler's plugins, and how a failed attempt is told. Pure.
-//! Inter-pod affinity, topology spread and volumes are not looked at.
+//! Why a pod cannot run on a node, in the words of the scheduler's plugins, in their order.
+//! Neighbours, spread and volumes have files of their own.
 
+use super::super::api::ApiServer;
 use super::super::controllers::object::{list, text};
 use super::super::controllers::selector::{matches_expression, matches_map};
-use super::resources::{Amounts, allocatable, requested};
-use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use super::cache::Cache;
+use super::info::{NodeInfo, PodInfo, collide};
+use super::neighbours::Neighbours;
+use super::spread::Spread;
+use super::volumes::Volumes;
+use serde_json::{Value, json};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// The plugin that refused: it decides which news are worth another attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Plugin {
+    /// `spec.unschedulable`
+    NodeUnschedulable,
+    /// Taints.
+    TaintToleration,
+    /// Node selector and node affinity.
+    NodeAffinity,
+    /// Ports of the host.
+    NodePorts,
+    /// Resources.
+    NodeResourcesFit,
+    /// Claims that one pod alone may use.
+    VolumeRestrictions,
+    /// Claims and volumes.
+    VolumeBinding,
+    /// Topology spread.
+    PodTopologySpread,
+    /// Affinity between pods.
+    InterPodAffinity,
+}
 
 /// Why one node was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
-    /// The plugin's reasons.
-    pub reasons: Vec<String>,
+    /// Who refused.
+    pub plugin: Plugin,
+    /// Its reasons.
+    pub reasons: Vec<Cow<'static, str>>,
     /// Whether removing pods from the node could change that.
     pub resolvable: bool,
-    /// Whether pods that leave the node are worth another attempt.
-    pub by_pods: bool,
 }
 
-fn never(reason: &str) -> Refusal {
-    Refusal { reasons: vec![reason.to_owned()], resolvable: false, by_pods: false }
+impl Refusal {
+    /// A refusal that no removal of pods could change.
+    pub(super) fn final_(plugin: Plugin, reason: &'static str) -> Self {
+        Self { plugin, reasons: vec![Cow::Borrowed(reason)], resolvable: false }
+    }
+
+    /// A refusal that might not be if other pods were gone.
+    pub(super) fn for_now(plugin: Plugin, reason: &'static str) -> Self {
+        Self { resolvable: true, ..Self::final_(plugin, reason) }
+    }
 }
 
-/// The first plugin's objection to a node that has `pods` (assigned or assumed), or none.
-pub(super) fn refusal(pod: &Value, node: &Value, pods: &[&Value]) -> Option<Refusal> {
-    let cordon = serde_json::json!({"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"});
-    if node.pointer("/spec/unschedulable") == Some(&Value::Bool(true)) && !tolerates(pod, &cordon) {
-        return Some(never("node(s) were unschedulable"));
-    }
-    let untolerated = |taint: &&Value| matches!(text(taint, "/effect"), "NoSchedule" | "NoExecute") && !tolerates(pod, taint);
-    if list(node, "/spec/taints").iter().any(|taint| untolerated(&taint)) {
-        return Some(never("node(s) had untolerated taint(s)"));
-    }
-    if !selects(pod, node) {
-        return Some(never("node(s) didn't match Pod's node affinity/selector"));
-    }
-    let wanted = host_ports(pod);
-    if pods.iter().any(|other| host_ports(other).iter().any(|port| wanted.iter().any(|wanted| collide(wanted, port)))) {
-        let reason = "node(s) didn't have free ports for the requested pod ports".to_owned();
-        return Some(Refusal { reasons: vec![reason], resolvable: true, by_pods: true });
-    }
-    does_not_fit(pod, node, pods)
+/// What an attempt knows of the cluster before it looks at nodes.
+#[derive(Clone, Debug)]
+pub(super) struct Cycle {
+    /// The pod to place.
+    pub pod: Arc<PodInfo>,
+    spread: Spread,
+    neighbours: Neighbours,
+    /// Its volumes.
+    pub volumes: Arc<Volumes>,
 }
 
-fn does_not_fit(pod: &Value, node: &Value, pods: &[&Value]) -> Option<Refusal> {
-    let offered = allocatable(node);
-    let offer = |name: &str| offered.get(name).copied().unwrap_or(0);
-    let mut used = Amounts::new();
-    for other in pods {
-        super::resources::add(&mut used, &requested(other, &Amounts::new()));
+impl Cycle {
+    /// Gathers it.
+    ///
+    /// # Errors
+    /// The objection of the pod's volumes to every node.
+    pub(super) fn new(cache: &mut Cache, pod: &Arc<PodInfo>) -> Result<Self, (Plugin, String)> {
+        let volumes = Arc::new(Volumes::of(cache, pod)?);
+        Ok(Self { pod: Arc::clone(pod), spread: Spread::of(cache, pod), neighbours: Neighbours::of(cache, pod), volumes })
     }
-    let (mut reasons, mut resolvable) = (Vec::new(), true);
-    let count = i128::try_from(pods.len()).unwrap_or(i128::MAX) + 1;
-    if offered.contains_key("pods") && count * 1000 > offer("pods") {
-        reasons.push("Too many pods".to_owned());
+
+    /// Takes another pod into account that comes to a node, or goes (`by` -1).
+    pub(super) fn change(&mut self, api: &ApiServer, other: &PodInfo, node: &NodeInfo, by: i64) {
+        self.spread.change(api, &self.pod, other, node, by);
+        self.neighbours.change(api, &self.pod, other, node, by);
     }
-    let request = requested(pod, &Amounts::new());
-    // The scheduler's own order: cpu, memory, ephemeral-storage, then the rest by name.
-    let rank = |name: &str| ["cpu", "memory", "ephemeral-storage"].iter().position(|known| *known == name).unwrap_or(3);
-    let mut names: Vec<_> = request.iter().filter(|(_, amount)| **amount > 0).collect();
-    names.sort_by_key(|(name, _)| (rank(name), (*name).clone()));
-    for (name, amount) in names {
-        if *amount > offer(name) - used.get(name).copied().unwrap_or(0) {
-            reasons.push(format!("Insufficient {name}"));
-            resolvable &= *amount <= offer(name);
+
+    /// The first objection to a node, also with the pods of at least the same priority that are nominated for it.
+    pub(super) fn refusal(&self, cache: &Cache, id: usize, node: &NodeInfo) -> Option<Refusal> {
+        let uid = self.pod.uid();
+        let mut nominated = cache
+            .nominated
+            .iter()
+            .filter(|(other, (on, info))| *on == id && *other != uid && info.priority >= self.pod.priority)
+            .peekable();
+        if nominated.peek().is_some() {
+            let (mut node, mut cycle) = (node.clone(), self.clone());
+            for (_, (_, info)) in nominated {
+                node.add(info);
+                cycle.change(cache.api(), info, &node, 1);
+            }
+            if let Some(refusal) = cycle.objection(cache.api(), &node) {
+                return Some(refusal);
+            }
+        }
+        self.objection(cache.api(), node)
+    }
+
+    fn objection(&self, api: &ApiServer, node: &NodeInfo) -> Option<Refusal> {
+        let pod = &self.pod;
+        if node.get("/spec/unschedulable") == &Value::Bool(true) && !tolerates(pod, &cordon()) {
+            return Some(Refusal::final_(Plugin::NodeUnschedulable, "node(s) were unschedulable"));
+        }
+        if !tolerates_all(pod, node) {
+            return Some(Refusal::final_(Plugin::TaintToleration, "node(s) had untolerated taint(s)"));
+        }
+        if !selects(pod, node) {
+            return Some(Refusal::final_(Plugin::NodeAffinity, "node(s) didn't match Pod's node affinity/selector"));
+        }
+        let taken = |wanted| node.pods.values().any(|other| other.ports.iter().any(|port| collide(wanted, port)));
+        if pod.ports.iter().any(taken) {
+            let why = "node(s) didn't have free ports for the requested pod ports";
+            return Some(Refusal::for_now(Plugin::NodePorts, why));
+        }
+        does_not_fit(pod, node)
+            .or_else(|| self.volumes.refusal(node))
+            .or_else(|| self.spread.refusal(node))
+            .or_else(|| self.neighbours.refusal(api, pod, node))
+    }
+}
+
+fn cordon() -> Value {
+    json!({"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"})
+}
+
+fn does_not_fit(pod: &PodInfo, node: &NodeInfo) -> Option<Refusal> {
+    let (mut reasons, mut resolvable): (Vec<Cow<'static, str>>, _) = (Vec::new(), true);
+    if node.most_pods.is_some_and(|most| i64::try_from(node.pods.len()).unwrap_or(i64::MAX) + 1 > most) {
+        reasons.push(Cow::Borrowed("Too many pods"));
+    }
+    let (offered, used, wanted) = (&node.allocatable, &node.requested, &pod.requests);
+    let usual = [
+        ("Insufficient cpu", wanted.cpu, offered.cpu, used.cpu),
+        ("Insufficient memory", wanted.memory, offered.memory, used.memory),
+        ("Insufficient ephemeral-storage", wanted.storage, offered.storage, used.storage),
+    ];
+    for (reason, wanted, offered, used) in usual {
+        if wanted > 0 && wanted > offered - used {
+            reasons.push(Cow::Borrowed(reason));
+            resolvable &= wanted <= offered;
         }
     }
-    (!reasons.is_empty()).then_some(Refusal { reasons, resolvable, by_pods: true })
+    for (name, wanted) in wanted.other.iter().filter(|(_, wanted)| **wanted > 0) {
+        let of = |amounts: &super::resources::Bundle| amounts.other.get(name).copied().unwrap_or(0);
+        if *wanted > of(offered) - of(used) {
+            reasons.push(Cow::Owned(format!("Insufficient {name}")));
+            resolvable &= *wanted <= of(offered);
+        }
+    }
+    (!reasons.is_empty()).then_some(Refusal { plugin: Plugin::NodeResourcesFit, reasons, resolvable })
 }
 
-fn tolerates(pod: &Value, taint: &Value) -> bool {
-    list(pod, "/spec/tolerations").iter().any(|toleration| {
+/// Whether a pod would fit an empty node of that size.
+pub(super) fn could_ever_fit(pod: &PodInfo, node: &NodeInfo) -> bool {
+    let empty = NodeInfo {
+        object: node.object.clone(),
+        allocatable: node.allocatable.clone(),
+        most_pods: node.most_pods,
+        ..NodeInfo::default()
+    };
+    does_not_fit(pod, &empty).is_none()
+}
+
+/// Whether a pod tolerates a taint.
+pub(super) fn tolerates(pod: &PodInfo, taint: &Value) -> bool {
+    list(&pod.object, "/spec/tolerations").iter().any(|toleration| {
         let key = text(toleration, "/key");
         let effect = text(toleration, "/effect");
         (effect.is_empty() || effect == text(taint, "/effect"))
@@ -81,141 +185,48 @@ fn tolerates(pod: &Value, taint: &Value) -> bool {
     })
 }
 
-/// `nodeName`, `nodeSelector` and required node affinity.
-fn selects(pod: &Value, node: &Value) -> bool {
-    let labels = node.pointer("/metadata/labels");
-    if !matches_map(pod.pointer("/spec/nodeSelector"), labels) {
-        return false;
-    }
-    let required = "/spec/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution";
-    if pod.pointer(required).is_none() {
+/// Whether a pod tolerates all taints of a node that keep pods away.
+pub(super) fn tolerates_all(pod: &PodInfo, node: &NodeInfo) -> bool {
+    node.taints().iter().all(|taint| !matches!(text(taint, "/effect"), "NoSchedule" | "NoExecute") || tolerates(pod, taint))
+}
+
+/// `nodeSelector` and required node affinity.
+pub(super) fn selects(pod: &PodInfo, node: &NodeInfo) -> bool {
+    let pod = &pod.object;
+    let wanted = pod.pointer("/spec/nodeSelector");
+    let required = pod.pointer("/spec/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution");
+    if wanted.is_none() && required.is_none() {
         return true;
     }
-    let fields =
-        Value::Object(Map::from_iter([("metadata.name".to_owned(), Value::String(text(node, "/metadata/name").to_owned()))]));
-    list(pod, &format!("{required}/nodeSelectorTerms")).iter().any(|term| {
-        let (expressions, names) = (list(term, "/matchExpressions"), list(term, "/matchFields"));
-        // A term without any requirement matches no node.
-        expressions.len() + names.len() > 0
-            && expressions.iter().all(|expression| matches_expression(expression, labels))
-            && names.iter().all(|expression| matches_expression(expression, Some(&fields)))
-    })
+    matches_map(wanted, Some(node.get("/metadata/labels")))
+        && required.is_none_or(|required| matches_terms(list(required, "/nodeSelectorTerms"), node))
 }
 
-type HostPort = (String, String, i64);
-
-fn host_ports(pod: &Value) -> Vec<HostPort> {
-    let host_network = pod.pointer("/spec/hostNetwork") == Some(&Value::Bool(true));
-    let containers = list(pod, "/spec/containers");
-    containers
-        .iter()
-        .flat_map(|container| list(container, "/ports"))
-        .filter_map(|port| {
-            let number = port["hostPort"].as_i64().or_else(|| port["containerPort"].as_i64().filter(|_| host_network))?;
-            let protocol = port["protocol"].as_str().unwrap_or("TCP");
-            (number > 0).then(|| (port["hostIP"].as_str().unwrap_or("0.0.0.0").to_owned(), protocol.to_owned(), number))
-        })
-        .collect()
+/// Whether one of the terms of a node selector matches.
+pub(super) fn matches_terms(terms: &[Value], node: &NodeInfo) -> bool {
+    terms.iter().any(|term| matches_term(term, node))
 }
 
-fn collide(a: &HostPort, b: &HostPort) -> bool {
-    (&a.1, a.2) == (&b.1, b.2) && (a.0 == b.0 || a.0 == "0.0.0.0" || b.0 == "0.0.0.0")
+/// Whether a term of a node selector matches; one without any requirement matches no node.
+pub(super) fn matches_term(term: &Value, node: &NodeInfo) -> bool {
+    let (expressions, names) = (list(term, "/matchExpressions"), list(term, "/matchFields"));
+    let labels = Some(node.get("/metadata/labels"));
+    let fields = || json!({"metadata.name": node.name()});
+    expressions.len() + names.len() > 0
+        && expressions.iter().all(|expression| matches_expression(expression, labels))
+        && names.iter().all(|expression| matches_expression(expression, Some(&fields())))
 }
 
-/// The message of a failed attempt, as event and condition carry it.
-pub(super) fn message(pod: &Value, refusals: &[Refusal]) -> String {
-    let nodes = refusals.len();
-    if nodes == 0 {
-        return "no nodes available to schedule pods".to_owned();
+/// The nodes that a pod's node affinity names outright, as those of a daemon set do; none when any node may be.
+pub(super) fn named(pod: &PodInfo) -> Option<Vec<&str>> {
+    let terms =
+        pod.object.pointer("/spec/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms")?;
+    let mut names = Vec::new();
+    for term in terms.as_array()? {
+        let field = list(term, "/matchFields").iter().find(|field| {
+            text(field, "/key") == "metadata.name" && text(field, "/operator") == "In" && list(field, "/values").len() == 1
+        })?;
+        names.extend(list(field, "/values").iter().filter_map(Value::as_str));
     }
-    let reasons = histogram(refusals.iter().flat_map(|refusal| &refusal.reasons).map(String::as_str));
-    let preemption = if text(pod, "/spec/preemptionPolicy") == "Never" {
-        "not eligible due to preemptionPolicy=Never.".to_owned()
-    } else {
-        let verdicts = histogram(refusals.iter().map(|refusal| {
-            if refusal.resolvable {
-                "No preemption victims found for incoming pod"
-            } else {
-                "Preemption is not helpful for scheduling"
-            }
-        }));
-        format!("0/{nodes} nodes are available: {verdicts}.")
-    };
-    format!("0/{nodes} nodes are available: {reasons}. no new claims to deallocate, preemption: {preemption}")
-}
-
-fn histogram<'a>(reasons: impl Iterator<Item = &'a str>) -> String {
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for reason in reasons {
-        *counts.entry(reason).or_default() += 1;
-    }
-    let mut lines: Vec<_> = counts.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
-    lines.sort_unstable();
-    lines.join(", ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use rstest::rstest;
-    use serde_json::json;
-
-    fn node() -> Value {
-        json!({
-            "metadata": {"name": "n1", "labels": {"disk": "ssd", "zone": "a"}},
-            "spec": {"taints": [{"key": "gpu", "value": "yes", "effect": "NoSchedule"}]},
-            "status": {"allocatable": {"cpu": "2", "memory": "1Gi", "pods": "2"}},
-        })
-    }
-
-    fn pod(spec: &Value) -> Value {
-        let mut spec = spec.clone();
-        if spec.get("tolerations").is_none() {
-            spec["tolerations"] = json!([{"key": "gpu", "operator": "Exists"}]);
-        }
-        json!({"spec": spec})
-    }
-
-    fn affinity(expression: &Value) -> Value {
-        json!({"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution":
-            {"nodeSelectorTerms": [{"matchExpressions": [expression]}]}}}})
-    }
-
-    #[rstest]
-    #[case(json!({}), None)]
-    #[case(json!({"tolerations": []}), Some("node(s) had untolerated taint(s)"))]
-    #[case(json!({"tolerations": [{"operator": "Exists"}]}), None)]
-    #[case(json!({"tolerations": [{"key": "gpu", "value": "no"}]}), Some("node(s) had untolerated taint(s)"))]
-    #[case(json!({"nodeSelector": {"disk": "ssd"}}), None)]
-    #[case(json!({"nodeSelector": {"disk": "hdd"}}), Some("node(s) didn't match Pod's node affinity/selector"))]
-    #[case(affinity(&json!({"key": "zone", "operator": "In", "values": ["a", "b"]})), None)]
-    #[case(affinity(&json!({"key": "zone", "operator": "NotIn", "values": ["a"]})), Some("node(s) didn't match Pod's node affinity/selector"))]
-    #[case(json!({"containers": [{"resources": {"requests": {"cpu": "3"}}}]}), Some("Insufficient cpu"))]
-    #[case(json!({"containers": [{"resources": {"requests": {"cpu": "2"}}}]}), None)]
-    #[case(json!({"containers": [{"resources": {"requests": {"memory": "2Gi"}}}]}), Some("Insufficient memory"))]
-    #[case(json!({"containers": [{"resources": {"requests": {"example.com/fpga": "1"}}}]}), Some("Insufficient example.com/fpga"))]
-    fn plugins_object_in_their_own_words(#[case] spec: Value, #[case] expected: Option<&str>) {
-        let refusal = refusal(&pod(&spec), &node(), &[]);
-        assert_eq!(refusal.map(|refusal| refusal.reasons.join(",")).as_deref(), expected);
-    }
-
-    #[test]
-    fn pods_and_ports_run_out() {
-        let with_port = pod(&json!({"containers": [{"ports": [{"hostPort": 80, "containerPort": 80}]}]}));
-        let refused = refusal(&with_port, &node(), &[&with_port]).unwrap();
-        assert_eq!(refused.reasons, ["node(s) didn't have free ports for the requested pod ports"]);
-        let plain = pod(&json!({}));
-        assert_eq!(refusal(&plain, &node(), &[&plain, &plain]).unwrap().reasons, ["Too many pods"]);
-    }
-
-    #[test]
-    fn the_message_is_the_recorded_one() {
-        let impossible = pod(&json!({"containers": [{"resources": {"requests": {"cpu": "100"}}}]}));
-        let refused = refusal(&impossible, &node(), &[]).unwrap();
-        insta::assert_snapshot!(message(&impossible, std::slice::from_ref(&refused)), @"0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.");
-        let full =
-            Refusal { reasons: vec!["Insufficient cpu".into(), "Insufficient memory".into()], resolvable: true, by_pods: true };
-        insta::assert_snapshot!(message(&impossible, &[never("node(s) had untolerated taint(s)"), full.clone(), full]), @"0/3 nodes are available: 1 node(s) had untolerated taint(s), 2 Insufficient cpu, 2 Insufficient memory. no new claims to deallocate, preemption: 0/3 nodes are available: 1 Preemption is not helpful for scheduling, 2 No preemption victims found for incoming pod.");
-        insta::assert_snapshot!(message(&impossible, &[]), @"no nodes available to schedule pods");
-    }
+    Some(names)
 }

@@ -1,5 +1,7 @@
 //! Tests of the queue and of what an attempt writes, on a paused clock.
 
+mod placing;
+
 use super::super::controllers::object::integer;
 use super::super::controllers::testing::{Cluster, node};
 use super::*;
@@ -77,17 +79,74 @@ async fn only_its_own_pods_are_scheduled() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn says_that_it_preempts_nobody() {
+async fn a_more_important_pod_takes_the_place_of_a_less_important_one() {
     let cluster = Cluster::start();
     cluster.create(PODS, pod("first", "3"));
     cluster.pass(1.0).await;
     cluster.create(PODS, pod("equal", "3"));
-    cluster.pass(1.0).await;
-    assert!(cluster.api.limits.since(0).is_empty());
     let mut important = pod("important", "3");
     important["spec"]["priority"] = json!(1000);
-    cluster.create(PODS, important);
+    important["spec"]["preemptionPolicy"] = json!("PreemptLowerPriority");
+    let important = cluster.create(PODS, important);
+    cluster.pass(0.1).await;
+    let waiting = cluster.get(PODS, "important");
+    assert_eq!(text(&waiting, "/status/nominatedNodeName"), "n1");
+    assert_eq!(text(&scheduled(&cluster, "important"), "/message"), "0/1 nodes are available: 1 Insufficient cpu.");
+    let victim = cluster.get(PODS, "first");
+    let target = condition(&victim["status"], "DisruptionTarget").cloned().unwrap();
+    assert_eq!(text(&target, "/message"), "default-scheduler: preempting to accommodate a higher priority pod");
+    assert!(is_deleting(&victim));
+    assert_eq!(cluster.events("Preempted"), [format!("Preempted by pod {} on node n1 x1", uid(&important))]);
+    cluster.pass(2.0).await;
+    let placed = cluster.get(PODS, "important");
+    assert_eq!((text(&placed, "/spec/nodeName"), text(&placed, "/status/nominatedNodeName")), ("n1", ""));
+    assert_eq!(text(&cluster.get(PODS, "equal"), "/spec/nodeName"), "");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_may_not_preempt_says_so() {
+    let cluster = Cluster::start();
+    cluster.create(PODS, pod("first", "3"));
     cluster.pass(1.0).await;
-    let said: Vec<_> = cluster.api.limits.since(0).into_iter().map(|limit| (limit.subject, limit.construct)).collect();
-    assert_eq!(said, [("pod shop/important".to_owned(), "preemption of pods of lower priority".to_owned())]);
+    let mut polite = pod("polite", "3");
+    polite["spec"]["priority"] = json!(1000);
+    polite["spec"]["preemptionPolicy"] = json!("Never");
+    cluster.create(PODS, polite);
+    cluster.pass(1.0).await;
+    let message = text(&scheduled(&cluster, "polite"), "/message").to_owned();
+    insta::assert_snapshot!(message, @"0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: not eligible due to preemptionPolicy=Never.");
+    assert!(!is_deleting(&cluster.get(PODS, "first")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn replicas_lie_evenly_over_nodes() {
+    let cluster = Cluster::start();
+    for name in ["n2", "n3"] {
+        cluster.api.create(NODES, "", node(name, "4")).unwrap();
+    }
+    cluster.create(super::super::api::resource::DEPLOYMENTS, super::super::controllers::testing::deployment(6, "v1"));
+    cluster.pass(5.0).await;
+    let on = |name: &str| cluster.all(PODS).iter().filter(|pod| text(pod, "/spec/nodeName") == name).count();
+    assert_eq!((on("n1"), on("n2"), on("n3")), (2, 2, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_pods_at_once_are_bound_at_the_pace_of_the_schedulers_client() {
+    let cluster = Cluster::start();
+    cluster
+        .api
+        .create(NODES, "", {
+            let mut large = node("n2", "400");
+            large["status"]["allocatable"]["pods"] = json!("1000");
+            large
+        })
+        .unwrap();
+    for n in 0..200 {
+        cluster.create(PODS, pod(&format!("p{n:03}"), "1"));
+    }
+    let bound = || cluster.all(PODS).iter().filter(|pod| !text(pod, "/spec/nodeName").is_empty()).count();
+    cluster.pass(0.5).await;
+    assert!((100..135).contains(&bound()), "{}", bound());
+    cluster.pass(2.0).await;
+    assert_eq!(bound(), 200);
 }
