@@ -2,19 +2,29 @@
 //! What they do lives in the files below.
 
 mod applets;
+mod archive;
+mod arrange;
+mod compare;
+mod digest;
+mod encode;
 mod expression;
 mod file;
 mod files;
+mod find;
 pub mod format;
 pub(in crate::sim::program) mod lines;
 mod listing;
 pub(in crate::sim::program) mod process_control;
 mod sed;
+mod session;
 mod stream;
 mod system;
 mod tail;
 pub mod test;
 mod text;
+
+#[cfg(test)]
+mod tests;
 
 use super::data::Data;
 use super::descriptor::{Descriptor, Descriptors, Mode};
@@ -235,8 +245,26 @@ pub fn run_simple(mut invocation: Invocation) -> BoxFuture<'static, i32> {
             "echo" | "printf" => format::run(call).await,
             "test" | "[" | "[[" => test::run(call).await,
             "sleep" | "usleep" | "kill" | "killall" | "pidof" | "ps" => process_control::run(call).await,
-            "cat" | "head" | "wc" | "tee" | "yes" | "dd" | "od" | "hexdump" | "base64" | "md5sum" | "sha256sum" => {
+            "cat" | "more" | "less" => {
+                // Without a terminal the pagers copy.
                 stream::run(call).await
+            }
+            "head" | "wc" | "tee" | "yes" | "dd" => stream::run(call).await,
+            "od" | "hexdump" | "base64" | "xxd" => encode::run(call).await,
+            "md5sum" | "sha1sum" | "sha256sum" | "sha512sum" | "crc32" => digest::run(call).await,
+            "diff" | "cmp" | "comm" => compare::run(call).await,
+            "paste" | "split" | "shuf" | "fold" | "expand" | "strings" | "factor" | "ts" => arrange::run(call).await,
+            "tar" => archive::tar(call).await,
+            "gzip" | "gunzip" | "zcat" => archive::gzip(call).await,
+            "watch" | "su" => session::run(invocation).await,
+            "clear" | "reset" => {
+                call.print(if name == "clear" { "\u{1b}[H\u{1b}[J" } else { "\u{1b}c\u{1b}(B\u{1b}[m\u{1b}[J\u{1b}[?25h" }).await
+            }
+            // Nobody listens at /dev/log, and nothing is said about that.
+            "logger" => 0,
+            "nologin" => {
+                call.print("This account is not available\n").await;
+                1
             }
             "tail" => tail::run(call).await,
             "grep" | "egrep" | "fgrep" => text::grep(call).await,
@@ -245,10 +273,11 @@ pub fn run_simple(mut invocation: Invocation) -> BoxFuture<'static, i32> {
             "expr" | "seq" => expression::run(call).await,
             "touch" | "mkdir" | "rm" | "rmdir" | "mv" | "cp" | "ln" | "chmod" | "chown" | "chgrp" | "mktemp" | "mkfifo"
             | "install" | "unlink" | "truncate" => files::run(call).await,
-            "ls" | "stat" | "find" | "du" | "df" => listing::run(call).await,
+            "ls" | "stat" | "du" => listing::run(call).await,
+            "find" => find::run(call).await,
             "basename" | "dirname" | "readlink" | "realpath" | "which" | "pwd" => file::run(call).await,
             "date" | "hostname" | "id" | "whoami" | "uname" | "nproc" | "printenv" | "uptime" | "tty" | "arch" | "logname"
-            | "hostid" => system::run(call).await,
+            | "groups" | "hostid" => system::run(call).await,
             other => {
                 call = &mut invocation;
                 call.unsupported(other).await

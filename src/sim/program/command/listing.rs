@@ -1,17 +1,15 @@
-//! Programs that list files: `ls`, `find`, `stat`, `du`, `df`.
+//! Programs that list files: `ls`, `stat`, `du`.
 //! The tree itself is `filesystem`.
 
 use super::Invocation;
 use crate::sim::program::filesystem::{FileSystem, Kind, Metadata, normalize};
-use crate::sim::program::shell::pattern;
-use std::time::Duration;
 
 /// Runs one of these programs.
 pub async fn run(call: &Invocation) -> i32 {
     match call.argv[0].as_str() {
         "ls" => ls(call).await,
-        "find" => find(call).await,
         "stat" => stat(call).await,
+        "du" => du(call).await,
         other => call.unsupported(other).await,
     }
 }
@@ -94,11 +92,12 @@ async fn ls(call: &Invocation) -> i32 {
 }
 
 async fn stat(call: &Invocation) -> i32 {
+    const COMPLETE: &str = "  File: %n\n  Size: %s\tBlocks: %b          IO Block: 4096   %F\nAccess: (0%a/%A)  Uid: (    0/    root)   Gid: (    0/    root)\nModify: %y";
     let (options, operands) = match call.options("L", "c") {
         Ok(parsed) => parsed,
         Err(option) => return call.bad_option(&option).await,
     };
-    let Some((_, format)) = options.iter().find(|(letter, _)| *letter == 'c') else { return call.bad_option("without -c").await };
+    let format = options.iter().find(|(letter, _)| *letter == 'c').map_or(COMPLETE, |(_, format)| format.as_str());
     let mut status = 0;
     for name in &operands {
         let metadata = match call.process.machine.spec.filesystem.metadata(&call.path(name)) {
@@ -123,6 +122,18 @@ async fn stat(call: &Invocation) -> i32 {
                 Some('n') => text.push_str(name),
                 Some('Y' | 'X' | 'Z') => text.push_str(&modified.as_second().to_string()),
                 Some('a') => text.push_str(if metadata.executable || metadata.kind == Kind::Directory { "755" } else { "644" }),
+                Some('A') => text.push_str(&describe(call, name, &metadata)[..10]),
+                Some('b') => text.push_str(&(metadata.size.div_ceil(4096) * 8).to_string()),
+                Some('F') => text.push_str(match metadata.kind {
+                    Kind::Directory => "directory",
+                    Kind::Device => "character special file",
+                    Kind::Link(_) => "symbolic link",
+                    Kind::File if metadata.size == 0 => "regular empty file",
+                    Kind::File => "regular file",
+                }),
+                Some('y' | 'x' | 'z') => {
+                    text.push_str(&super::system::strftime("%Y-%m-%d %H:%M:%S.000000000 +0000", modified));
+                }
                 Some('u' | 'g') => text.push('0'),
                 Some('U' | 'G') => text.push_str("root"),
                 Some('%') => text.push('%'),
@@ -134,82 +145,8 @@ async fn stat(call: &Invocation) -> i32 {
     status
 }
 
-/// A test of `find`.
-enum Filter {
-    Name(String),
-    Kind(char),
-    /// Age in units: more than (+), less than (-), exactly; the unit in seconds.
-    Age(char, u64, u64),
-    Empty,
-    Size(char, u64),
-}
-
-async fn find(call: &Invocation) -> i32 {
-    let mut starts = Vec::new();
-    let mut words = call.arguments().iter().peekable();
-    while let Some(word) = words.next_if(|word| !word.starts_with('-') && *word != "!" && *word != "(") {
-        starts.push(word.clone());
-    }
-    if starts.is_empty() {
-        starts.push(".".to_owned());
-    }
-    let (mut filters, mut deepest, mut shallowest, mut delete) = (Vec::new(), usize::MAX, 0, false);
-    while let Some(word) = words.next() {
-        let mut value = || words.next().cloned().unwrap_or_default();
-        match word.as_str() {
-            "-name" => filters.push(Filter::Name(value())),
-            "-type" => filters.push(Filter::Kind(value().chars().next().unwrap_or('f'))),
-            "-mmin" | "-mtime" => {
-                let text = value();
-                let sign = text.chars().next().filter(|c| matches!(c, '+' | '-')).unwrap_or('=');
-                let Ok(number) = text.trim_start_matches(['+', '-']).parse() else { return call.bad_option(word).await };
-                filters.push(Filter::Age(sign, number, if word == "-mmin" { 60 } else { 86_400 }));
-            }
-            "-size" => {
-                let text = value();
-                let sign = text.chars().next().filter(|c| matches!(c, '+' | '-')).unwrap_or('=');
-                let Some(bytes) = super::stream::count(text.trim_start_matches(['+', '-'])) else {
-                    return call.bad_option(word).await;
-                };
-                filters.push(Filter::Size(sign, bytes));
-            }
-            "-empty" => filters.push(Filter::Empty),
-            "-maxdepth" => deepest = value().parse().unwrap_or(usize::MAX),
-            "-mindepth" => shallowest = value().parse().unwrap_or(0),
-            "-print" => {}
-            "-delete" => delete = true,
-            other => return call.bad_option(other).await,
-        }
-    }
-    let files = &call.process.machine.spec.filesystem;
-    let (mut found, mut status) = (Vec::new(), 0);
-    for start in &starts {
-        if let Err(error) = files.metadata(&call.path(start)) {
-            call.error(&format!("{start}: {error}")).await;
-            status = 1;
-            continue;
-        }
-        walk(files, start, &call.path(start), 0, deepest, &mut |name, path, depth| {
-            if depth >= shallowest && filters.iter().all(|filter| holds(files, filter, name, path)) {
-                found.push((name.to_owned(), path.to_owned()));
-            }
-        });
-    }
-    if delete {
-        for (name, path) in found.iter().rev() {
-            let gone = files.remove_file(path).or_else(|_| files.remove_directory(path));
-            if let Err(error) = gone {
-                call.error(&format!("{name}: {error}")).await;
-                status = 1;
-            }
-        }
-        return status;
-    }
-    call.print(found.iter().map(|(name, _)| format!("{name}\n")).collect::<String>()).await;
-    status
-}
-
-fn walk(files: &FileSystem, name: &str, path: &str, depth: usize, deepest: usize, visit: &mut impl FnMut(&str, &str, usize)) {
+/// Visits a tree, directories before what is in them: name as the user wrote it, path, depth.
+pub fn walk(files: &FileSystem, name: &str, path: &str, depth: usize, deepest: usize, visit: &mut impl FnMut(&str, &str, usize)) {
     visit(name, path, depth);
     let is_directory = files.link_metadata(&normalize(path)).is_ok_and(|metadata| metadata.kind == Kind::Directory);
     if depth >= deepest || !is_directory {
@@ -221,24 +158,89 @@ fn walk(files: &FileSystem, name: &str, path: &str, depth: usize, deepest: usize
     }
 }
 
-fn holds(files: &FileSystem, filter: &Filter, name: &str, path: &str) -> bool {
-    let Ok(metadata) = files.link_metadata(&normalize(path)) else { return false };
-    let compare = |sign: char, value: u64, wanted: u64| match sign {
-        '+' => value > wanted,
-        '-' => value < wanted,
-        _ => value == wanted,
-    };
-    match filter {
-        Filter::Name(wanted) => pattern::matches(wanted, name.trim_end_matches('/').rsplit('/').next().unwrap_or(name)),
-        Filter::Kind(letter) => matches!(
-            (letter, &metadata.kind),
-            ('f', Kind::File) | ('d', Kind::Directory) | ('l', Kind::Link(_)) | ('c', Kind::Device)
-        ),
-        Filter::Age(sign, number, unit) => {
-            let age = metadata.modified.elapsed().max(Duration::ZERO).as_secs();
-            compare(*sign, age / unit, *number)
-        }
-        Filter::Empty => metadata.size == 0 && files.list(path).map_or(true, |names| names.is_empty()),
-        Filter::Size(sign, bytes) => compare(*sign, metadata.size, *bytes),
+/// Kibibytes on the disk: whole blocks of 4 KiB.
+fn blocks(files: &FileSystem, path: &str) -> u64 {
+    match files.link_metadata(&normalize(path)) {
+        Ok(Metadata { kind: Kind::Directory, .. }) => 4,
+        Ok(metadata) => metadata.size.div_ceil(4096) * 4,
+        Err(_) => 0,
     }
+}
+
+async fn du(call: &Invocation) -> i32 {
+    let (options, mut operands) = match call.options("ashkmcx", "d") {
+        Ok(parsed) => parsed,
+        Err(option) => return call.bad_option(&option).await,
+    };
+    let has = |wanted: char| options.iter().any(|(letter, _)| *letter == wanted);
+    let deepest = match options.iter().find(|(letter, _)| *letter == 'd') {
+        _ if has('s') => 0,
+        Some((_, text)) => text.parse().unwrap_or(usize::MAX),
+        None => usize::MAX,
+    };
+    if operands.is_empty() {
+        operands.push(".".to_owned());
+    }
+    let shown = |kibibytes: u64| {
+        #[expect(clippy::cast_precision_loss, reason = "sizes far below 2^53")]
+        let (size, unit) = if kibibytes < 1024 { (kibibytes as f64, "K") } else { (kibibytes as f64 / 1024.0, "M") };
+        if has('h') {
+            format!("{size:.1}{unit}")
+        } else if has('m') {
+            kibibytes.div_ceil(1024).to_string()
+        } else {
+            kibibytes.to_string()
+        }
+    };
+    let files = &call.process.machine.spec.filesystem;
+    let (mut text, mut total, mut status) = (String::new(), 0, 0);
+    for name in &operands {
+        if let Err(error) = files.link_metadata(&call.path(name)) {
+            call.error(&format!("{name}: {error}")).await;
+            status = 1;
+            continue;
+        }
+        let mut entries: Vec<(String, String, usize)> = Vec::new();
+        walk(files, name, &call.path(name), 0, usize::MAX, &mut |name, path, depth| {
+            entries.push((name.to_owned(), path.to_owned(), depth));
+        });
+        // A directory follows what is in it, with the sum of its own block and theirs.
+        let mut sums: Vec<u64> = Vec::new();
+        for (name, path, depth) in entries.iter().rev() {
+            sums.resize(sums.len().max(depth + 2), 0);
+            let size = blocks(files, path) + std::mem::take(&mut sums[depth + 1]);
+            sums[*depth] += size;
+            let directory = files.link_metadata(&normalize(path)).is_ok_and(|found| found.kind == Kind::Directory);
+            if *depth <= deepest && (directory || has('a') || *depth == 0) {
+                text.insert_str(0, &format!("{}\t{name}\n", shown(size)));
+            }
+        }
+        let lines: Vec<&str> = text.split_inclusive('\n').collect();
+        call.print(after_children(&lines)).await;
+        text.clear();
+        total += sums.first().copied().unwrap_or(0);
+    }
+    if has('c') {
+        call.print(format!("{}\ttotal\n", shown(total))).await;
+    }
+    status
+}
+
+/// Lines of a tree in which a directory comes first, put so that it comes last.
+fn after_children(lines: &[&str]) -> String {
+    let name = |line: &str| line.split_once('\t').map_or("", |(_, name)| name).trim_end().to_owned();
+    let (mut open, mut text): (Vec<&str>, String) = (Vec::new(), String::new());
+    for line in lines {
+        while let Some(above) = open.last() {
+            let above_name = name(above);
+            let inside = above_name == "/" || name(line).starts_with(&format!("{above_name}/"));
+            if inside {
+                break;
+            }
+            text.push_str(open.pop().unwrap_or_default());
+        }
+        open.push(line);
+    }
+    open.iter().rev().for_each(|line| text.push_str(line));
+    text
 }

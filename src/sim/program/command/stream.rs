@@ -1,11 +1,12 @@
-//! Programs that pass bytes on: `cat`, `head`, `wc`, `tee`, `yes`, `dd`, `base64`.
+//! Programs that pass bytes on: `cat`, `head`, `wc`, `tee`, `yes`, `dd`.
 //! Those that look at lines are `text`, `tail` has its own file.
 
 use super::Invocation;
 use super::lines::Lines;
 use crate::sim::program::data::Data;
 use crate::sim::program::descriptor::{Descriptor, Mode};
-use crate::sim::program::filesystem::Kind;
+use crate::sim::program::errno::Errno;
+use crate::sim::program::filesystem::{Kind, LARGEST_FILE};
 use std::time::Duration;
 
 /// How fast bytes are copied (bytes a second): about that of a pipe on one core.
@@ -16,14 +17,41 @@ const BLOCK: u64 = 64 * 1024;
 /// Runs one of these programs.
 pub async fn run(call: &Invocation) -> i32 {
     match call.argv[0].as_str() {
-        "cat" => cat(call).await,
+        "cat" | "more" | "less" => cat(call).await,
         "head" => head(call).await,
         "wc" => wc(call).await,
         "tee" => tee(call).await,
         "yes" => yes(call).await,
-        "dd" => dd(call).await,
-        other => call.unsupported(other).await,
+        _ => dd(call).await,
     }
+}
+
+/// The whole content of a file (or standard input), held in memory; ENOSPC, with a limit, if it is too large for the model.
+pub async fn slurp(call: &Invocation, file: &str) -> Result<Vec<u8>, Errno> {
+    let bytes = slurp_first(call, file, LARGEST_FILE + 1).await?;
+    if bytes.len() as u64 > LARGEST_FILE {
+        call.unsupported("reading more than 256 MiB into memory").await;
+        return Err(Errno::NoSpace);
+    }
+    Ok(bytes)
+}
+
+/// The first bytes of a file (or standard input), held in memory.
+pub async fn slurp_first(call: &Invocation, file: &str, most: u64) -> Result<Vec<u8>, Errno> {
+    let input = call.open(file)?;
+    let mut bytes = Vec::new();
+    while (bytes.len() as u64) < most {
+        let data = input.read((most - bytes.len() as u64).min(BLOCK * 16)).await?;
+        if data.is_empty() {
+            break;
+        }
+        spend(call, data.len()).await;
+        bytes.extend(data.into_bytes());
+        if bytes.len() > 128 * 1024 {
+            call.process.hold(bytes.len() as u64).await;
+        }
+    }
+    Ok(bytes)
 }
 
 /// The time that copying takes.

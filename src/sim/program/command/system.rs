@@ -14,7 +14,17 @@ pub async fn run(call: &Invocation) -> i32 {
         "hostname" => call.print(format!("{host}\n")).await,
         "id" => {
             let text = match call.arguments().first().map(String::as_str) {
+                None | Some("root") if access.user == 0 => access.identity(),
                 None => access.identity(),
+                Some("-G") => {
+                    let all = std::iter::once(access.group).chain(access.groups.iter().copied().filter(|id| *id != access.group));
+                    all.map(|id| id.to_string()).collect::<Vec<_>>().join(" ")
+                }
+                Some("-gn" | "-ng") if access.group == 0 => "root".to_owned(),
+                Some(name) if !name.starts_with('-') && !matches!(name, "root" | "nobody") => {
+                    call.error(&format!("unknown user {name}")).await;
+                    return 1;
+                }
                 Some("-u") => access.user.to_string(),
                 Some("-g") => access.group.to_string(),
                 Some("-un" | "-nu") => match access.user_name() {
@@ -40,6 +50,8 @@ pub async fn run(call: &Invocation) -> i32 {
             };
             call.print(format!("{text}\n")).await
         }
+        "groups" if access.group == 0 && access.groups.is_empty() => call.print("root\n").await,
+        "groups" => call.bad_option("of numeric groups").await,
         "arch" => call.print("x86_64\n").await,
         "nproc" => call.print("2\n").await,
         "hostid" => call.print("00000000\n").await,
@@ -91,12 +103,28 @@ pub fn strftime(format: &str, at: Timestamp) -> String {
 
 async fn date(call: &Invocation) -> i32 {
     let mut at = call.process.machine.spec.clock.now();
+    let mut input = None;
     let mut format = "%a %b %e %H:%M:%S UTC %Y".to_owned();
     let mut words = call.arguments().iter();
     while let Some(word) = words.next() {
         let text = match word.as_str() {
             "-u" | "--utc" => continue,
-            "-d" => words.next().cloned().unwrap_or_default(),
+            "-d" | "--date" => words.next().cloned().unwrap_or_default(),
+            "-D" => {
+                input = words.next().cloned();
+                continue;
+            }
+            "-r" => {
+                let file = words.next().cloned().unwrap_or_default();
+                let machine = &call.process.machine;
+                let Ok(metadata) = machine.spec.filesystem.metadata(&call.path(&file)) else {
+                    call.error(&format!("can't stat '{file}': No such file or directory")).await;
+                    return 1;
+                };
+                let age = metadata.modified.elapsed().min(machine.spec.clock.elapsed());
+                at = machine.spec.clock.now() - jiff::SignedDuration::try_from(age).unwrap_or_default();
+                continue;
+            }
             "-R" => {
                 "%a, %d %b %Y %H:%M:%S +0000".clone_into(&mut format);
                 continue;
@@ -116,7 +144,11 @@ async fn date(call: &Invocation) -> i32 {
             given if given.starts_with("-d") => given[2..].to_owned(),
             other => return call.bad_option(other).await,
         };
-        if let Some(parsed) = parse_date(&text, at) {
+        let parsed = match &input {
+            Some(format) => parse_by(format, &text),
+            None => parse_date(&text, at),
+        };
+        if let Some(parsed) = parsed {
             at = parsed;
         } else {
             call.error(&format!("invalid date '{text}'")).await;
@@ -124,6 +156,12 @@ async fn date(call: &Invocation) -> i32 {
         }
     }
     call.print(format!("{}\n", strftime(&format, at))).await
+}
+
+/// A time in a format of the user's (`-D`).
+fn parse_by(format: &str, text: &str) -> Option<Timestamp> {
+    let parsed = jiff::fmt::strtime::parse(format, text).ok()?;
+    parsed.to_timestamp().ok().or_else(|| parsed.to_datetime().ok()?.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp()))
 }
 
 fn parse_date(text: &str, now: Timestamp) -> Option<Timestamp> {
@@ -136,6 +174,11 @@ fn parse_date(text: &str, now: Timestamp) -> Option<Timestamp> {
     if let Ok(at) = text.parse::<Timestamp>() {
         return Some(at);
     }
-    let moment: jiff::civil::DateTime = text.parse().ok()?;
+    // A time alone is one of today.
+    let today = now.to_zoned(TimeZone::UTC).date();
+    let moment = match text.parse::<jiff::civil::DateTime>() {
+        Ok(moment) => moment,
+        Err(_) => today.to_datetime(text.parse().ok()?),
+    };
     moment.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
 }
