@@ -7,6 +7,7 @@ mod conditions;
 pub mod control;
 mod environment;
 mod expansion;
+mod feed;
 mod grid;
 mod hook;
 mod host;
@@ -35,7 +36,7 @@ mod volume;
 mod wake;
 mod worker;
 
-pub use runtime::{Runtime, RuntimeContainer};
+pub use runtime::{Runtime, RuntimeContainer, Usage};
 
 use super::api::ApiServer;
 use super::limits::Limits;

@@ -10,8 +10,10 @@ pub mod errno;
 pub mod filesystem;
 pub mod log;
 pub mod machine;
+pub mod node_memory;
 pub mod pipe;
 pub mod process;
+pub mod processor;
 pub mod shell;
 pub mod signals;
 

@@ -141,19 +141,20 @@ impl Agent {
     pub(super) async fn serve_pods(self: Arc<Self>) {
         let mut link = self.host.link.subscribe();
         loop {
-            let mut watch = self.api.watch(PODS, None);
+            let mut feed = self.runtime.feed.subscribe(&self.api, &self.node.name);
             self.reconcile();
             loop {
                 tokio::select! {
                     biased;
                     _ = link.wait_for(|up| !*up) => break,
-                    item = watch.next() => match item {
-                        Some(item) => self.dispatch(item.kind, item.object),
+                    item = feed.recv() => match item {
+                        Some((kind, pod)) => self.dispatch(kind, pod),
                         // The change log was cut under the watch: begin again from a list, as any informer does.
                         None => break,
                     },
                 }
             }
+            drop(feed);
             self.reconnect().await;
         }
     }
@@ -184,9 +185,6 @@ impl Agent {
     }
 
     fn dispatch(self: &Arc<Self>, kind: ChangeKind, pod: Object) {
-        if pod.pointer("/spec/nodeName").and_then(Value::as_str) != Some(self.node.name.as_str()) {
-            return;
-        }
         let Some(uid) = pod.pointer("/metadata/uid").and_then(Value::as_str).map(ToOwned::to_owned) else { return };
         let known = lock(&self.pods).get(&uid).and_then(Weak::upgrade);
         match (kind, known) {

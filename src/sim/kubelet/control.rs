@@ -69,6 +69,13 @@ impl NodeControl {
         }
     }
 
+    /// Bytes of memory that the node has in all, and that its containers and its own programs use now.
+    #[must_use]
+    pub fn memory(&self) -> (u64, u64) {
+        let capacity = self.host.node.memory_bytes;
+        (capacity, capacity.min(super::host::SYSTEM_MEMORY + self.host.memory().used()))
+    }
+
     fn refused(&self, state: &'static str, help: &'static str) -> ControlError {
         ControlError { node: self.name().to_owned(), state, help }
     }
@@ -132,10 +139,12 @@ impl NodeControl {
         }
         self.host.stop_kubelet();
         self.host.lose_power();
+        self.host.unplug();
         let mut switches = self.host.switches();
         switches.powered = false;
         switches.paused = None;
         // The processes of this boot die in the tasks that they were; the next boot has its own.
+        switches.memory = super::host::memory_of(&self.host.node);
         std::mem::take(&mut switches.machine).thaw();
         Ok(())
     }
@@ -163,6 +172,7 @@ impl NodeControl {
         let host = Arc::clone(&self.host);
         machine.spawn(async move {
             sleep(containerd).await;
+            host.plug();
             host.find_dead();
             sleep(kubelet).await;
             if host.switches().kubelet_up {

@@ -9,10 +9,11 @@ use super::runtime::Runtime;
 use crate::sim::api::ApiServer;
 use crate::sim::latest;
 use crate::sim::limits::Limits;
-use crate::sim::network::Network;
+use crate::sim::network::{CutId, Network, Party};
 use crate::sim::profile::{NodeShape, Profile};
 use crate::sim::program::Signal;
 use crate::sim::program::filesystem::Volume;
+use crate::sim::program::node_memory::NodeMemory;
 use crate::sim::tasks::Tasks;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicU32;
@@ -22,6 +23,16 @@ use tokio::time::{Instant, sleep};
 
 /// Containers that no pod owns any more get this long between TERM and KILL.
 const ORPHAN_GRACE: Duration = Duration::from_secs(2);
+
+/// What system, container runtime and kubelet take of a node's memory (bytes).
+pub(super) const SYSTEM_MEMORY: u64 = 512 * 1024 * 1024;
+/// With less memory left (bytes), the kubelet evicts: `memory.available<100Mi`.
+pub(super) const MEMORY_THRESHOLD: u64 = 100 * 1024 * 1024;
+
+/// The memory of a machine that was just started.
+pub(super) fn memory_of(node: &NodeShape) -> NodeMemory {
+    NodeMemory::new(node.memory_bytes.saturating_sub(SYSTEM_MEMORY), MEMORY_THRESHOLD)
+}
 
 /// What a kubelet that is gone has left of a pod.
 #[derive(Clone, Debug, Default)]
@@ -58,8 +69,9 @@ pub(super) struct Switches {
     /// The running kubelet; its tasks keep it alive.
     pub(super) kubelet: Weak<Agent>,
     pub(super) kubelet_up: bool,
-    /// The processes of this boot.
+    /// The processes of this boot, and the memory that they share.
     pub(super) machine: Tasks,
+    pub(super) memory: NodeMemory,
     /// How often the machine was started, and its kubelet.
     pub(super) boots: u64,
     pub(super) starts: u64,
@@ -80,6 +92,8 @@ pub(super) struct Host {
     pub(super) addresses: Arc<AtomicU32>,
     /// What stopped kubelets have left, by uid.
     pub(super) left: Mutex<BTreeMap<String, Left>>,
+    /// The machine off the network, while it has no power.
+    unplugged: Mutex<Option<CutId>>,
     switches: Mutex<Switches>,
 }
 
@@ -104,12 +118,14 @@ impl Host {
             images: Arc::default(),
             addresses: Arc::new(AtomicU32::new(1)),
             left: Mutex::default(),
+            unplugged: Mutex::new(None),
             switches: Mutex::new(Switches {
                 powered: true,
                 paused: None,
                 kubelet: Weak::new(),
                 kubelet_up: false,
                 machine: Tasks::default(),
+                memory: memory_of(node),
                 boots: 0,
                 starts: 0,
             }),
@@ -119,6 +135,11 @@ impl Host {
     /// The switches; never held across an await.
     pub(super) fn switches(&self) -> MutexGuard<'_, Switches> {
         lock(&self.switches)
+    }
+
+    /// The memory that the containers of this boot share.
+    pub(super) fn memory(&self) -> NodeMemory {
+        self.switches().memory.clone()
     }
 
     /// Starts a kubelet, which takes over what an earlier one has left.
@@ -152,6 +173,21 @@ impl Host {
         let left = lock(&self.left);
         for process in left.values().flat_map(Left::running).filter_map(|instance| instance.process.as_ref()) {
             process.signal(Signal::Kill);
+        }
+    }
+
+    /// Takes the machine off the network: nobody reaches it, and it reaches nobody.
+    pub(super) fn unplug(&self) {
+        *lock(&self.unplugged) = Some(self.network.cut(Party::Node(self.node.name.clone()), Party::Everyone));
+    }
+
+    /// Puts the machine back on the network, where nothing is left of its pods' sandboxes.
+    pub(super) fn plug(&self) {
+        for uid in lock(&self.left).keys() {
+            self.network.detach(uid);
+        }
+        if let Some(cut) = lock(&self.unplugged).take() {
+            self.network.heal(cut);
         }
     }
 

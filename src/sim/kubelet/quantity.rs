@@ -50,6 +50,11 @@ impl Amount {
         u64::try_from(self.milli.div_euclid(1_000) + i128::from(self.milli.rem_euclid(1_000) != 0)).unwrap_or(0)
     }
 
+    /// Thousandths of a unit (millicores).
+    pub(super) fn thousandths(self) -> u64 {
+        u64::try_from(self.milli).unwrap_or(0)
+    }
+
     /// The sum.
     pub(super) fn plus(self, other: Self) -> Self {
         Self { milli: self.milli.saturating_add(other.milli), binary: self.binary || other.binary }

@@ -17,6 +17,43 @@ fn requests(container: &Container) -> Option<&List> {
     container.resources.as_ref()?.requests.as_ref().filter(|list| !list.is_empty())
 }
 
+/// The limits of a container that its runtime enforces.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct ContainerLimits {
+    /// In bytes.
+    pub(super) memory: Option<u64>,
+    /// In millicores.
+    pub(super) processor: Option<u64>,
+}
+
+impl ContainerLimits {
+    /// Those of a container's definition.
+    pub(super) fn of(container: &Container) -> Self {
+        let amount = |name: &str| limits(container).and_then(|list| Amount::parse(&list.get(name)?.0));
+        Self {
+            memory: amount("memory").map(Amount::units).filter(|bytes| *bytes > 0),
+            processor: amount("cpu").map(Amount::thousandths).filter(|millicores| *millicores > 0),
+        }
+    }
+}
+
+/// What a container asks for of a resource, in whole units.
+pub(super) fn requested(container: &Container, name: &str) -> u64 {
+    requests(container).and_then(|list| Amount::parse(&list.get(name)?.0)).map_or(0, Amount::units)
+}
+
+/// How readily the kernel kills a container's processes when the node has no memory left, from the quality of service.
+pub(super) fn oom_score_adj(pod: &[Container], container: &Container, capacity: u64) -> i64 {
+    match qos_class(pod) {
+        "Guaranteed" => -997,
+        "BestEffort" => 1_000,
+        _ => {
+            let share = 1_000 * i128::from(requested(container, "memory")) / i128::from(capacity.max(1));
+            i64::try_from((1_000 - share).clamp(3, 999)).unwrap_or(999)
+        }
+    }
+}
+
 /// `resources` of a container's status.
 pub(super) fn of_container(resources: Option<&ResourceRequirements>) -> Value {
     let mut value = json!({});

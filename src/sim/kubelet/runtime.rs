@@ -1,9 +1,11 @@
 //! The containers that the nodes' runtimes know, as the API server asks for them (logs, exec).
 //! Starting and stopping them lives in `start` and `terminate`.
 
+use super::feed::Feed;
 use crate::sim::program::Container;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// Instances kept per container: the newest and the one before it, as the kubelet's container GC does.
 const KEPT: usize = 2;
@@ -14,6 +16,8 @@ type Instances = BTreeMap<(String, String), Vec<RuntimeContainer>>;
 #[derive(Clone, Debug, Default)]
 pub struct Runtime {
     containers: Arc<Mutex<Instances>>,
+    /// How the nodes hear of their pods.
+    pub(super) feed: Feed,
 }
 
 /// One container known to the runtime: the present or the last dead instance.
@@ -29,7 +33,48 @@ pub struct RuntimeContainer {
     pub container: Arc<Container>,
 }
 
+/// What a running container uses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// The container's name.
+    pub container: String,
+    /// How many instances came before.
+    pub restart: u32,
+    /// Resident bytes of its processes and of its files in memory (the working set).
+    pub memory: u64,
+    /// Processor time that the instance used since its start.
+    pub processor: Duration,
+    /// Its memory limit in bytes, 0 for none.
+    pub memory_limit: u64,
+}
+
 impl Runtime {
+    /// What each running container of a pod uses now, in order of their names.
+    #[must_use]
+    pub fn usage(&self, uid: &str) -> Vec<Usage> {
+        let containers = self.lock();
+        let first = (uid.to_owned(), String::new());
+        let newest = containers.range(first..).take_while(|((owner, _), _)| owner == uid).filter_map(|(_, all)| all.last());
+        newest
+            .filter(|known| known.container.exit().get().is_none())
+            .map(|known| Usage {
+                container: known.name.clone(),
+                restart: known.restart,
+                memory: known.container.memory(),
+                processor: known.container.processor_time(),
+                memory_limit: known.container.memory_limit().unwrap_or(0),
+            })
+            .collect()
+    }
+
+    /// The uids of all pods with containers, in order.
+    #[must_use]
+    pub fn pods(&self) -> Vec<String> {
+        let mut pods: Vec<String> = self.lock().keys().map(|(uid, _)| uid.clone()).collect();
+        pods.dedup();
+        pods
+    }
+
     fn lock(&self) -> MutexGuard<'_, Instances> {
         self.containers.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -9,8 +9,8 @@ use super::hook;
 use super::image;
 use super::instance::{Finish, Instance};
 use super::pod::{PodRecord, Waiting};
-use super::quantity::Amount;
 use super::registry::{Image, Program};
+use super::resources::{ContainerLimits, oom_score_adj};
 use super::runtime::RuntimeContainer;
 use super::security;
 use super::terminate::{Stop, stop_instance};
@@ -186,7 +186,8 @@ impl Worker {
             let network = state.sandbox.as_ref().map_or_else(|| agent.network.clone(), |sandbox| sandbox.network.clone());
             (attempt, environment::hostname(&state).to_owned(), network, state.sandboxes)
         };
-        let limit = container.resources.as_ref().and_then(|resources| resources.limits.as_ref()?.get("memory"));
+        let limits = ContainerLimits::of(container);
+        let oom_score_adj = oom_score_adj(&record.state().spec.containers, container, agent.node.memory_bytes);
         let result = Process::start(ContainerSpec {
             uid: record.uid.clone(),
             subject: subject(record, container),
@@ -197,7 +198,10 @@ impl Worker {
             hostname,
             filesystem: prepared.filesystem.clone(),
             network,
-            memory_limit: limit.and_then(|quantity| Amount::parse(&quantity.0)).map(Amount::units).filter(|bytes| *bytes > 0),
+            memory_limit: limits.memory,
+            cpu_limit: limits.processor,
+            node_memory: agent.host.memory(),
+            oom_score_adj,
             cgroup: agent.profile.cgroup,
             clock: agent.api.clock,
             random: agent.api.random,

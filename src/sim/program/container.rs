@@ -7,6 +7,7 @@ use super::errno::Errno;
 use super::filesystem::{FileSystem, Kind};
 use super::log::ContainerLog;
 use super::machine::Machine;
+use super::node_memory::NodeMemory;
 use super::process::{self, Child, Origin};
 use super::signals;
 use crate::sim::clock::Clock;
@@ -44,6 +45,12 @@ pub struct ContainerSpec {
     pub network: PodNetwork,
     /// Memory limit in bytes.
     pub memory_limit: Option<u64>,
+    /// Processor limit in millicores.
+    pub cpu_limit: Option<u64>,
+    /// The memory of the node that all its containers share.
+    pub node_memory: NodeMemory,
+    /// How readily the kernel kills it when the node has no memory left, -1000 to 1000.
+    pub oom_score_adj: i64,
     /// Who dies on OOM.
     pub cgroup: Cgroup,
     /// The simulation's clock.
@@ -193,6 +200,24 @@ impl Container {
         };
         std::mem::forget(session);
         Ok(Some(ExecResult { stdout: taken(&stdout), stderr: taken(&stderr), code: ended.code() }))
+    }
+
+    /// Processor time that all its processes used.
+    #[must_use]
+    pub fn processor_time(&self) -> Duration {
+        self.machine.processor.used()
+    }
+
+    /// The memory limit in force, in bytes.
+    #[must_use]
+    pub fn memory_limit(&self) -> Option<u64> {
+        self.machine.memory_limit()
+    }
+
+    /// Sets other limits: memory in bytes, processor in millicores.
+    pub fn set_limits(&self, memory: Option<u64>, processor: Option<u64>) {
+        self.machine.set_memory_limit(memory);
+        self.machine.processor.set_limit(processor);
     }
 
     /// Bytes in use by all processes of the container, now.

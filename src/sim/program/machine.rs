@@ -4,7 +4,9 @@
 use super::container::{ContainerSpec, Exit};
 use super::data::Data;
 use super::log::{ContainerLog, Stream};
+use super::node_memory::Account;
 use super::process::Process;
+use super::processor::Processor;
 use super::signals;
 use crate::sim::latest;
 use crate::sim::limits::{Limit, LimitKind};
@@ -13,9 +15,6 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::time::Instant;
-
-/// What a container without a limit can take before its node has none left (bytes): the node of the default profile.
-const NODE_MEMORY: u64 = 16 * 1024 * 1024 * 1024;
 
 #[derive(Debug, Default)]
 struct Table {
@@ -39,6 +38,12 @@ pub struct Machine {
     exit: latest::Sender<Option<Exit>>,
     table: Mutex<Table>,
     draws: AtomicU64,
+    /// In bytes; 0 for none.
+    memory_limit: AtomicU64,
+    /// The processor time of all its processes.
+    pub processor: Processor,
+    /// What the node was told of its memory.
+    pub(super) account: Account,
 }
 
 impl Machine {
@@ -47,7 +52,10 @@ impl Machine {
     pub fn new(spec: ContainerSpec) -> Arc<Self> {
         let log = ContainerLog::default();
         let (stdout, stderr) = (Stream::new(log.clone(), spec.clock), Stream::new(log.clone(), spec.clock));
-        Arc::new(Self {
+        let machine = Arc::new(Self {
+            memory_limit: AtomicU64::new(spec.memory_limit.unwrap_or(0)),
+            processor: Processor::new(spec.cpu_limit),
+            account: Account::default(),
             stdout: Arc::new(stdout),
             stderr: Arc::new(stderr),
             log,
@@ -55,7 +63,9 @@ impl Machine {
             table: Mutex::default(),
             draws: AtomicU64::new(0),
             spec,
-        })
+        });
+        machine.spec.node_memory.enter(&machine);
+        machine
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {
@@ -123,6 +133,7 @@ impl Machine {
             table.oom
         };
         self.kill_all();
+        self.spec.node_memory.leave(&self.account);
         self.stdout.finish();
         self.stderr.finish();
         self.log.close();
@@ -151,30 +162,42 @@ impl Machine {
         self.processes().iter().map(|process| process.memory()).sum::<u64>() + self.spec.filesystem.memory()
     }
 
-    /// The most that the container may take, in bytes.
-    #[must_use]
-    pub fn memory_limit(&self) -> u64 {
-        self.spec.memory_limit.unwrap_or(NODE_MEMORY)
+    /// Bytes in use by what was not killed yet.
+    pub(super) fn living_memory(&self) -> u64 {
+        let living = self.processes().into_iter().filter(|process| !process.is_doomed());
+        living.map(|process| process.memory()).sum::<u64>() + self.spec.filesystem.memory()
     }
 
-    /// Kills whom the kernel would kill if the container is over its limit.
+    /// Sets another memory limit (bytes), or none; what is over it is killed when it next asks for memory.
+    pub fn set_memory_limit(&self, limit: Option<u64>) {
+        self.memory_limit.store(limit.unwrap_or(0), Ordering::Relaxed);
+    }
+
+    /// The most that the container may take, in bytes; without a limit of its own there is none but the node's memory.
+    #[must_use]
+    pub fn memory_limit(&self) -> Option<u64> {
+        Some(self.memory_limit.load(Ordering::Relaxed)).filter(|limit| *limit > 0)
+    }
+
+    /// Kills whom the kernel would kill if the container is over its limit, or its node has nothing left.
     pub fn check_memory(&self) {
-        if self.memory() <= self.memory_limit() {
+        let memory = self.memory();
+        if self.memory_limit().is_some_and(|limit| memory > limit) {
+            let largest = self.processes().into_iter().max_by_key(|process| (process.memory(), process.pid));
+            if let Some(process) = largest {
+                self.kill_for_memory(&process);
+            }
             return;
         }
-        if self.spec.memory_limit.is_none() {
-            let help = "give the container a memory limit: evictions and the kernel's choice on a full node are not simulated";
-            self.limit("memory beyond that of the whole node", None, help);
-        }
+        self.spec.node_memory.tell(&self.account, memory);
+    }
+
+    /// The kernel kills a process of this container to get memory: the whole container with it on cgroup v2.
+    pub(super) fn kill_for_memory(&self, process: &Process) {
         self.lock().oom = true;
         match self.spec.cgroup {
             Cgroup::V2 => self.kill_all(),
-            Cgroup::V1 => {
-                let largest = self.processes().into_iter().max_by_key(|process| (process.memory(), process.pid));
-                if let Some(process) = largest {
-                    process.end_by(signals::KILL);
-                }
-            }
+            Cgroup::V1 => process.end_by(signals::KILL),
         }
     }
 
@@ -205,5 +228,11 @@ impl Machine {
         }
         bytes.truncate(super::data::to_usize(count));
         Data::Bytes(bytes)
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        self.spec.node_memory.leave(&self.account);
     }
 }

@@ -18,6 +18,8 @@ use tokio::time::Instant;
 pub const BASE_MEMORY: u64 = 512 * 1024;
 /// How fast a process fills memory that it has not touched before (bytes a second).
 const FILL_RATE: u64 = 400 * 1024 * 1024;
+/// Memory is filled in steps of this size (bytes), so that others see it grow.
+const FILL_STEP: u64 = 64 * 1024 * 1024;
 /// Processor time of a fork and exec.
 pub const FORK: Duration = Duration::from_micros(250);
 /// Processor time of one command of the shell itself.
@@ -183,6 +185,12 @@ impl Process {
         self.doom.send_if_modified(|doom| doom.is_none() && doom.replace(signal).is_none());
     }
 
+    /// Whether it was told to end by a signal and has not yet.
+    #[must_use]
+    pub fn is_doomed(&self) -> bool {
+        self.doom.get().is_some()
+    }
+
     /// Delivers a signal as one process of the container sends it to another.
     pub fn deliver(&self, signal: i32) {
         if self.pid == 1 && (signal == signals::KILL || signals::stops(signal)) {
@@ -277,9 +285,9 @@ impl Process {
                 self.memory.store(wanted, Ordering::Relaxed);
                 return;
             }
-            let limit = self.machine.memory_limit();
-            let room = limit.saturating_sub(self.machine.memory()) + 4096;
-            let step = (wanted - now).min(room);
+            let limit = self.machine.memory_limit().unwrap_or(u64::MAX);
+            let room = limit.saturating_sub(self.machine.memory()).saturating_add(4096);
+            let step = (wanted - now).min(room).min(FILL_STEP);
             self.processor(Duration::from_secs_f64(as_f64(step) / as_f64(FILL_RATE))).await;
             self.memory.store(now + step, Ordering::Relaxed);
             self.machine.check_memory();
@@ -311,7 +319,8 @@ impl Process {
             meter.paid_at = Instant::now() + whole;
             whole
         };
-        tokio::time::sleep(pause).await;
+        self.machine.processor.spend(pause).await;
+        self.meter.lock().unwrap_or_else(PoisonError::into_inner).paid_at = Instant::now();
     }
 }
 

@@ -2,6 +2,7 @@
 //! Only for tests.
 
 use super::filesystem::{FileSystem, Mount};
+use super::node_memory::NodeMemory;
 use super::{Container, ContainerSpec};
 use crate::sim::clock::Clock;
 use crate::sim::limits::Limits;
@@ -37,6 +38,9 @@ pub fn spec(argv: &[&str], mounts: Vec<Mount>) -> ContainerSpec {
         filesystem: FileSystem::with_mounts(mounts),
         network: Network::alone(Random::new(1), &limits).attach(identity),
         memory_limit: None,
+        cpu_limit: None,
+        node_memory: NodeMemory::default(),
+        oom_score_adj: 1_000,
         cgroup: Cgroup::V2,
         clock: Clock::starting_at("2026-01-01T00:00:00Z".parse().unwrap()),
         random: Random::new(1),
