@@ -32,6 +32,7 @@ pub mod select;
 pub mod server;
 pub mod status;
 mod strategic;
+mod table;
 mod update;
 mod validate;
 

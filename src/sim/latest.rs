@@ -54,6 +54,12 @@ impl<T> Sender<T> {
         Self { shared: Arc::new(Shared { state: Mutex::new((0, value)), changed: Notify::new(), senders: AtomicUsize::new(1) }) }
     }
 
+    /// Whether there is a receiver.
+    #[must_use]
+    pub fn is_followed(&self) -> bool {
+        Arc::strong_count(&self.shared) > self.shared.senders.load(Ordering::Acquire)
+    }
+
     /// A receiver that has seen the present value.
     #[must_use]
     pub fn subscribe(&self) -> Receiver<T> {

@@ -1,11 +1,15 @@
 //! The object store: one resourceVersion counter, ordered keys, a bounded log of changes that watches read.
-//! Knows nothing of validation, admission or subresources: that is `api`.
+//! Knows nothing of validation, admission or subresources: that is `api`. The logs of parts of a resource are in `store/lanes`.
+
+mod lanes;
 
 use super::api::resource::Resource;
 use crate::sim::latest;
+use bytes::Bytes;
+use lanes::Lanes;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// An immutable version of an object; shared by the store, the log and every watcher.
 pub type Object = Arc<Value>;
@@ -35,6 +39,56 @@ pub struct Change {
     pub object: Object,
     /// The object before the change.
     pub previous: Option<Object>,
+    line: Arc<OnceLock<Bytes>>,
+}
+
+impl Change {
+    fn new(revision: u64, kind: ChangeKind, object: &Object, previous: Option<Object>) -> Self {
+        Self { revision, kind, object: Arc::clone(object), previous, line: Arc::default() }
+    }
+
+    /// The change as a line of a watch's stream. Encoded when it is first asked for, then shared by every copy of the change.
+    #[must_use]
+    pub fn line(&self) -> Bytes {
+        let encode = || {
+            let kind = match self.kind {
+                ChangeKind::Added => "ADDED",
+                ChangeKind::Modified => "MODIFIED",
+                ChangeKind::Deleted => "DELETED",
+            };
+            Bytes::from(format!("{{\"type\":\"{kind}\",\"object\":{}}}\n", self.object))
+        };
+        self.line.get_or_init(encode).clone()
+    }
+}
+
+/// A part of a resource's objects that can be followed without looking at the changes of the others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// All objects.
+    All,
+    /// Those of one namespace.
+    Namespace(String),
+    /// Those that are bound to one node (`spec.nodeName`): pods.
+    Node(String),
+}
+
+impl Part {
+    /// Whether an object belongs to the part.
+    #[must_use]
+    pub fn holds(&self, object: &Value) -> bool {
+        let is = |pointer: &str, wanted: &str| object.pointer(pointer).and_then(Value::as_str) == Some(wanted);
+        match self {
+            Self::All => true,
+            Self::Namespace(namespace) => is("/metadata/namespace", namespace),
+            Self::Node(node) => is("/spec/nodeName", node),
+        }
+    }
+
+    /// Whether a change concerns the part: the object belongs to it, or did.
+    fn sees(&self, change: &Change) -> bool {
+        self.holds(&change.object) || change.previous.as_ref().is_some_and(|previous| self.holds(previous))
+    }
 }
 
 /// A watch that asked for a revision older than the log goes back.
@@ -61,11 +115,18 @@ struct Shelf {
     log: VecDeque<Change>,
     forgotten: u64,
     latest: latest::Sender<u64>,
+    lanes: Lanes,
 }
 
 impl Default for Shelf {
     fn default() -> Self {
-        Self { objects: BTreeMap::new(), log: VecDeque::new(), forgotten: 0, latest: latest::Sender::new(0) }
+        Self {
+            objects: BTreeMap::new(),
+            log: VecDeque::new(),
+            forgotten: 0,
+            latest: latest::Sender::new(0),
+            lanes: Lanes::default(),
+        }
     }
 }
 
@@ -154,7 +215,7 @@ impl Store {
         let kind = if previous.is_some() { ChangeKind::Modified } else { ChangeKind::Added };
         let shelf = inner.shelves.entry(resource).or_default();
         shelf.objects.insert(key, Arc::clone(&object));
-        shelf.append(Change { revision, kind, object: Arc::clone(&object), previous });
+        shelf.append(Change::new(revision, kind, &object, previous));
         object
     }
 
@@ -169,7 +230,7 @@ impl Store {
         last["metadata"]["resourceVersion"] = Value::String(revision.to_string());
         let object = Arc::new(last);
         let shelf = inner.shelves.entry(resource).or_default();
-        shelf.append(Change { revision, kind: ChangeKind::Deleted, object: Arc::clone(&object), previous: Some(previous) });
+        shelf.append(Change::new(revision, ChangeKind::Deleted, &object, Some(previous)));
         Some(object)
     }
 
@@ -187,6 +248,43 @@ impl Store {
         Ok(shelf.log.range(start..).cloned().collect())
     }
 
+    /// The objects of a part in key order, with the revision at which they were read.
+    pub fn list_part(&self, resource: Resource, part: &Part) -> (u64, Vec<Object>) {
+        match part {
+            Part::All => self.list(resource, None),
+            Part::Namespace(namespace) => self.list(resource, Some(namespace)),
+            Part::Node(_) => {
+                let (revision, mut objects) = self.list(resource, None);
+                objects.retain(|object| part.holds(object));
+                (revision, objects)
+            }
+        }
+    }
+
+    /// All changes after `revision` that concern a part, in order. What happened since somebody first followed the part
+    /// costs no more than its own changes.
+    ///
+    /// # Errors
+    /// [`Expired`] when the log no longer reaches back that far.
+    pub fn changes_of_part(&self, resource: Resource, part: &Part, revision: u64) -> Result<Vec<Change>, Expired> {
+        if let Some(shelf) = self.lock().shelves.get(&resource)
+            && let Some(changes) = shelf.lanes.changes_after(part, revision)
+        {
+            return Ok(changes);
+        }
+        let mut changes = self.changes_after(resource, revision)?;
+        changes.retain(|change| part.sees(change));
+        Ok(changes)
+    }
+
+    /// A receiver that changes with every change that concerns a part.
+    pub fn subscribe_part(&self, resource: Resource, part: &Part) -> latest::Receiver<u64> {
+        let mut inner = self.lock();
+        let revision = inner.revision;
+        let shelf = inner.shelves.entry(resource).or_default();
+        shelf.lanes.subscribe(part, revision).unwrap_or_else(|| shelf.latest.subscribe())
+    }
+
     /// A receiver that changes with every change of the resource; its value is the newest revision.
     pub fn subscribe(&self, resource: Resource) -> latest::Receiver<u64> {
         self.lock().shelves.entry(resource).or_default().latest.subscribe()
@@ -198,6 +296,7 @@ impl Store {
         let revision = inner.revision;
         let shelf = inner.shelves.entry(resource).or_default();
         shelf.log.clear();
+        shelf.lanes.clear(revision);
         shelf.forgotten = revision;
     }
 
@@ -214,6 +313,7 @@ impl Store {
 impl Shelf {
     fn append(&mut self, change: Change) {
         let revision = change.revision;
+        self.lanes.append(&change);
         self.log.push_back(change);
         if self.log.len() > LOG_LENGTH
             && let Some(oldest) = self.log.pop_front()

@@ -1,6 +1,7 @@
 //! The REST face: an HTTP request becomes a verb on the API server, its result an HTTP response after the profile's latency.
 //! Paths are read in `rest/route`; each verb has a file of its own.
 
+mod accept;
 mod body;
 mod change;
 mod exec;
@@ -9,10 +10,12 @@ mod other;
 mod pod;
 mod read;
 mod route;
+mod show;
 mod watch;
 mod write;
 
 use super::authentication::{Credentials, Peer};
+use super::list;
 use super::server::ApiServer;
 use super::status::ApiError;
 use crate::sim::kubelet::Runtime;
@@ -106,8 +109,16 @@ impl Rest {
         if user.is_some() || open { Ok(()) } else { Err(ApiError::unauthorized()) }
     }
 
-    async fn dispatch(self: &Arc<Self>, request: Request<Body>, route: Route) -> Result<Response<ResponseBody>, ApiError> {
+    async fn dispatch(self: &Arc<Self>, request: Request<Body>, mut route: Route) -> Result<Response<ResponseBody>, ApiError> {
         let method = request.method().clone();
+        if let Target::Object(path) = &mut route.target
+            && [None, Some("status")].contains(&path.subresource.as_deref())
+        {
+            let collection = path.name.is_none()
+                && method != Method::POST
+                && !route.query.iter().any(|(name, value)| name == "watch" && list::is_true(value));
+            path.form = accept::Form::parse(request.headers(), &route.query, collection)?;
+        }
         let path = match &route.target {
             Target::Object(path) => path,
             Target::Other(segments) => return other::answer(self, segments, request).await,

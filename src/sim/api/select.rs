@@ -215,6 +215,12 @@ impl FieldSelector {
         self.terms.is_empty()
     }
 
+    /// The value that a field must have, if one is asked for.
+    #[must_use]
+    pub fn equals(&self, pointer: &str) -> Option<&str> {
+        self.terms.iter().find(|(field, _, equal)| *equal && field == pointer).map(|(_, value, _)| value.as_str())
+    }
+
     /// Whether an object's fields satisfy every term. An absent field is the empty text.
     #[must_use]
     pub fn matches(&self, object: &Value) -> bool {

@@ -12,7 +12,7 @@ use crate::sim::heartbeat::Heartbeats;
 use crate::sim::latest;
 use crate::sim::limits::Limits;
 use crate::sim::random::Random;
-use crate::sim::store::{ChangeKind, Object, Store};
+use crate::sim::store::{ChangeKind, Object, Part, Store};
 use serde_json::Value;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -198,12 +198,16 @@ impl ApiServer {
 
     /// The present objects followed by every later change.
     pub fn watch(self: &Arc<Self>, resource: Resource, namespace: Option<&str>) -> Watch {
-        let latest = self.store.subscribe(resource);
-        let (revision, objects) = self.store.list(resource, namespace);
+        self.watch_part(resource, namespace.map_or(Part::All, |namespace| Part::Namespace(namespace.to_owned())))
+    }
+
+    fn watch_part(self: &Arc<Self>, resource: Resource, part: Part) -> Watch {
+        let latest = self.store.subscribe_part(resource, &part);
+        let (revision, objects) = self.store.list_part(resource, &part);
         Watch {
             server: Arc::clone(self),
             resource,
-            namespace: namespace.map(ToOwned::to_owned),
+            part,
             revision,
             ready: objects.into_iter().map(|object| WatchItem { kind: ChangeKind::Added, object, previous: None }).collect(),
             latest,
@@ -227,7 +231,7 @@ pub struct WatchItem {
 pub struct Watch {
     server: Arc<ApiServer>,
     resource: Resource,
-    namespace: Option<String>,
+    part: Part,
     revision: u64,
     ready: VecDeque<WatchItem>,
     latest: latest::Receiver<u64>,
@@ -241,19 +245,14 @@ impl Watch {
                 return Some(item);
             }
             self.latest.mark_unchanged();
-            let changes = self.server.store.changes_after(self.resource, self.revision).ok()?;
+            let changes = self.server.store.changes_of_part(self.resource, &self.part, self.revision).ok()?;
             if changes.is_empty() {
                 self.latest.changed().await.ok()?;
                 continue;
             }
             for change in changes {
                 self.revision = change.revision;
-                let inside = self.namespace.as_deref().is_none_or(|namespace| {
-                    change.object.pointer("/metadata/namespace").and_then(Value::as_str) == Some(namespace)
-                });
-                if inside {
-                    self.ready.push_back(WatchItem { kind: change.kind, object: change.object, previous: change.previous });
-                }
+                self.ready.push_back(WatchItem { kind: change.kind, object: change.object, previous: change.previous });
             }
         }
     }

@@ -168,6 +168,20 @@ impl ApiError {
         Self { code: 405, reason: "MethodNotAllowed", message: message.to_owned(), details: Some(json!({})) }
     }
 
+    /// 406 for media types that the server writes, in forms that it does not.
+    #[must_use]
+    pub fn not_acceptable() -> Self {
+        let message = "only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf";
+        Self::plain(406, "NotAcceptable", message)
+    }
+
+    /// 406 for media types that the server does not write.
+    #[must_use]
+    pub fn no_representation() -> Self {
+        let message = "406: Not Acceptable\n\nAvailable representations: application/json, application/yaml, application/vnd.kubernetes.protobuf, application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch";
+        Self { code: 406, reason: "NotAcceptable", message: message.to_owned(), details: Some(json!({})) }
+    }
+
     /// 410 for a list whose revision is no longer kept.
     #[must_use]
     pub fn expired_list() -> Self {

@@ -73,7 +73,7 @@ pub(super) fn list(served: Served, page: &Page) -> Result<Response<ResponseBody>
 }
 
 /// The metadata of a list.
-fn list_metadata(page: &Page) -> Value {
+pub(super) fn list_metadata(page: &Page) -> Value {
     let mut metadata = json!({"resourceVersion": page.revision.to_string()});
     if let Some(token) = &page.continues {
         metadata["continue"] = json!(token);

@@ -5,6 +5,7 @@ use super::Rest;
 use super::body::{self, ResponseBody};
 use super::read;
 use super::route::{ObjectPath, parameter};
+use super::show;
 use super::write::{Strictness, is_dry_run, learn, parse_object, read_object, writer, yaml};
 use crate::sim::api::apply::{self, Application};
 use crate::sim::api::decode;
@@ -57,7 +58,7 @@ pub(super) async fn put(
     }
     let update = Update { resource, stored: &stored, subresource, dry_run };
     let object = update.write(&rest.api, decoded.object, &writer)?;
-    let mut response = read::shown(served, StatusCode::OK, &object)?;
+    let mut response = show::object(rest, path, served, StatusCode::OK, &object)?;
     strictness.warn(&mut response, &decoded.unknown);
     Ok(response)
 }
@@ -87,7 +88,7 @@ pub(super) async fn patch(
     strictness.check(resource, &decoded.unknown)?;
     let update = Update { resource, stored: &stored, subresource, dry_run };
     let object = update.write(&rest.api, decoded.object, &writer)?;
-    let mut response = read::shown(served, StatusCode::OK, &object)?;
+    let mut response = show::object(rest, path, served, StatusCode::OK, &object)?;
     strictness.warn(&mut response, &decoded.unknown);
     Ok(response)
 }

@@ -2,14 +2,14 @@
 //! Watches are in `watch`.
 
 use super::Rest;
-use super::body::{self, ResponseBody};
+use super::body::ResponseBody;
 use super::route::ObjectPath;
+use super::show;
 use crate::sim::api::face::Served;
 use crate::sim::api::list::{self, ListOptions};
 use crate::sim::api::resource::Resource;
 use crate::sim::api::status::ApiError;
 use http::{Response, StatusCode};
-use serde_json::Value;
 
 /// How a path's resource is served, if it is.
 pub(super) fn known(rest: &Rest, path: &ObjectPath) -> Option<Served> {
@@ -30,16 +30,11 @@ pub(super) fn resource_of(rest: &Rest, path: &ObjectPath) -> Result<Resource, Ap
     served(rest, path).map(|served| served.resource)
 }
 
-/// The answer with one object.
-pub(super) fn shown(served: Served, status: StatusCode, object: &Value) -> Result<Response<ResponseBody>, ApiError> {
-    body::json(status, &served.show(object))
-}
-
 /// GET of one object.
 pub(super) fn get(rest: &Rest, path: &ObjectPath) -> Result<Response<ResponseBody>, ApiError> {
     let served = served(rest, path)?;
     rest.api.heartbeats.read(served.resource);
-    shown(served, StatusCode::OK, &*rest.api.get(served.resource, path.namespace(), path.name())?)
+    show::object(rest, path, served, StatusCode::OK, &*rest.api.get(served.resource, path.namespace(), path.name())?)
 }
 
 /// LIST of a collection.
@@ -48,7 +43,7 @@ pub(super) fn list(rest: &Rest, path: &ObjectPath, query: &[(String, String)]) -
     let options = ListOptions::parse(served.resource, query)?;
     rest.api.heartbeats.read(served.resource);
     let page = list::list(&rest.api, served.resource, path.namespace.as_deref(), &options)?;
-    body::list(served, &page)
+    show::list(rest, path, served, &page)
 }
 
 impl ObjectPath {

@@ -1,6 +1,7 @@
 //! Reading a request's path and query: which resource, namespace, name and subresource it means.
 //! Whether the resource exists is asked later, for a POST may teach the server a new one.
 
+use super::accept::Form;
 use crate::sim::api::list::is_true;
 use crate::sim::api::status::ApiError;
 use http::Uri;
@@ -40,6 +41,8 @@ pub(super) struct ObjectPath {
     pub(super) name: Option<String>,
     /// The subresource.
     pub(super) subresource: Option<String>,
+    /// The form in which the client wants the answer; set when the request's headers are read.
+    pub(super) form: Form,
 }
 
 impl Route {
@@ -99,6 +102,7 @@ fn object_path(segments: &[String]) -> Option<ObjectPath> {
         namespace,
         name: tail.first().cloned(),
         subresource: tail.get(1).cloned(),
+        form: Form::default(),
     })
 }
 

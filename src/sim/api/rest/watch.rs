@@ -5,6 +5,7 @@ use super::Rest;
 use super::body::{self, ResponseBody};
 use super::read;
 use super::route::ObjectPath;
+use super::show::EventWriter;
 use crate::sim::api::face::Served;
 use crate::sim::api::list::ListOptions;
 use crate::sim::api::resource::Resource;
@@ -12,7 +13,7 @@ use crate::sim::api::server::ApiServer;
 use crate::sim::api::status::ApiError;
 use crate::sim::heartbeat::Witness;
 use crate::sim::latest;
-use crate::sim::store::{Change, ChangeKind, Expired};
+use crate::sim::store::{Change, ChangeKind, Expired, Part};
 use bytes::Bytes;
 use futures::stream;
 use http::Response;
@@ -44,7 +45,8 @@ pub(super) fn watch(rest: &Rest, path: &ObjectPath, query: &[(String, String)]) 
 struct Watcher {
     api: Arc<ApiServer>,
     resource: Resource,
-    served: Served,
+    writer: EventWriter,
+    part: Part,
     path: ObjectPath,
     options: ListOptions,
     revision: u64,
@@ -64,12 +66,15 @@ impl Watcher {
         let api = Arc::clone(&rest.api);
         let witness = api.heartbeats.watch(resource);
         let ends = begun + timeout(&api, resource, options.timeout_seconds).mul_f64(rest.speed);
-        let latest = api.store.subscribe(resource);
+        let part = part_of(&path, &options);
+        let latest = api.store.subscribe_part(resource, &part);
+        let writer = EventWriter::new(&api, path.form, served);
         let revision = options.revision.unwrap_or(0);
         let mut watcher = Self {
             api,
             resource,
-            served,
+            writer,
+            part,
             path,
             options,
             revision,
@@ -92,12 +97,15 @@ impl Watcher {
     fn send_present(&mut self) {
         let (revision, objects) = self.api.store.list(self.resource, self.path.namespace.as_deref());
         self.revision = revision;
-        for object in objects.iter().filter(|object| self.options.selects(object)) {
-            let line = self.event("ADDED", object);
-            self.ready.push_back(line);
+        for object in objects {
+            if self.options.selects(&object) {
+                let line = self.event("ADDED", &object);
+                self.ready.push_back(line);
+            }
         }
         if self.options.send_initial_events == Some(true) && self.options.bookmarks {
-            self.ready.push_back(self.bookmark_event(true));
+            let bookmark = self.bookmark_event(true);
+            self.ready.push_back(bookmark);
         }
     }
 
@@ -110,7 +118,7 @@ impl Watcher {
                 return None;
             }
             self.latest.mark_unchanged();
-            match self.api.store.changes_after(self.resource, self.revision) {
+            match self.api.store.changes_of_part(self.resource, &self.part, self.revision) {
                 Ok(changes) if !changes.is_empty() => self.take(changes),
                 Ok(_) => self.wait().await,
                 Err(Expired { requested, oldest }) => {
@@ -131,9 +139,10 @@ impl Watcher {
             let was = change.previous.as_ref().is_some_and(|previous| self.options.selects(previous));
             let event = match (was, is) {
                 (false, false) => continue,
+                (false, true) if change.kind == ChangeKind::Added => self.logged("ADDED", &change),
                 (false, true) => self.event("ADDED", &change.object),
-                (true, true) => self.event("MODIFIED", &change.object),
-                (true, false) if change.kind == ChangeKind::Deleted => self.event("DELETED", &change.object),
+                (true, true) => self.logged("MODIFIED", &change),
+                (true, false) if change.kind == ChangeKind::Deleted => self.logged("DELETED", &change),
                 (true, false) => {
                     let mut last = change.previous.as_deref().cloned().unwrap_or_default();
                     last["metadata"]["resourceVersion"] = json!(change.revision.to_string());
@@ -156,7 +165,8 @@ impl Watcher {
                 if !self.ended {
                     // What was written up to now is known to be sent: nothing of this resource is newer.
                     self.revision = self.revision.max(self.api.store.revision());
-                    self.ready.push_back(self.bookmark_event(false));
+                    let bookmark = self.bookmark_event(false);
+                    self.ready.push_back(bookmark);
                     self.bookmark = next_bookmark(self.bookmark, now, self.ends);
                 }
             }
@@ -168,17 +178,32 @@ impl Watcher {
         self.path.namespace.is_some() && namespace != self.path.namespace.as_deref()
     }
 
-    fn event(&self, kind: &str, object: &Value) -> Bytes {
-        line(kind, &self.served.show(object))
+    fn event(&mut self, kind: &str, object: &Value) -> Bytes {
+        if self.writer.shares_encoding() {
+            return line(kind, object);
+        }
+        line(kind, &self.writer.write(&self.api, object))
     }
 
-    fn bookmark_event(&self, initial_events_end: bool) -> Bytes {
-        let mut metadata = json!({"resourceVersion": self.revision.to_string(), "creationTimestamp": null});
-        if initial_events_end {
-            metadata["annotations"] = json!({"k8s.io/initial-events-end": "true"});
+    /// The event of a change as it was logged: encoded once for all watches that show it so.
+    fn logged(&mut self, kind: &str, change: &Change) -> Bytes {
+        if self.writer.shares_encoding() {
+            return change.line();
         }
-        let api_version = self.served.api_version();
-        line("BOOKMARK", &json!({"kind": self.resource.kind, "apiVersion": api_version, "metadata": metadata}))
+        self.event(kind, &change.object)
+    }
+
+    fn bookmark_event(&mut self, initial_events_end: bool) -> Bytes {
+        line("BOOKMARK", &self.writer.bookmark(&self.api, self.revision, initial_events_end))
+    }
+}
+
+/// The narrowest part of the resource that holds everything that is asked for.
+fn part_of(path: &ObjectPath, options: &ListOptions) -> Part {
+    match (options.fields.equals("/spec/nodeName"), &path.namespace) {
+        (Some(node), _) if path.plural == "pods" && !node.is_empty() => Part::Node(node.to_owned()),
+        (_, Some(namespace)) => Part::Namespace(namespace.clone()),
+        _ => Part::All,
     }
 }
 

@@ -5,6 +5,7 @@ use super::Rest;
 use super::body::{self, ResponseBody};
 use super::read;
 use super::route::{ObjectPath, parameter};
+use super::show;
 use crate::sim::api::decode;
 use crate::sim::api::delete;
 use crate::sim::api::face::{Face, Served};
@@ -45,9 +46,9 @@ pub(super) async fn create(
     }
     let admitted = pipeline::admit(&rest.api, resource, path.namespace(), decoded.object, Some(&writer))?;
     let mut response = if dry_run {
-        read::shown(served, StatusCode::CREATED, &admitted.into_object())?
+        show::object(rest, path, served, StatusCode::CREATED, &admitted.into_object())?
     } else {
-        read::shown(served, StatusCode::CREATED, &pipeline::store_new(&rest.api, resource, admitted))?
+        show::object(rest, path, served, StatusCode::CREATED, &pipeline::store_new(&rest.api, resource, admitted))?
     };
     strictness.warn(&mut response, &decoded.unknown);
     Ok(response)
@@ -211,7 +212,7 @@ pub(super) async fn delete_collection(
     }
     page.continues = None;
     page.remaining = None;
-    body::list(served, &page)
+    show::list(rest, path, served, &page)
 }
 
 async fn delete_options(query: &[(String, String)], request: Request<Body>) -> Result<(DeleteOptions, bool), ApiError> {
