@@ -10,6 +10,7 @@ mod defaults;
 mod delete;
 mod discovery;
 mod event;
+mod eviction;
 mod face;
 mod field;
 mod fields;

@@ -4,10 +4,13 @@
 mod context;
 mod daemon_set;
 mod deployment;
+pub(crate) mod disruption;
 mod endpoint_slice;
 mod garbage_collector;
 mod namespace;
+mod node_lifecycle;
 pub(crate) mod object;
+mod pod_garbage;
 mod pods;
 pub(crate) mod queue;
 mod quota;
@@ -15,6 +18,7 @@ mod replica_set;
 mod revisions;
 pub(crate) mod selector;
 mod stateful_set;
+mod taint_eviction;
 pub(crate) mod volumes;
 
 #[cfg(test)]
@@ -38,5 +42,10 @@ pub fn start(api: &Arc<ApiServer>, profile: &Profile, _limits: &Limits) {
     namespace::start_filling(&context("serviceaccount-controller"));
     namespace::start_emptying(&context("namespace-controller"));
     quota::start(&context("resourcequota-controller"));
+    node_lifecycle::start(&context("node-controller"));
+    taint_eviction::start(&context("taint-eviction-controller"));
+    pod_garbage::start(&context("pod-garbage-collector"));
+    disruption::start(&context("controllermanager"));
+    disruption::start_relieving(&context("disruption-controller"));
     garbage_collector::start(&context("garbage-collector-controller"));
 }

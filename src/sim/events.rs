@@ -84,8 +84,9 @@ impl ObjectRef {
     }
 
     fn to_value(&self) -> Value {
-        let mut value = json!({"kind": self.kind, "name": self.name, "uid": self.uid});
+        let mut value = json!({"kind": self.kind, "name": self.name});
         for (key, text) in [
+            ("uid", Some(&self.uid)),
             ("namespace", Some(&self.namespace)),
             ("apiVersion", Some(&self.api_version)),
             ("resourceVersion", Some(&self.resource_version)),

@@ -293,7 +293,7 @@ pub(crate) fn requested_amounts(pod: &Value, field: &str) -> BTreeMap<String, i1
 }
 
 /// Replaces the condition of its type in place, keeping the transition time when the status is the same.
-fn put_condition(pod: &mut Value, mut wanted: Value) {
+pub(crate) fn put_condition(pod: &mut Value, mut wanted: Value) {
     if !pod["status"]["conditions"].is_array() {
         pod["status"]["conditions"] = json!([]);
     }

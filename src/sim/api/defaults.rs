@@ -38,6 +38,9 @@ pub(super) fn begin(api: &ApiServer, resource: Resource, object: &mut Value) {
             allocate_addresses(api, object);
         }
         ("", "Node" | "PersistentVolume") => {}
+        ("policy", "PodDisruptionBudget") => {
+            object["status"] = json!({"disruptionsAllowed": 0, "currentHealthy": 0, "desiredHealthy": 0, "expectedPods": 0});
+        }
         _ if resource.has_status() => {
             object["status"] = workload::first_status(resource).unwrap_or_else(|| json!({}));
         }

@@ -102,7 +102,7 @@ resources! {
     /// autoscaling/v2 `HorizontalPodAutoscaler`
     HORIZONTAL_POD_AUTOSCALERS = ("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", true, Unsimulated);
     /// policy/v1 `PodDisruptionBudget`
-    POD_DISRUPTION_BUDGETS = ("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", true, Unsimulated);
+    POD_DISRUPTION_BUDGETS = ("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", true, Simulated);
     /// networking.k8s.io/v1 `NetworkPolicy`
     NETWORK_POLICIES = ("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies", true, Unsimulated);
     /// networking.k8s.io/v1 `Ingress`

@@ -3,6 +3,7 @@
 
 use super::custom::{CustomKind, CustomKinds};
 use super::delete;
+use super::eviction;
 use super::face::Served;
 use super::pipeline;
 use super::resource::{self, Resource};
@@ -186,6 +187,22 @@ impl ApiServer {
     /// Deletes an object: at once, or gracefully where grace or finalizers ask for it. Returns its last state.
     pub fn delete(&self, resource: Resource, namespace: &str, name: &str, options: &DeleteOptions) -> Result<Object, ApiError> {
         delete::delete(self, resource, namespace, name, options).map(|deleted| deleted.object)
+    }
+
+    /// Evicts a pod, as its disruption budget allows.
+    ///
+    /// # Errors
+    /// 404 without the pod, 429 when its budget is used up or not counted yet, 500 when it has several.
+    pub fn evict(&self, namespace: &str, name: &str, options: &DeleteOptions) -> Result<(), ApiError> {
+        match eviction::evict(self, namespace, name, options, false)? {
+            eviction::Decision::Granted => Ok(()),
+            eviction::Decision::Undecided(status) => Err(ApiError {
+                code: 500,
+                reason: "InternalError",
+                message: status["message"].as_str().unwrap_or_default().to_owned(),
+                details: None,
+            }),
+        }
     }
 
     /// Binds a pending pod to a node: `spec.nodeName` and the condition PodScheduled in one write.

@@ -5,13 +5,14 @@ use super::object::{is_deleting, key, name, text, uid};
 use crate::sim::api::resource::{EVENTS, NAMESPACES, NODES, PODS, SERVICE_ACCOUNTS};
 use crate::sim::api::{ApiServer, DeleteOptions, Resource, Subresource};
 use crate::sim::clock::Clock;
+use crate::sim::heartbeat::Pulse;
 use crate::sim::limits::Limits;
 use crate::sim::profile::Profile;
 use crate::sim::random::Random;
 use crate::sim::store::ChangeKind;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 /// A cluster with scheduler and controllers, one node, and pods that become ready after half a second unless their
@@ -33,6 +34,7 @@ impl Cluster {
         super::start(&api, &profile, &Limits::default());
         crate::sim::scheduler::start(&api, &profile);
         tokio::spawn(kubelet(Arc::clone(&api)));
+        tokio::spawn(heartbeats(Arc::clone(&api)));
         Self { api }
     }
 
@@ -84,6 +86,23 @@ pub(crate) fn deployment(replicas: i64, image: &str) -> Value {
             "template": {"metadata": {"labels": {"app": "app"}}, "spec": {"containers": [{"name": "app", "image": image}]}},
         },
     })
+}
+
+#[derive(Debug)]
+struct Nothing;
+
+impl Pulse for Nothing {
+    fn bring_up_to_date(&self) {}
+}
+
+/// Every node has a kubelet that is well, as far as its heartbeat goes.
+async fn heartbeats(api: Arc<ApiServer>) {
+    let mut watch = api.watch(NODES, None);
+    while let Some(item) = watch.next().await {
+        if item.kind == ChangeKind::Added {
+            api.heartbeats.begin(name(&item.object), Weak::<Nothing>::new());
+        }
+    }
 }
 
 async fn kubelet(api: Arc<ApiServer>) {

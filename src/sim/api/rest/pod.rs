@@ -6,9 +6,9 @@ use super::body::{self, ResponseBody};
 use super::read;
 use super::route::{ObjectPath, parameter};
 use super::write::{is_dry_run, options_of, parse_object};
+use crate::sim::api::eviction::{self, Decision};
 use crate::sim::api::pipeline::text;
 use crate::sim::api::resource;
-use crate::sim::api::server::Subresource;
 use crate::sim::api::status::ApiError;
 use crate::sim::store::Object;
 use http::{Request, Response, StatusCode};
@@ -53,7 +53,7 @@ pub(super) async fn bind(
     success()
 }
 
-/// POST of an eviction. There are no disruption budgets in the simulation: every eviction is granted.
+/// POST of an eviction: granted within the pod's disruption budget.
 pub(super) async fn evict(
     rest: &Rest,
     path: &ObjectPath,
@@ -66,27 +66,10 @@ pub(super) async fn evict(
     let (options, dry_delete) = options_of(&[], eviction.get("deleteOptions").unwrap_or(&json!({})))?;
     dry_run |= dry_delete;
     let pod = pod_of(rest, path)?;
-    if dry_run {
-        return success();
+    match eviction::evict(&rest.api, path.namespace(), text(&pod, "/metadata/name"), &options, dry_run)? {
+        Decision::Granted => success(),
+        Decision::Undecided(status) => body::json(StatusCode::INTERNAL_SERVER_ERROR, &status),
     }
-    let ended = ["Succeeded", "Failed"].contains(&text(&pod, "/status/phase"));
-    if !ended && pod.pointer("/metadata/deletionTimestamp").is_none() {
-        let now = rest.api.clock.seconds();
-        rest.api.modify(resource::PODS, path.namespace(), path.name(), Subresource::Status, |pod| disrupt(pod, &now))?;
-    }
-    rest.api.delete(resource::PODS, path.namespace(), path.name(), &options)?;
-    success()
-}
-
-fn disrupt(pod: &mut Value, now: &str) {
-    let condition = json!({
-        "type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI", "message": "Eviction API: evicting",
-        "lastProbeTime": null, "lastTransitionTime": now,
-    });
-    let mut conditions = pod.pointer("/status/conditions").and_then(Value::as_array).cloned().unwrap_or_default();
-    conditions.retain(|present| present["type"] != "DisruptionTarget");
-    conditions.push(condition);
-    pod["status"]["conditions"] = Value::Array(conditions);
 }
 
 /// The container that a request for a log or a command means.
