@@ -7,6 +7,7 @@ pub mod cleanup;
 pub mod cluster;
 pub mod console;
 pub mod destination;
+mod github;
 pub mod judge;
 pub mod list;
 pub mod new;

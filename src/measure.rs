@@ -7,6 +7,7 @@ pub mod effect;
 pub mod hold;
 pub mod invariant;
 pub mod judge;
+pub mod marks;
 pub mod outcome;
 pub mod result;
 pub mod statistics;

@@ -1,19 +1,29 @@
 //! Reports: from results to text for people and files for programs. Knows results only: no client, no engine, no judgement.
 //! What is measured and decided comes from `measure`; what happens meanwhile comes as `RunEvent`s.
 
+pub mod csv;
 pub mod exporter;
 #[cfg(test)]
 mod fixture;
 pub mod format;
+pub mod html;
 pub mod json;
 pub mod junit;
 pub mod layout;
+pub mod markdown;
 pub mod progress;
+pub mod prometheus;
+pub mod repeat;
 pub mod style;
+pub mod summary;
 pub mod terminal;
 
+pub use csv::Csv;
 pub use exporter::{ExportError, Exporter};
+pub use html::Html;
 pub use json::Json;
 pub use junit::Junit;
+pub use markdown::Markdown;
 pub use progress::Progress;
+pub use prometheus::Prometheus;
 pub use terminal::Terminal;

@@ -68,7 +68,7 @@ fn usage_errors_are_exit_code_2_and_leave_stdout_alone(#[case] arguments: &[&str
 }
 
 #[rstest]
-#[case("COMEBACK_REPORT", "html", "`html` is not supported yet")]
+#[case("COMEBACK_REPORT", "pdf", "`pdf` is not a report format")]
 #[case("COMEBACK_REPORT", "terminal,json", "cannot all go to stdout")]
 #[case("COMEBACK_TRIALS", "none", "none")]
 #[case("COMEBACK_FAIL_FAST", "perhaps", "perhaps")]

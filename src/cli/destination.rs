@@ -1,9 +1,13 @@
 //! `--report FORMAT[=FILE]`: which reports are written, and where to.
 
 use super::console::Console;
+use crate::measure::marks::{self, Marks};
 use crate::measure::result::RunResult;
-use crate::report::{Exporter, Json, Junit, Terminal};
+use crate::observe::timeline;
+use crate::report::html;
+use crate::report::{Csv, Exporter, Html, Json, Junit, Markdown, Prometheus, Terminal};
 use serde::{Deserialize, Deserializer, de::Error};
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -17,10 +21,25 @@ pub enum Format {
     Json,
     /// JUnit XML.
     Junit,
+    /// A job summary.
+    Markdown,
+    /// A page.
+    Html,
+    /// A row per trial.
+    Csv,
+    /// Prometheus' text format.
+    Prometheus,
 }
 
-const FORMATS: [(&str, Format); 3] = [("terminal", Format::Terminal), ("json", Format::Json), ("junit", Format::Junit)];
-const LATER: [&str; 4] = ["markdown", "html", "csv", "prometheus"];
+const FORMATS: [(&str, Format); 7] = [
+    ("terminal", Format::Terminal),
+    ("json", Format::Json),
+    ("junit", Format::Junit),
+    ("markdown", Format::Markdown),
+    ("html", Format::Html),
+    ("csv", Format::Csv),
+    ("prometheus", Format::Prometheus),
+];
 
 /// One `--report`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,16 +58,17 @@ impl FromStr for Destination {
         if file == Some("") {
             return Err(format!("no file after `{name}=`; write `{name}=FILE`, or `{name}` alone for stdout"));
         }
-        if LATER.contains(&name) {
-            return Err(format!("`{name}` is not supported yet; formats are terminal, json, junit"));
-        }
         let Some((_, format)) = FORMATS.iter().find(|(known, _)| *known == name) else {
             let near = FORMATS.iter().map(|(known, _)| *known).find(|known| strsim::damerau_levenshtein(known, name) <= 2);
             let near = near.map_or_else(|| ".".to_owned(), |near| format!("; did you mean `{near}`?"));
-            return Err(format!("`{name}` is not a report format{near} Formats are terminal, json, junit"));
+            return Err(format!("`{name}` is not a report format{near} Formats are {}", names()));
         };
         Ok(Self { format: *format, file: file.map(PathBuf::from) })
     }
+}
+
+fn names() -> String {
+    FORMATS.map(|(name, _)| name).join(", ")
 }
 
 impl<'de> Deserialize<'de> for Destination {
@@ -120,12 +140,28 @@ fn write_one(one: &Destination, result: &RunResult, run_directory: Option<&Path>
         Format::Terminal => terminal.serialize(result),
         Format::Json => Json.serialize(result),
         Format::Junit => Junit.serialize(result),
+        Format::Markdown => Markdown.serialize(result),
+        Format::Html => Html { marks: marks(result, run_directory) }.serialize(result),
+        Format::Csv => Csv.serialize(result),
+        Format::Prometheus => Prometheus.serialize(result),
     }
     .map_err(|error| error.to_string())?;
     match &one.file {
         None => console.print(&bytes),
         Some(file) => write_file(file, &bytes).map_err(|error| format!("{} cannot be written: {error}", file.display())),
     }
+}
+
+/// What the timelines of the trials that a page draws show. One that cannot be read is not drawn, and the page says so.
+fn marks(result: &RunResult, run_directory: Option<&Path>) -> BTreeMap<String, Marks> {
+    let Some(directory) = run_directory else { return BTreeMap::new() };
+    let drawn = result.scenarios.iter().flat_map(html::drawn);
+    drawn
+        .filter_map(|trial| {
+            let text = std::fs::read_to_string(directory.join(&trial.timeline)).ok()?;
+            Some((trial.timeline.clone(), marks::marks(&timeline::parse(&text).ok()?)))
+        })
+        .collect()
 }
 
 /// Writes a file so that a reader sees the old one or the new one, never a part. What is not a plain file (a pipe, `/dev/stdout`)
@@ -156,9 +192,11 @@ mod tests {
     use rstest::rstest;
 
     #[rstest]
-    #[case("jsno", "`jsno` is not a report format; did you mean `json`? Formats are terminal, json, junit")]
-    #[case("html", "`html` is not supported yet; formats are terminal, json, junit")]
-    #[case("html=x", "`html` is not supported yet; formats are terminal, json, junit")]
+    #[case(
+        "jsno",
+        "`jsno` is not a report format; did you mean `json`? Formats are terminal, json, junit, markdown, html, csv, prometheus"
+    )]
+    #[case("pdf=x", "`pdf` is not a report format. Formats are terminal, json, junit, markdown, html, csv, prometheus")]
     #[case("json=", "no file after `json=`; write `json=FILE`, or `json` alone for stdout")]
     fn refuses(#[case] text: &str, #[case] message: &str) {
         assert_eq!(text.parse::<Destination>(), Err(message.to_owned()));

@@ -64,7 +64,7 @@ pub struct Options {
         default_missing_value = "true", value_parser = BoolishValueParser::new(), hide_possible_values = true, help_heading = "How")]
     pub keep_on_failure: Option<bool>,
 
-    /// terminal, json or junit; with =FILE into a file. Repeatable [default: terminal]
+    /// terminal, json, junit, markdown, html, csv or prometheus; with =FILE into a file. Repeatable [default: terminal]
     #[arg(long, env = "COMEBACK_REPORT", value_name = "FORMAT[=FILE]", value_delimiter = ',', help_heading = "Results")]
     pub report: Vec<Destination>,
     /// The run directory.
@@ -213,7 +213,7 @@ mod tests {
     #[case("seed: 1\ntrials: many", ":2:9", "invalid")]
     #[case("cluster: minikube", ":1:10", "unknown cluster")]
     #[case("seed: 1\nshard: 1/2", ":2:1", "`shard` is not supported yet")]
-    #[case("report: [html]", ":1:10", "`html` is not supported yet")]
+    #[case("report: [pdf]", ":1:10", "`pdf` is not a report format")]
     #[case("trials: 0", "", "at least 1")]
     #[case("seed: 1\nseed: 2", ":2:1", "duplicate")]
     #[case("- a", ":1:1", "")]

@@ -3,6 +3,7 @@
 use super::arguments::{Display, Run as RunArguments};
 use super::console::Console;
 use super::destination::{self, Destination};
+use super::github;
 use super::options::{DEFAULTS_FILE, Options};
 use super::run_directory::{self, Keeper};
 use super::signals;
@@ -153,6 +154,7 @@ fn execute(
         // A reader of the file is to see the code that the process ends with. That it could not be written was said above.
         let _ = keeper.finish(&result);
     }
+    github::tell(&result, console);
     Ok(code(&result))
 }
 

@@ -1,7 +1,8 @@
 //! How reports write numbers: durations, percentages, counted nouns, plain text from untrusted lines.
 //! The same words in every report; layout is each report's own.
 
-use crate::measure::result::{Measured, Rate};
+use crate::measure::result::{Measured, Rate, ScenarioResult, Who};
+use crate::scenario::Verdict;
 
 /// Seconds as people read them: `250ms`, `1.2s`, `45s`, `5m0s`, `1h2m0s`; negative ones with a sign.
 #[must_use]
@@ -65,6 +66,28 @@ pub fn percent(share: f64) -> String {
         "< 1 %".to_owned()
     } else {
         format!("{rounded:.0} %")
+    }
+}
+
+/// `4 recovered, 1 late`, in the contract's order of verdicts, with `space` between number and word.
+#[must_use]
+pub fn counts(scenario: &ScenarioResult, space: &str) -> String {
+    let parts: Vec<String> = Verdict::ALL
+        .iter()
+        .filter_map(|verdict| scenario.counts.get(verdict).filter(|n| **n > 0).map(|n| format!("{n}{space}{verdict}")))
+        .collect();
+    if parts.is_empty() { "–".to_owned() } else { parts.join(", ") }
+}
+
+/// A healer as reports write it.
+#[must_use]
+pub const fn who(who: Who) -> &'static str {
+    match who {
+        Who::Kubernetes => "kubernetes",
+        Who::Comeback => "comeback",
+        Who::Webhook => "webhook",
+        Who::External => "external",
+        Who::Unknown => "unknown",
     }
 }
 

@@ -177,6 +177,22 @@ fn fit(columns: &[Column], rows: &[Vec<Cell>], width: usize) -> (Vec<usize>, Vec
     (shown, widths)
 }
 
+/// At most `length` characters of `text`; a longer one ends with a mark.
+#[must_use]
+pub fn cut(text: &str, length: usize) -> String {
+    match text.char_indices().nth(length) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}… ({} more bytes)", &text[..end], text.len() - end),
+    }
+}
+
+/// The last `length` characters of `text`, after a mark: the end of a pod's name is what tells pods apart.
+#[must_use]
+pub fn tail(text: &str, length: usize) -> String {
+    let skipped = text.chars().count().saturating_sub(length.saturating_sub(1));
+    format!("…{}", text.chars().skip(skipped).collect::<String>())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

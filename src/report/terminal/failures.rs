@@ -1,9 +1,9 @@
 //! What failed and why, for each scenario that did not pass: condition, last observed state, evidence, how to try it again.
 
 use super::Terminal;
-use super::summary_table::counts;
 use crate::heal::ActionOutcome;
 use crate::measure::result::{Outcome, RunResult, ScenarioResult, TrialResult};
+use crate::report::repeat::again;
 use crate::report::style::{Tone, mark, trial_mark};
 use crate::report::{format, layout};
 use crate::scenario::Verdict;
@@ -13,8 +13,6 @@ use std::fmt::Write as _;
 const SHOWN_TRIALS: usize = 3;
 /// How many findings of one trial are shown.
 const SHOWN_FINDINGS: usize = 2;
-/// Options that a trial depends on: they are repeated in the command that tries it again.
-const REPEATED_OPTIONS: [&str; 4] = ["--cluster", "--set", "--kind-image", "--allow-context"];
 
 /// The section; empty where everything passed.
 pub(super) fn failures(terminal: &Terminal, result: &RunResult) -> String {
@@ -36,8 +34,11 @@ pub(super) fn failures(terminal: &Terminal, result: &RunResult) -> String {
 fn block(terminal: &Terminal, result: &RunResult, scenario: &ScenarioResult) -> String {
     let (mark, tone) = mark(scenario.outcome);
     let lead = format!("{mark} {}", format::plain(&scenario.name));
-    let line =
-        layout::outdented(0, &format!("{lead}: {} (expected {})", counts(scenario, " "), expected(scenario)), terminal.width);
+    let line = layout::outdented(
+        0,
+        &format!("{lead}: {} (expected {})", format::counts(scenario, " "), expected(scenario)),
+        terminal.width,
+    );
     let mut out = line.replacen(&lead, &terminal.palette.paint(tone, &lead), 1);
     let (aborted, unexpected): (Vec<&TrialResult>, Vec<&TrialResult>) = scenario
         .trials
@@ -119,47 +120,4 @@ fn describe(terminal: &Terminal, result: &RunResult, scenario: &ScenarioResult, 
     out.push_str(&again(result, scenario, trial));
     out.push('\n');
     out
-}
-
-/// The command that runs this trial again: its seed follows from the run's seed, the scenario and the index.
-fn again(result: &RunResult, scenario: &ScenarioResult, trial: &TrialResult) -> String {
-    let mut words = vec![
-        "comeback run".to_owned(),
-        quote(&scenario.file),
-        format!("--seed {} --trials {}", result.run.seed, trial.index + 1),
-    ];
-    let mut command = result.run.command.iter();
-    while let Some(word) = command.next() {
-        if REPEATED_OPTIONS.contains(&word.as_str()) {
-            words.push(word.clone());
-            words.extend(command.next().map(|value| quote(value)));
-        } else if word.split_once('=').is_some_and(|(option, _)| REPEATED_OPTIONS.contains(&option)) {
-            words.push(quote(word));
-        }
-    }
-    words.join(" ")
-}
-
-fn quote(word: &str) -> String {
-    let safe = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
-    if !word.is_empty() && word.chars().all(safe) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::report::fixture;
-
-    #[test]
-    fn the_command_repeats_what_the_trial_depends_on() {
-        let mut result = fixture::run();
-        result.run.command = ["comeback", "run", "x", "--set", "workers=it's", "--set=n=3", "--out", "d", "--cluster=kind"]
-            .map(String::from)
-            .to_vec();
-        let scenario = &result.scenarios[1];
-        assert_eq!(
-            again(&result, scenario, &scenario.trials[2]),
-            r"comeback run scenarios/crash/crash-loop-after-config-change.yaml --seed 42 --trials 3 --set 'workers=it'\''s' --set=n=3 --cluster=kind"
-        );
-    }
 }

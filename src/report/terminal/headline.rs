@@ -3,6 +3,7 @@
 use super::Terminal;
 use crate::measure::result::{Outcome, RunResult, ScenarioResult};
 use crate::report::style::{Tone, mark};
+use crate::report::summary::{cluster, sums};
 use crate::report::{format, layout};
 
 /// `comeback 0.1.0 on a simulated Kubernetes v1.36.0 (embedded, 1 node), seed 42`.
@@ -11,14 +12,6 @@ pub(super) fn title(terminal: &Terminal, result: &RunResult) -> String {
     layout::wrap(&text, terminal.width, layout::Break::Words)
         .iter()
         .fold(String::new(), |out, line| out + &terminal.palette.paint(Tone::Faint, line) + "\n")
-}
-
-fn cluster(result: &RunResult) -> String {
-    let fingerprint = &result.cluster.fingerprint;
-    let simulated = if fingerprint.simulated { "a simulated Kubernetes" } else { "Kubernetes" };
-    let provider = &result.cluster.provider;
-    let name = if result.cluster.name == *provider { String::new() } else { format!(" {}", format::plain(&result.cluster.name)) };
-    format!("{simulated} {} ({provider}{name}, {})", fingerprint.kubernetes, format::count(fingerprint.nodes, "node"))
 }
 
 /// Warnings, the verdict of the run, reasons, the run directory.
@@ -89,16 +82,4 @@ fn reasons(result: &RunResult) -> Vec<(u8, String)> {
 
 fn skipped(result: &RunResult) -> impl Iterator<Item = &ScenarioResult> {
     result.scenarios.iter().filter(|scenario| scenario.outcome == Outcome::Skipped)
-}
-
-fn sums(result: &RunResult) -> String {
-    let summary = &result.summary;
-    let mut parts = vec![format!("{} of {} passed", summary.passed, format::count(summary.scenarios, "scenario"))];
-    let more = [(summary.failed, "failed"), (summary.inconclusive, "inconclusive"), (summary.skipped, "skipped")];
-    parts.extend(more.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")));
-    if !result.complete {
-        let ran: usize = result.scenarios.iter().map(|scenario| scenario.trials.len()).sum();
-        parts.push(format!("{ran} of {} were run", format::count(result.expected.trials, "trial")));
-    }
-    parts.join(", ")
 }

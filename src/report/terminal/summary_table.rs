@@ -1,7 +1,7 @@
 //! The table of the terminal report: one line per scenario.
 
 use super::Terminal;
-use crate::measure::result::{Measured, RunResult, ScenarioResult, TrialResult, Who};
+use crate::measure::result::{Measured, RunResult, ScenarioResult, TrialResult};
 use crate::report::format;
 use crate::report::layout::{self, Cell, Column};
 use crate::report::style::{Tone, mark, word};
@@ -42,7 +42,7 @@ fn row(scenario: &ScenarioResult) -> Vec<Cell> {
         Cell::new(mark, tone),
         plain(format::plain(&scenario.name)),
         Cell::new(scenario.expect.iter().map(|verdict| verdict.as_str()).collect::<Vec<_>>().join(" | "), Tone::Faint),
-        plain(counts(scenario, "\u{a0}")),
+        plain(format::counts(scenario, "\u{a0}")),
         plain(format::range(of(scenario, detect))),
         Cell::new(format::range(of(scenario, recover)), recover_tone),
         Cell::new(scenario.rto.map_or_else(|| "–".to_owned(), format::seconds), Tone::Faint),
@@ -63,28 +63,8 @@ fn of(scenario: &ScenarioResult, what: fn(&TrialResult) -> Option<&Measured>) ->
     scenario.trials.iter().filter(|trial| trial.verdict.is_valid()).filter_map(what)
 }
 
-/// `4 recovered, 1 late`, in the contract's order of verdicts, with `space` between number and word.
-pub(super) fn counts(scenario: &ScenarioResult, space: &str) -> String {
-    let parts: Vec<String> = Verdict::ALL
-        .iter()
-        .filter_map(|verdict| scenario.counts.get(verdict).filter(|n| **n > 0).map(|n| format!("{n}{space}{verdict}")))
-        .collect();
-    if parts.is_empty() { "–".to_owned() } else { parts.join(", ") }
-}
-
 fn healers(scenario: &ScenarioResult) -> String {
     let names: BTreeSet<&str> =
-        scenario.trials.iter().filter_map(|trial| trial.healed_by.as_ref()).map(|healed| who(healed.who)).collect();
+        scenario.trials.iter().filter_map(|trial| trial.healed_by.as_ref()).map(|healed| format::who(healed.who)).collect();
     if names.is_empty() { "–".to_owned() } else { names.into_iter().collect::<Vec<_>>().join(", ") }
-}
-
-/// A healer as reports write it.
-pub(super) const fn who(who: Who) -> &'static str {
-    match who {
-        Who::Kubernetes => "kubernetes",
-        Who::Comeback => "comeback",
-        Who::Webhook => "webhook",
-        Who::External => "external",
-        Who::Unknown => "unknown",
-    }
 }

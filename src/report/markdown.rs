@@ -1,0 +1,201 @@
+//! Markdown for job summaries (GitHub, GitLab) and merge-request comments: headline, success rate, a table, what failed and why.
+//! Everything foreign is escaped: no log line becomes markup, a link or a mention.
+
+use super::exporter::{ExportError, Exporter};
+use super::repeat::again;
+use super::style::{mark, word};
+use super::summary::{cluster, sums};
+use super::{format, layout};
+use crate::measure::result::{Measured, Outcome, RunResult, ScenarioResult, TrialResult};
+use crate::scenario::Verdict;
+use std::fmt::Write as _;
+
+/// GitHub takes 1 MiB of summary for a step; the rest is room for what other programs of the step write.
+pub const LIMIT: usize = 1_000_000;
+/// How many trials of one scenario are shown in full.
+const SHOWN_TRIALS: usize = 3;
+/// The longest piece of foreign text, in characters.
+const LONGEST: usize = 1_000;
+
+/// `--report markdown`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Markdown;
+
+impl Exporter for Markdown {
+    fn serialize(&self, result: &RunResult) -> Result<Vec<u8>, ExportError> {
+        let mut page = headline(result);
+        page.push_str(&table(result));
+        let mut cut = 0;
+        for scenario in result.scenarios.iter().filter(|scenario| is_told(scenario)) {
+            let block = block(result, scenario);
+            if page.len() + block.len() > LIMIT {
+                cut += 1;
+            } else {
+                page.push_str(&block);
+            }
+        }
+        if cut > 0 {
+            let _ = writeln!(page, "\n*{} left out here: the result file has them.*", format::count(cut, "more scenario"));
+        }
+        Ok(page.into_bytes())
+    }
+}
+
+fn is_told(scenario: &ScenarioResult) -> bool {
+    matches!(scenario.outcome, Outcome::Failed | Outcome::Inconclusive)
+}
+
+fn headline(result: &RunResult) -> String {
+    let (mark, outcome) = if result.complete {
+        (mark(result.outcome).0, word(result.outcome))
+    } else {
+        (mark(Outcome::Inconclusive).0, "incomplete")
+    };
+    let simulated = if result.cluster.fingerprint.simulated { " (simulated)" } else { "" };
+    let mut page = format!("## {mark} comeback: {outcome}{simulated}\n\n{}, on {}.\n", sums(result), escaped(&cluster(result)));
+    if result.scenarios.iter().any(|scenario| scenario.expect.contains(&Verdict::Recovered)) {
+        let summary = &result.summary;
+        page.push('\n');
+        if result.scenarios.iter().any(|scenario| scenario.within_rto.is_some()) {
+            let _ = writeln!(page, "- **{}**", format::rate(&summary.within_rto, "recovered within the RTO"));
+        }
+        if summary.success_rate != summary.within_rto {
+            let _ = writeln!(page, "- {}", format::rate(&summary.success_rate, "recovered"));
+        }
+    }
+    if !result.exit_reasons.is_empty() || !result.warnings.is_empty() {
+        page.push('\n');
+    }
+    for reason in &result.exit_reasons {
+        let _ = writeln!(page, "- exit code {}: {}", reason.code, escaped(&reason.reason));
+    }
+    for warning in &result.warnings {
+        let _ = writeln!(page, "- warning: {}", escaped(warning));
+    }
+    page
+}
+
+fn table(result: &RunResult) -> String {
+    if result.scenarios.is_empty() {
+        return "\nNo scenario was run.\n".to_owned();
+    }
+    let mut table = "\n| | scenario | expected | trials | detected | recovered | RTO | within RTO | outcome |\n".to_owned();
+    table.push_str("|---|---|---|---|---:|---:|---:|---|---|\n");
+    for scenario in &result.scenarios {
+        let valid = || scenario.trials.iter().filter(|trial| trial.verdict.is_valid());
+        let times = |of: fn(&TrialResult) -> Option<&Measured>| format::range(valid().filter_map(of));
+        let expect: Vec<&str> = scenario.expect.iter().map(|verdict| verdict.as_str()).collect();
+        let _ = writeln!(
+            table,
+            "| {} | {} | {} | {} | {} | {} | {} | {} | {} |",
+            mark(scenario.outcome).0,
+            escaped(&scenario.name),
+            expect.join(" or "),
+            format::counts(scenario, " "),
+            times(|trial| trial.durations.to_detect.as_ref()),
+            times(|trial| trial.durations.to_recover.as_ref()),
+            scenario.rto.map_or_else(|| "–".to_owned(), format::seconds),
+            scenario
+                .within_rto
+                .as_ref()
+                .filter(|rate| rate.n > 0)
+                .map_or_else(|| "–".to_owned(), |rate| format!("{} of {}", rate.successes, rate.n)),
+            word(scenario.outcome),
+        );
+    }
+    table
+}
+
+fn block(result: &RunResult, scenario: &ScenarioResult) -> String {
+    let mut block = format!("\n### {} {}\n\n{}\n", mark(scenario.outcome).0, escaped(&scenario.name), escaped(&scenario.reason));
+    let unexpected: Vec<&TrialResult> =
+        scenario.trials.iter().filter(|trial| !scenario.expect.contains(&trial.verdict)).collect();
+    for trial in unexpected.iter().take(SHOWN_TRIALS) {
+        let _ = writeln!(block, "\n**Trial {}: {}.** {}\n", trial.index, trial.verdict, escaped(&trial.reason));
+        for finding in trial.findings.iter().filter(|finding| finding.leading) {
+            let subject = &finding.subject;
+            let evidence = finding.evidence.first().map(|evidence| format!(": {}", evidence.text)).unwrap_or_default();
+            let line = format!("found {} on {} {}{evidence}", finding.cause, subject.kind.to_lowercase(), subject.name);
+            let _ = writeln!(block, "- {}", escaped(&line));
+        }
+        for action in &trial.actions {
+            let _ = writeln!(block, "- healer: {}", escaped(&format!("{}: {}", action.step, action.reason)));
+        }
+        for note in trial.notes.iter().chain(&trial.leftovers) {
+            let _ = writeln!(block, "- {}", escaped(note));
+        }
+        let _ = writeln!(block, "\n```sh\n{}\n```", again(result, scenario, trial).replace('`', "'"));
+    }
+    if unexpected.len() > SHOWN_TRIALS {
+        let rest = format::count(unexpected.len() - SHOWN_TRIALS, "more trial");
+        let _ = writeln!(block, "\n*{rest} in the result file.*");
+    }
+    block
+}
+
+/// Foreign text as Markdown that shows exactly it, cut where it is very long.
+fn escaped(text: &str) -> String {
+    let mut out = String::new();
+    for character in layout::cut(&format::plain(text), LONGEST).chars() {
+        match character {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            // GitLab and GitHub would notify whoever is called so.
+            '@' => out.push_str("&#64;"),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '#' | '!' | '$' => {
+                out.push('\\');
+                out.push(character);
+            }
+            other => out.push(other),
+        }
+    }
+    // A bare address would become a link.
+    out.replace("://", ":&#47;&#47;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture;
+
+    fn written(result: &RunResult) -> String {
+        String::from_utf8(Markdown.serialize(result).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_job_summary() {
+        insta::assert_snapshot!("markdown", written(&fixture::run()));
+    }
+
+    #[test]
+    fn nothing_foreign_becomes_markup() {
+        assert_eq!(
+            escaped("<img src=x> [a](http://b) `c` | @all\n# d"),
+            r"&lt;img src=x&gt; \[a\](http:&#47;&#47;b) \`c\` \| &#64;all \# d"
+        );
+    }
+
+    #[test]
+    fn it_stays_below_the_limit_and_says_what_it_left_out() {
+        let mut result = fixture::run();
+        let long = "x|".repeat(3_000);
+        let mut failed = result.scenarios[1].clone();
+        for trial in &mut failed.trials {
+            trial.notes = vec![long.clone(); 5];
+        }
+        result.scenarios = vec![failed; 300];
+        let page = written(&result);
+        assert!(page.len() <= LIMIT + 200, "{}", page.len());
+        assert!(page.contains("left out here"), "{}", &page[page.len() - 200..]);
+        assert!(page.contains('…'));
+    }
+
+    #[test]
+    fn a_run_that_was_cut_off_never_reads_as_passed() {
+        let mut result = fixture::run();
+        result.complete = false;
+        result.outcome = Outcome::Passed;
+        assert!(written(&result).starts_with("## ? comeback: incomplete"));
+    }
+}
