@@ -3,7 +3,7 @@
 
 use super::fields::{self, Entry, Path, Paths, Writer, item_key};
 use super::resource::Resource;
-use super::schema::{ListKind, apply_list, is_atomic_map};
+use super::schema::{ListKind, Place};
 use super::status::ApiError;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -21,20 +21,21 @@ pub(super) struct Application<'a> {
     pub(super) subresource: Option<&'a str>,
     /// Whether to take over what others own.
     pub(super) force: bool,
+    /// How the kind's maps and lists merge.
+    pub(super) root: Place<'a>,
 }
 
 impl Application<'_> {
     /// The object after the apply, with its new ownership; refused while another manager owns what would change.
     pub(super) fn onto(&self, live: &Value) -> Result<Value, ApiError> {
-        let api_version = self.resource.api_version();
-        let built_in = self.resource.is_built_in();
-        let wanted: Paths = fields::leaves(self.resource, self.wanted).into_keys().collect();
+        let api_version = self.writer.api_version(self.resource);
+        let wanted: Paths = fields::leaves(&self.root, self.wanted).into_keys().collect();
         let mut owners = fields::entries(live);
         let is_mine = |entry: &Entry| entry.is_of(&self.writer.manager, "Apply", &api_version, self.subresource);
         let before = owners.iter().find(|entry| is_mine(entry)).map(|entry| entry.paths.clone()).unwrap_or_default();
 
         let mut merged = live.clone();
-        overlay(&mut merged, self.wanted, "", "", built_in);
+        overlay_object(&mut merged, self.wanted, &self.root);
         let others: Vec<&Paths> = owners.iter().filter(|entry| !is_mine(entry)).map(|entry| &entry.paths).collect();
         let kept_by_others = |path: &Path| others.iter().any(|paths| paths.iter().any(|owned| owned.starts_with(path)));
         // In order of the paths, so that an entry of a list goes before its fields.
@@ -42,7 +43,8 @@ impl Application<'_> {
             remove(&mut merged, path);
         }
 
-        let (old, new) = (fields::leaves(self.resource, live), fields::leaves(self.resource, &merged));
+        let (old, new) = (fields::leaves(&self.root, live), fields::leaves(&self.root, &merged));
+        let present = fields::owned_paths(&self.root, &merged);
         let changed = |path: &Path| old.get(path) != new.get(path);
         let mut conflicts: BTreeSet<(String, String)> = BTreeSet::new();
         for entry in owners.iter_mut().filter(|entry| !is_mine(entry)) {
@@ -50,7 +52,7 @@ impl Application<'_> {
             for path in &taken {
                 conflicts.insert((described(entry), fields::shown(path)));
             }
-            entry.paths.retain(|path| !taken.contains(path) && new.contains_key(path));
+            entry.paths.retain(|path| !taken.contains(path) && present.contains(path));
         }
         if !conflicts.is_empty() && !self.force {
             return Err(ApiError::apply_conflict(&conflicts.into_iter().collect::<Vec<_>>()));
@@ -89,37 +91,45 @@ fn described(entry: &Entry) -> String {
     format!("\"{}\"{role} using {}", entry.manager, entry.api_version)
 }
 
+/// Puts the object that is wanted over the one that is there.
+fn overlay_object(live: &mut Value, wanted: &Value, root: &Place<'_>) {
+    let Some(present) = live.as_object_mut() else { return };
+    for (field, change) in wanted.as_object().into_iter().flatten() {
+        overlay(present.entry(field.clone()).or_insert(Value::Null), change, &root.top(field));
+    }
+}
+
 /// Puts what is wanted over what is there.
-fn overlay(live: &mut Value, wanted: &Value, parent: &str, name: &str, built_in: bool) {
+fn overlay(live: &mut Value, wanted: &Value, place: &Place<'_>) {
     match wanted {
-        Value::Object(changes) if !(built_in && is_atomic_map(name)) => {
+        Value::Object(changes) if !place.atomic => {
             if !live.is_object() {
                 *live = Value::Object(Map::new());
             }
             let Some(present) = live.as_object_mut() else { return };
-            for (field, change) in changes.iter().filter(|(field, _)| !(name == "metadata" && *field == "managedFields")) {
-                overlay(present.entry(field.clone()).or_insert(Value::Null), change, name, field, built_in);
+            for (field, change) in changes.iter().filter(|(field, _)| *field != "managedFields") {
+                overlay(present.entry(field.clone()).or_insert(Value::Null), change, &place.field(field));
             }
         }
-        Value::Array(items) if built_in && name == "finalizers" && parent == "metadata" => {
-            let mut merged = live.as_array().cloned().unwrap_or_default();
-            merged.extend(items.iter().filter(|item| !live.as_array().is_some_and(|present| present.contains(item))).cloned());
-            *live = Value::Array(merged);
-        }
-        Value::Array(items) if built_in => match apply_list(parent, name) {
+        Value::Array(items) => match &place.apply {
             ListKind::Keyed(keys) => {
                 let mut merged = live.as_array().cloned().unwrap_or_default();
                 for item in items {
                     let key = item_key(item, keys);
                     match merged.iter_mut().find(|present| item_key(present, keys) == key) {
-                        Some(present) if name == "ownerReferences" => *present = item.clone(),
-                        Some(present) => overlay(present, item, parent, name, built_in),
+                        Some(present) => overlay(present, item, &place.item()),
                         None => merged.push(item.clone()),
                     }
                 }
                 *live = Value::Array(merged);
             }
-            _ => *live = wanted.clone(),
+            ListKind::Set => {
+                let mut merged = live.as_array().cloned().unwrap_or_default();
+                merged
+                    .extend(items.iter().filter(|item| !live.as_array().is_some_and(|present| present.contains(item))).cloned());
+                *live = Value::Array(merged);
+            }
+            ListKind::Atomic => *live = wanted.clone(),
         },
         value => *live = value.clone(),
     }

@@ -1,8 +1,14 @@
 //! The kinds that are served although they are not built in: those of CustomResourceDefinitions, and those learnt from an object.
 //! How a definition is read and accepted is in `custom/definition`; this is the register of what is served.
 
+pub(super) mod definition;
+pub(super) mod structural;
+mod validation;
+
 use super::face::{Face, Served};
+use super::field::FieldError;
 use super::resource::{self, Resource, Service};
+use super::server::ApiServer;
 use serde_json::Value;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -38,6 +44,60 @@ pub(super) struct CustomVersion {
     pub(super) selectable: Vec<String>,
     /// What clients are warned of.
     pub(super) warning: Option<String>,
+}
+
+/// What the version that a request speaks says about its objects.
+#[derive(Clone, Debug)]
+pub(super) struct Rules {
+    /// The structural schema of a defined kind.
+    schema: Option<Arc<Value>>,
+    /// Whether status is a face of its own, which writes of the object leave alone.
+    pub(super) status: bool,
+}
+
+impl Rules {
+    /// The rules for what a path serves.
+    pub(super) fn of(api: &ApiServer, served: Served) -> Self {
+        if served.resource.is_built_in() {
+            return Self { schema: None, status: served.resource.has_status() };
+        }
+        let kind = api.custom.find(served.resource.group, served.resource.plural);
+        let version = kind.as_ref().and_then(|kind| kind.version(served.version()));
+        let schema = version.and_then(|version| version.schema.clone());
+        let status = schema.is_some() && version.is_some_and(|version| version.status);
+        Self { schema, status }
+    }
+
+    /// Rules without a schema: what the cluster's own parts write is trusted.
+    pub(super) fn trusted(resource: Resource) -> Self {
+        Self { schema: None, status: resource.has_status() }
+    }
+
+    /// Takes out what the schema does not know; the paths of it.
+    pub(super) fn prune(&self, object: &mut Value) -> Vec<String> {
+        let mut unknown = Vec::new();
+        if let Some(schema) = &self.schema {
+            structural::prune(schema, object, &mut unknown);
+        }
+        unknown
+    }
+
+    /// Fills in the schema's defaults.
+    pub(super) fn default(&self, object: &mut Value) {
+        if let Some(schema) = &self.schema {
+            structural::default(schema, object);
+        }
+    }
+
+    /// What breaks the schema.
+    pub(super) fn check(&self, object: &Value) -> Vec<FieldError> {
+        self.schema.as_ref().map(|schema| validation::check(schema, object)).unwrap_or_default()
+    }
+
+    /// The schema, for merges that follow it.
+    pub(super) fn schema(&self) -> Option<&Value> {
+        self.schema.as_deref()
+    }
 }
 
 /// Every custom kind, in order of group and plural.

@@ -1,6 +1,8 @@
 //! Decoding of built-in kinds into their types: unknown fields fall away (or are named), wrong types are refused in the server's words.
 //! Kinds that are not built in are kept as they are.
 
+use super::custom::Rules;
+use super::face::Served;
 use super::kinds;
 use super::quantity;
 use super::resource::Resource;
@@ -36,6 +38,13 @@ pub(super) fn decode(resource: Resource, mut object: Value) -> Result<Decoded, A
     let mut unknown = Vec::new();
     reconcile(&object, &mut decoded, "", &mut unknown);
     Ok(Decoded { object: decoded, unknown })
+}
+
+/// Decodes an object that a path was given, as it is stored: what its kind does not have falls away.
+pub(super) fn received(served: Served, rules: &Rules, object: Value) -> Result<Decoded, ApiError> {
+    let mut decoded = decode(served.resource, served.stored(object))?;
+    decoded.unknown.extend(rules.prune(&mut decoded.object));
+    Ok(decoded)
 }
 
 /// The 400 for an object that cannot be decoded.

@@ -21,6 +21,7 @@ pub(super) fn apply(resource: Resource, object: &mut Value) {
         ("", "Event") => event(object),
         ("", "ResourceQuota") => canonical_quantities(object, &["/spec/hard"]),
         ("", "Service") => service(object),
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => super::custom::definition::defaults(object),
         _ => workload::apply(resource, object),
     }
 }
@@ -37,6 +38,7 @@ pub(super) fn begin(api: &ApiServer, resource: Resource, object: &mut Value) {
             object["status"] = json!({"loadBalancer": {}});
             allocate_addresses(api, object);
         }
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => super::custom::definition::begin(object),
         ("", "Node" | "PersistentVolume") => {}
         ("policy", "PodDisruptionBudget") => {
             object["status"] = json!({"disruptionsAllowed": 0, "currentHealthy": 0, "desiredHealthy": 0, "expectedPods": 0});

@@ -1,8 +1,9 @@
 //! Deletion: preconditions, the grace of pods, finalizers, propagation (`kubernetes-behaviour.md` 1.6).
 //! Collecting dependents is the garbage collector's, ending containers the kubelet's.
 
+use super::custom::definition;
 use super::namespace;
-use super::pipeline::text;
+use super::pipeline::{self, text};
 use super::resource::{self, Resource};
 use super::server::{ApiServer, DeleteOptions, Propagation};
 use super::status::ApiError;
@@ -29,6 +30,9 @@ pub(super) fn delete(
     options: &DeleteOptions,
 ) -> Result<Deleted, ApiError> {
     let stored = check(api, resource, namespace, name, options)?;
+    if resource == resource::CUSTOM_RESOURCE_DEFINITIONS {
+        return definition::delete(api, &stored);
+    }
     let finalizers = finalizers_after(&stored, options.propagation);
     let grace = if resource == resource::PODS { pod_grace(&stored, options.grace_seconds) } else { 0 };
     let waits = grace > 0 || !finalizers.is_empty() || has_namespace_finalizer(resource, &stored);
@@ -38,6 +42,7 @@ pub(super) fn delete(
             api.store.put(resource, namespace, name, mark(api, resource, &stored, 0, &finalizers));
         }
         let object = api.store.remove(resource, namespace, name).ok_or_else(|| ApiError::not_found(resource, name))?;
+        pipeline::removed(api, resource, &object);
         return Ok(Deleted { object, gone: true });
     }
     let object = mark(api, resource, &stored, grace, &finalizers);

@@ -1,8 +1,9 @@
 //! Ownership of fields (`metadata.managedFields`): which manager set which leaf, in the `FieldsV1` notation.
 //! Conflicts and removals of server-side apply are in `apply`.
 
+use super::face::{Face, Served};
 use super::resource::Resource;
-use super::schema::{ListKind, apply_list, is_atomic_map};
+use super::schema::{ListKind, Place};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,6 +19,21 @@ pub(super) struct Writer {
     pub(super) manager: String,
     /// The time of the write, as `metav1.Time` writes it.
     pub(super) time: String,
+    /// The apiVersion that the request speaks, where it is not the stored one.
+    pub(super) version: Option<String>,
+}
+
+impl Writer {
+    /// The same writer, speaking the version of what is served.
+    pub(super) fn speaking(mut self, served: Served) -> Self {
+        self.version = (served.face != Face::Stored).then(|| served.api_version());
+        self
+    }
+
+    /// The apiVersion under which its fields are noted.
+    pub(super) fn api_version(&self, resource: Resource) -> String {
+        self.version.clone().unwrap_or_else(|| resource.api_version())
+    }
 }
 
 /// One entry of `managedFields`.
@@ -56,58 +72,84 @@ const UNOWNED: &[&str] = &[
 ];
 
 /// The leaves of an object with their values. An entry of a keyed list is a leaf itself (with a null value) beside its own.
-pub(super) fn leaves(resource: Resource, object: &Value) -> BTreeMap<Path, Value> {
-    let built_in = resource.is_built_in();
-    let mut found = BTreeMap::new();
+pub(super) fn leaves(root: &Place<'_>, object: &Value) -> BTreeMap<Path, Value> {
+    walked(root, object).leaves
+}
+
+/// What can be owned in an object.
+#[derive(Debug, Default)]
+struct Walked {
+    leaves: BTreeMap<Path, Value>,
+    /// Maps and lists that are there because somebody set something in them.
+    containers: Paths,
+}
+
+fn walked(root: &Place<'_>, object: &Value) -> Walked {
+    let mut found = Walked::default();
     for (name, value) in object.as_object().into_iter().flatten() {
+        let place = root.top(name);
         let path = vec![format!("f:{name}")];
         match name.as_str() {
             "apiVersion" | "kind" => {}
             "metadata" => {
                 for (name, value) in value.as_object().into_iter().flatten().filter(|(name, _)| !UNOWNED.contains(&name.as_str()))
                 {
-                    let inner = vec!["f:metadata".to_owned(), format!("f:{name}")];
-                    walk(value, "metadata", name, inner, true, &mut found);
+                    found.walk(value, &place.field(name), vec!["f:metadata".to_owned(), format!("f:{name}")]);
                 }
             }
-            _ => walk(value, "", name, path, built_in, &mut found),
+            _ => found.walk(value, &place, path),
         }
     }
     found
 }
 
-fn walk(value: &Value, parent: &str, name: &str, path: Path, built_in: bool, found: &mut BTreeMap<Path, Value>) {
-    let step = |step: String| path.iter().cloned().chain([step]).collect::<Path>();
-    match value {
-        Value::Null => {}
-        Value::Object(fields) if !fields.is_empty() && (!built_in || !is_atomic_map(name)) => {
-            for (field, inner) in fields {
-                walk(inner, name, field, step(format!("f:{field}")), built_in, found);
-            }
-        }
-        Value::Array(items) if built_in && apply_list(parent, name) == ListKind::Set => {
-            found.extend(items.iter().map(|item| (step(format!("v:{item}")), Value::Null)));
-        }
-        Value::Array(items) if built_in => match apply_list(parent, name) {
-            ListKind::Keyed(keys) => {
-                for item in items {
-                    let place = step(item_key(item, keys));
-                    // An owner reference is one value.
-                    let own = if name == "ownerReferences" { item.clone() } else { Value::Null };
-                    found.insert(place.clone(), own);
-                    for (field, inner) in item.as_object().into_iter().flatten().filter(|_| name != "ownerReferences") {
-                        let deeper = place.iter().cloned().chain([format!("f:{field}")]).collect();
-                        walk(inner, name, field, deeper, built_in, found);
-                    }
+impl Walked {
+    fn walk(&mut self, value: &Value, place: &Place<'_>, path: Path) {
+        let step = |step: String| path.iter().cloned().chain([step]).collect::<Path>();
+        match value {
+            Value::Object(fields) if !fields.is_empty() && !place.atomic => {
+                for (field, inner) in fields {
+                    self.walk(inner, &place.field(field), step(format!("f:{field}")));
+                }
+                if !place.always {
+                    self.containers.insert(path);
                 }
             }
-            _ => {
-                found.insert(path, value.clone());
+            Value::Array(items) if !items.is_empty() && place.apply == ListKind::Set => {
+                self.leaves.extend(items.iter().map(|item| (step(format!("v:{item}")), Value::Null)));
+                if !place.always {
+                    self.containers.insert(path);
+                }
             }
-        },
-        leaf => {
-            found.insert(path, leaf.clone());
+            Value::Array(items) if !items.is_empty() => match &place.apply {
+                ListKind::Keyed(keys) => {
+                    for item in items {
+                        self.walk_item(item, place, step(item_key(item, keys)));
+                    }
+                    if !place.always {
+                        self.containers.insert(path);
+                    }
+                }
+                _ => {
+                    self.leaves.insert(path, value.clone());
+                }
+            },
+            leaf => {
+                self.leaves.insert(path, leaf.clone());
+            }
         }
+    }
+
+    fn walk_item(&mut self, item: &Value, list: &Place<'_>, path: Path) {
+        let place = list.item();
+        if place.atomic {
+            self.leaves.insert(path, item.clone());
+            return;
+        }
+        for (field, inner) in item.as_object().into_iter().flatten() {
+            self.walk(inner, &place.field(field), path.iter().cloned().chain([format!("f:{field}")]).collect());
+        }
+        self.leaves.insert(path, Value::Null);
     }
 }
 
@@ -207,22 +249,34 @@ fn tree(paths: &Paths) -> Value {
 }
 
 /// After a write that is no apply: its writer owns what it changed, and nobody owns what is gone.
-pub(super) fn after_write(old: Option<&Value>, new: &mut Value, resource: Resource, writer: &Writer, subresource: Option<&str>) {
-    let before = old.map(|old| leaves(resource, old)).unwrap_or_default();
-    let after = leaves(resource, new);
-    let changed: Paths =
-        after.iter().filter(|(path, value)| before.get(*path) != Some(value)).map(|(path, _)| path.clone()).collect();
-    let removed: Paths = before.keys().filter(|path| !after.contains_key(*path)).cloned().collect();
+pub(super) fn after_write(
+    old: Option<&Value>,
+    new: &mut Value,
+    root: &Place<'_>,
+    api_version: &str,
+    writer: &Writer,
+    subresource: Option<&str>,
+) {
+    let before = old.map(|old| walked(root, old)).unwrap_or_default();
+    let after = walked(root, new);
+    let mut changed: Paths = after
+        .leaves
+        .iter()
+        .filter(|(path, value)| before.leaves.get(*path) != Some(value))
+        .map(|(path, _)| path.clone())
+        .collect();
+    changed.extend(after.containers.difference(&before.containers).cloned());
+    let is_there = |path: &Path| after.leaves.contains_key(path) || after.containers.contains(path);
+    let removed: Paths = before.leaves.keys().chain(&before.containers).filter(|path| !is_there(path)).cloned().collect();
     let mut owners = old.map(entries).unwrap_or_default();
-    let api_version = resource.api_version();
     for entry in &mut owners {
         entry.paths.retain(|path| !removed.contains(path));
-        if !entry.is_of(&writer.manager, "Update", &api_version, subresource) {
+        if !entry.is_of(&writer.manager, "Update", api_version, subresource) {
             entry.paths.retain(|path| !changed.contains(path));
         }
     }
     if !changed.is_empty() {
-        match owners.iter_mut().find(|entry| entry.is_of(&writer.manager, "Update", &api_version, subresource)) {
+        match owners.iter_mut().find(|entry| entry.is_of(&writer.manager, "Update", api_version, subresource)) {
             Some(own) => {
                 own.paths.extend(changed);
                 own.time.clone_from(&writer.time);
@@ -230,7 +284,7 @@ pub(super) fn after_write(old: Option<&Value>, new: &mut Value, resource: Resour
             None => owners.push(Entry {
                 manager: writer.manager.clone(),
                 operation: "Update".to_owned(),
-                api_version,
+                api_version: api_version.to_owned(),
                 subresource: subresource.map(ToOwned::to_owned),
                 time: writer.time.clone(),
                 paths: changed,
@@ -238,6 +292,12 @@ pub(super) fn after_write(old: Option<&Value>, new: &mut Value, resource: Resour
         }
     }
     set_entries(new, &owners);
+}
+
+/// Whether something can be owned at a path of an object: a leaf, or a map or list with something in it.
+pub(super) fn owned_paths(root: &Place<'_>, object: &Value) -> Paths {
+    let found = walked(root, object);
+    found.leaves.into_keys().chain(found.containers).collect()
 }
 
 /// A path as errors show it: `.spec.containers[name="c"].image`.

@@ -33,13 +33,13 @@ pub(super) struct ListOptions {
 }
 
 impl ListOptions {
-    /// Reads the parameters of a request.
-    pub(super) fn parse(resource: Resource, query: &[(String, String)]) -> Result<Self, ApiError> {
+    /// Reads the parameters of a request. `selectable` are the fields that a custom kind lets one select by.
+    pub(super) fn parse(resource: Resource, selectable: &[String], query: &[(String, String)]) -> Result<Self, ApiError> {
         let mut options = Self::default();
         for (name, value) in query {
             match name.as_str() {
                 "labelSelector" => options.labels = LabelSelector::parse(value)?,
-                "fieldSelector" => options.fields = FieldSelector::parse(resource, value)?,
+                "fieldSelector" => options.fields = FieldSelector::parse_with(resource, selectable, value)?,
                 "limit" => options.limit = usize::try_from(integer(value)?).unwrap_or(0),
                 "continue" => options.continues = Some(value.clone()).filter(|token| !token.is_empty()),
                 "resourceVersion" if value.is_empty() => {}

@@ -43,7 +43,7 @@ impl PatchKind {
                 let why = "error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}";
                 return Err(ApiError::bad_request(why));
             }
-            Self::Strategic if resource.is_built_in() => strategic::merge(&mut object, &patch)?,
+            Self::Strategic if resource.is_built_in() => strategic::merge(resource, &mut object, &patch)?,
             Self::Strategic | Self::Apply => {
                 let accepted = "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml";
                 let message =

@@ -1,8 +1,10 @@
 //! The steps between a request and the store: names, defaulting, admission, validation, quota, stamps.
 //! Each step's rules are in a module of its own; their order is here.
 
+use super::custom::{Rules, definition};
 use super::fields::{self, Writer};
 use super::resource::{self, Resource, Service};
+use super::schema::Place;
 use super::server::{ApiServer, Subresource};
 use super::status::ApiError;
 use super::{defaults, namespace, pod_defaults, quota, validate};
@@ -37,6 +39,7 @@ pub(super) fn admit(
     namespace: &str,
     mut object: Value,
     writer: Option<&Writer>,
+    rules: &Rules,
 ) -> Result<Admitted, ApiError> {
     let metadata = metadata_of(&mut object)?;
     for field in SERVER_SET {
@@ -51,15 +54,31 @@ pub(super) fn admit(
     object["apiVersion"] = json!(resource.api_version());
     object["kind"] = json!(resource.kind);
     namespace::check(api, resource, namespace, &name)?;
+    if !resource.is_built_in() {
+        definition::check_creation(api, resource)?;
+        if rules.status
+            && let Some(fields) = object.as_object_mut()
+        {
+            fields.remove("status");
+        }
+    }
     defaults::apply(resource, &mut object);
     if let Some(writer) = writer {
-        fields::after_write(None, &mut object, resource, writer, None);
+        fields::after_write(
+            None,
+            &mut object,
+            &Place::root(resource, rules.schema()),
+            &writer.api_version(resource),
+            writer,
+            None,
+        );
     }
     if resource == resource::PODS {
         pod_defaults::admit(api, &mut object)?;
     }
     defaults::begin(api, resource, &mut object);
-    let errors = validate::object(resource, &object);
+    let mut errors = validate::object(resource, &object);
+    errors.extend(rules.check(&object));
     if !errors.is_empty() {
         return Err(ApiError::invalid(resource, &name, &errors));
     }
@@ -80,6 +99,9 @@ pub(super) fn admit(
 /// Stores an admitted object, and says so when nothing will act on it although Kubernetes would.
 pub(super) fn store_new(api: &ApiServer, resource: Resource, new: Admitted) -> Object {
     let object = api.store.put(resource, &new.namespace, &new.name, new.object);
+    if resource == resource::CUSTOM_RESOURCE_DEFINITIONS {
+        definition::stored(api, &object);
+    }
     if resource.service == Service::Unsimulated {
         api.limits.report(Limit {
             kind: LimitKind::Kind,
@@ -105,9 +127,23 @@ pub(super) fn store_update(
     let (namespace, name) = (text(stored, "/metadata/namespace").to_owned(), text(stored, "/metadata/name").to_owned());
     if is_done_deleting(resource, &object) {
         api.store.remove(resource, &namespace, &name);
+        removed(api, resource, &object);
         return Object::new(object);
     }
-    api.store.put(resource, &namespace, &name, object)
+    let object = api.store.put(resource, &namespace, &name, object);
+    if resource == resource::CUSTOM_RESOURCE_DEFINITIONS && subresource == Subresource::Main {
+        definition::stored(api, &object);
+    }
+    object
+}
+
+/// After an object is gone: what the register of custom kinds makes of it.
+pub(super) fn removed(api: &ApiServer, resource: Resource, object: &Value) {
+    if resource == resource::CUSTOM_RESOURCE_DEFINITIONS {
+        definition::removed(api, object);
+    } else if !resource.is_built_in() {
+        definition::object_removed(api, resource);
+    }
 }
 
 /// The changed object with the generation that it will have.

@@ -94,7 +94,11 @@ impl Rest {
         let route = Route::parse(request.uri())?;
         self.admit(&request, &route)?;
         let latency = self.latency(request.method(), &route);
-        let response = self.dispatch(request, route).await;
+        let warning = self.deprecation(&route);
+        let mut response = self.dispatch(request, route).await;
+        if let (Some(warning), Ok(response)) = (warning, &mut response) {
+            response.headers_mut().append(http::header::WARNING, warning);
+        }
         tokio::time::sleep(latency).await;
         response
     }
@@ -144,6 +148,19 @@ impl Rest {
             (Method::DELETE, false, None) => write::delete_collection(self, path, &route.query, request).await,
             _ => Err(ApiError::wrong_method()),
         }
+    }
+
+    /// Whether a new kind is learnt from its first object. Clients from outside meet 404, as on a real cluster.
+    pub(super) fn learns(&self) -> bool {
+        self.guard.is_none()
+    }
+
+    /// What users of a custom kind's version are warned of.
+    fn deprecation(&self, route: &Route) -> Option<http::HeaderValue> {
+        let Target::Object(path) = &route.target else { return None };
+        let kind = self.api.custom.find(&path.group, &path.plural)?;
+        let text = kind.version(&path.version)?.warning.as_ref()?;
+        http::HeaderValue::from_str(&format!("299 - \"{}\"", text.replace('"', "\\\""))).ok()
     }
 
     fn latency(&self, method: &Method, route: &Route) -> Duration {

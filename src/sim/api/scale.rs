@@ -6,23 +6,73 @@ use super::pod_defaults::fields;
 use super::status::ApiError;
 use serde_json::{Value, json};
 
-/// The Scale of a workload.
-pub(super) fn of(object: &Value) -> Value {
-    let mut metadata = json!({});
-    for field in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
-        if let Some(value) = object.pointer(&format!("/metadata/{field}")) {
-            metadata[field] = value.clone();
+/// Where an object says how many replicas it wants and has.
+#[derive(Clone, Debug)]
+pub(super) struct Paths {
+    wanted: String,
+    present: String,
+    /// Where a custom kind keeps its selector as text; workloads have an object.
+    selector: Option<String>,
+}
+
+impl Default for Paths {
+    fn default() -> Self {
+        Self { wanted: "/spec/replicas".to_owned(), present: "/status/replicas".to_owned(), selector: None }
+    }
+}
+
+impl Paths {
+    /// Those of a definition's scale subresource.
+    pub(super) fn of(scale: &Value) -> Self {
+        let pointer = |field: &str| Some(scale.get(field)?.as_str()?.replace('.', "/"));
+        let selector = pointer("labelSelectorPath").unwrap_or_default();
+        Self {
+            wanted: pointer("specReplicasPath").unwrap_or_default(),
+            present: pointer("statusReplicasPath").unwrap_or_default(),
+            selector: Some(selector),
         }
     }
-    let replicas = |pointer: &str| object.pointer(pointer).and_then(Value::as_i64).unwrap_or(0);
-    let mut spec = json!({});
-    if replicas("/spec/replicas") != 0 {
-        spec["replicas"] = json!(replicas("/spec/replicas"));
+
+    /// The Scale of an object.
+    pub(super) fn scale(&self, object: &Value) -> Value {
+        let mut metadata = json!({});
+        for field in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
+            if let Some(value) = object.pointer(&format!("/metadata/{field}")) {
+                metadata[field] = value.clone();
+            }
+        }
+        let replicas = |pointer: &str| object.pointer(pointer).and_then(Value::as_i64).unwrap_or(0);
+        let mut spec = json!({});
+        if replicas(&self.wanted) != 0 {
+            spec["replicas"] = json!(replicas(&self.wanted));
+        }
+        let mut status = json!({"replicas": replicas(&self.present)});
+        let selector = match &self.selector {
+            None => selector(object),
+            Some(pointer) => {
+                object.pointer(pointer).filter(|_| !pointer.is_empty()).and_then(Value::as_str).unwrap_or_default().to_owned()
+            }
+        };
+        if !selector.is_empty() {
+            status["selector"] = json!(selector);
+        }
+        json!({"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": metadata, "spec": spec, "status": status})
     }
-    json!({
-        "kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": metadata, "spec": spec,
-        "status": {"replicas": replicas("/status/replicas"), "selector": selector(object)},
-    })
+
+    /// Asks for another number of replicas.
+    pub(super) fn set(&self, object: &mut Value, replicas: i64) {
+        let mut place = object;
+        for field in self.wanted.split('/').filter(|field| !field.is_empty()) {
+            if place.is_null() {
+                *place = json!({});
+            }
+            if !place.is_object() {
+                return;
+            }
+            place = &mut place[field];
+        }
+        *place = json!(replicas);
+    }
 }
 
 /// The replicas that a Scale asks for.

@@ -187,6 +187,14 @@ impl FieldSelector {
     /// # Errors
     /// 400 for a malformed selector or a field that cannot be selected by.
     pub fn parse(resource: Resource, text: &str) -> Result<Self, ApiError> {
+        Self::parse_with(resource, &[], text)
+    }
+
+    /// As [`FieldSelector::parse`], for a resource that lets one select by more fields.
+    ///
+    /// # Errors
+    /// 400 for a malformed selector or a field that cannot be selected by.
+    pub fn parse_with(resource: Resource, more: &[String], text: &str) -> Result<Self, ApiError> {
         let mut terms = Vec::new();
         for term in text.split(',').filter(|term| !term.is_empty()) {
             let parsed = term
@@ -197,7 +205,7 @@ impl FieldSelector {
             let Some(((field, value), equal)) = parsed else {
                 return Err(ApiError::bad_request(format!("invalid selector: '{text}'; can't understand '{term}'")));
             };
-            if !selectable(resource, field) {
+            if !selectable(resource, field) && !more.iter().any(|more| more == field) {
                 return Err(ApiError::bad_request(format!("field label not supported: {field}")));
             }
             let pointer = match (resource.kind, field) {

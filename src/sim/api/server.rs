@@ -1,7 +1,7 @@
 //! The verbs of the API server on stored objects: get, list, create, modify, delete, watch. Synchronous and in process;
 //! the steps of a write are in `pipeline`, latencies belong to the callers, HTTP to `rest`.
 
-use super::custom::{CustomKind, CustomKinds};
+use super::custom::{CustomKind, CustomKinds, Rules};
 use super::delete;
 use super::eviction;
 use super::face::Served;
@@ -163,7 +163,7 @@ impl ApiServer {
 
     /// Creates an object through the whole pipeline: defaulting, admission, validation, quota.
     pub fn create(&self, resource: Resource, namespace: &str, object: Value) -> Result<Object, ApiError> {
-        let new = pipeline::admit(self, resource, namespace, object, None)?;
+        let new = pipeline::admit(self, resource, namespace, object, None, &Rules::trusted(resource))?;
         Ok(pipeline::store_new(self, resource, new))
     }
 

@@ -1,7 +1,8 @@
 //! Strategic merge patches: lists merged by key, and the directives `$patch`, `$setElementOrder`, `$deleteFromPrimitiveList`, `$retainKeys`.
 //! Other patch types are in `patch`.
 
-use super::schema::{ListKind, strategic_list};
+use super::resource::Resource;
+use super::schema::{ListKind, Place};
 use super::status::ApiError;
 use serde_json::{Map, Value};
 
@@ -11,17 +12,17 @@ const ORDER: &str = "$setElementOrder/";
 const DELETE_SCALARS: &str = "$deleteFromPrimitiveList/";
 
 /// Merges a patch into an object of a built-in kind.
-pub(super) fn merge(object: &mut Value, patch: &Value) -> Result<(), ApiError> {
+pub(super) fn merge(resource: Resource, object: &mut Value, patch: &Value) -> Result<(), ApiError> {
     let Some(patch) = patch.as_object() else {
         return Err(ApiError::bad_request(
             "error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}",
         ));
     };
     let fields = object.as_object_mut().ok_or_else(|| ApiError::internal("the stored object is no object"))?;
-    merge_map(fields, patch, "")
+    merge_map(fields, patch, &Place::root(resource, None))
 }
 
-fn merge_map(object: &mut Map<String, Value>, patch: &Map<String, Value>, name: &str) -> Result<(), ApiError> {
+fn merge_map(object: &mut Map<String, Value>, patch: &Map<String, Value>, place: &Place<'_>) -> Result<(), ApiError> {
     match patch.get(DIRECTIVE).and_then(Value::as_str) {
         Some("replace") => {
             *object = without_directives(patch);
@@ -52,7 +53,7 @@ fn merge_map(object: &mut Map<String, Value>, patch: &Map<String, Value>, name: 
                     object.insert(field.clone(), Value::Object(Map::new()));
                 }
                 if let Some(present) = object.get_mut(field).and_then(Value::as_object_mut) {
-                    merge_map(present, inner, field)?;
+                    merge_map(present, inner, &place.field(field))?;
                 }
                 if inner.get(DIRECTIVE).and_then(Value::as_str) == Some("delete") {
                     object.remove(field);
@@ -60,21 +61,21 @@ fn merge_map(object: &mut Map<String, Value>, patch: &Map<String, Value>, name: 
             }
             Value::Array(items) => {
                 let order = patch.get(&format!("{ORDER}{field}")).and_then(Value::as_array);
-                merge_list(object, name, field, items, order)?;
+                merge_list(object, place, field, items, order)?;
             }
             scalar => {
-                check_shape(name, field, object.get(field), scalar)?;
+                check_shape(&place.field(field), object.get(field), scalar)?;
                 object.insert(field.clone(), scalar.clone());
             }
         }
     }
-    order_only(object, patch, name);
+    order_only(object, patch, place);
     Ok(())
 }
 
 /// A scalar cannot take the place of a list that merges.
-fn check_shape(parent: &str, field: &str, present: Option<&Value>, given: &Value) -> Result<(), ApiError> {
-    let merges = strategic_list(parent, field) != ListKind::Atomic && present.is_some_and(Value::is_array);
+fn check_shape(place: &Place<'_>, present: Option<&Value>, given: &Value) -> Result<(), ApiError> {
+    let merges = place.patch != ListKind::Atomic && present.is_some_and(Value::is_array);
     if !merges {
         return Ok(());
     }
@@ -85,7 +86,7 @@ fn check_shape(parent: &str, field: &str, present: Option<&Value>, given: &Value
 
 fn merge_list(
     object: &mut Map<String, Value>,
-    parent: &str,
+    parent: &Place<'_>,
     field: &str,
     items: &[Value],
     order: Option<&Vec<Value>>,
@@ -95,7 +96,8 @@ fn merge_list(
         *present = Value::Array(items.to_vec());
         return Ok(());
     };
-    match strategic_list(parent, field) {
+    let place = parent.field(field);
+    match &place.patch {
         ListKind::Atomic => *present = items.iter().map(cleaned).collect(),
         ListKind::Set => {
             for item in items {
@@ -113,7 +115,7 @@ fn merge_list(
                 return Ok(());
             }
             for item in items {
-                merge_item(present, item, key, field)?;
+                merge_item(present, item, key, field, &place.item())?;
             }
             sort_by_order(present, order, |item, wanted| item.get(key) == wanted.get(key));
         }
@@ -121,7 +123,7 @@ fn merge_list(
     Ok(())
 }
 
-fn merge_item(present: &mut Vec<Value>, item: &Value, key: &str, field: &str) -> Result<(), ApiError> {
+fn merge_item(present: &mut Vec<Value>, item: &Value, key: &str, field: &str, entry: &Place<'_>) -> Result<(), ApiError> {
     let Some(patch) = item.as_object() else {
         return Err(ApiError::bad_request(format!("{field}: an entry of this list must be an object")));
     };
@@ -138,24 +140,23 @@ fn merge_item(present: &mut Vec<Value>, item: &Value, key: &str, field: &str) ->
         return Ok(());
     }
     if let Some(existing) = place.and_then(|place| present[place].as_object_mut()) {
-        merge_map(existing, patch, field)
+        merge_map(existing, patch, entry)
     } else {
         let mut fresh = Map::new();
-        merge_map(&mut fresh, patch, field)?;
+        merge_map(&mut fresh, patch, entry)?;
         present.push(Value::Object(fresh));
         Ok(())
     }
 }
 
 /// An order may come without the list itself.
-fn order_only(object: &mut Map<String, Value>, patch: &Map<String, Value>, parent: &str) {
+fn order_only(object: &mut Map<String, Value>, patch: &Map<String, Value>, parent: &Place<'_>) {
     for (field, order) in patch.iter().filter_map(|(field, order)| Some((field.strip_prefix(ORDER)?, order.as_array()?))) {
         if patch.contains_key(field) {
             continue;
         }
-        if let (ListKind::Keyed(keys), Some(present)) =
-            (strategic_list(parent, field), object.get_mut(field).and_then(Value::as_array_mut))
-        {
+        let place = parent.field(field);
+        if let (ListKind::Keyed(keys), Some(present)) = (&place.patch, object.get_mut(field).and_then(Value::as_array_mut)) {
             let key = keys.first().copied().unwrap_or_default();
             sort_by_order(present, Some(order), |item, wanted| item.get(key) == wanted.get(key));
         }
@@ -192,7 +193,19 @@ fn cleaned(value: &Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sim::api::resource::{DEPLOYMENTS, PODS, SERVICES};
     use serde_json::json;
+
+    fn resource_of(object: &Value) -> Resource {
+        let spec = &object["spec"];
+        if spec["ports"].is_array() {
+            SERVICES
+        } else if spec["tolerations"].is_array() {
+            PODS
+        } else {
+            DEPLOYMENTS
+        }
+    }
 
     fn containers(items: Value) -> Value {
         json!({"spec": {"template": {"spec": {"containers": items}}}})
@@ -258,14 +271,14 @@ mod tests {
         json!({"spec": {"tolerations": [{"key": "b"}]}})
     )]
     fn merges(#[case] mut object: Value, #[case] patch: Value, #[case] expected: Value) {
-        merge(&mut object, &patch).unwrap();
+        merge(resource_of(&object), &mut object, &patch).unwrap();
         assert_eq!(object, expected);
     }
 
     #[test]
     fn an_item_without_its_key_is_refused() {
         let mut object = containers(json!([{"name": "a"}]));
-        let error = merge(&mut object, &containers(json!([{"image": "b"}]))).unwrap_err();
+        let error = merge(DEPLOYMENTS, &mut object, &containers(json!([{"image": "b"}]))).unwrap_err();
         assert_eq!(error.code, 500);
         assert!(error.message.ends_with("does not contain declared merge key: name"), "{error}");
     }

@@ -1,9 +1,11 @@
 //! Replacing a stored object: identity, conflict, what each subresource may change, validation, ownership of fields.
 //! How a patch becomes the new object is in `patch` and `apply`.
 
+use super::custom::Rules;
 use super::fields::{self, Writer};
 use super::pipeline::{self, text};
 use super::resource::{self, Resource};
+use super::schema::Place;
 use super::server::{ApiServer, Subresource};
 use super::status::ApiError;
 use super::{defaults, validate};
@@ -33,6 +35,8 @@ pub(super) struct Update<'a> {
     pub(super) stored: &'a Object,
     /// Which face is written.
     pub(super) subresource: Subresource,
+    /// What its version says about it.
+    pub(super) rules: &'a Rules,
     /// Whether nothing is to be stored.
     pub(super) dry_run: bool,
 }
@@ -42,7 +46,8 @@ impl Update<'_> {
     pub(super) fn write(&self, api: &ApiServer, object: Value, writer: &Writer) -> Result<Object, ApiError> {
         let mut object = self.prepare(object)?;
         let status = (self.subresource == Subresource::Status).then_some("status");
-        fields::after_write(Some(&**self.stored), &mut object, self.resource, writer, status);
+        let root = Place::root(self.resource, self.rules.schema());
+        fields::after_write(Some(&**self.stored), &mut object, &root, &writer.api_version(self.resource), writer, status);
         Ok(self.store(api, object))
     }
 
@@ -63,6 +68,12 @@ impl Update<'_> {
             defaults::follow(self.resource, self.stored, &mut object);
             let mut errors = validate::update(self.resource, self.stored, &object);
             errors.extend(validate::object(self.resource, &object));
+            errors.extend(self.rules.check(&object));
+            if !errors.is_empty() {
+                return Err(ApiError::invalid(self.resource, text(self.stored, "/metadata/name"), &errors));
+            }
+        } else {
+            let errors = self.rules.check(&object);
             if !errors.is_empty() {
                 return Err(ApiError::invalid(self.resource, text(self.stored, "/metadata/name"), &errors));
             }
@@ -115,7 +126,7 @@ impl Update<'_> {
             }
             return;
         }
-        if self.resource.has_status() {
+        if self.rules.status {
             restore(object, "status", stored.get("status"));
         }
         for field in KEPT {

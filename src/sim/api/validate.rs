@@ -28,6 +28,7 @@ pub(super) fn object(resource: Resource, object: &Value) -> Vec<FieldError> {
         ("", "Secret") => config_keys(object, &["data"], &mut errors),
         ("", "Service") => service(spec, &mut errors),
         ("", "ResourceQuota") => quota(spec, &mut errors),
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => errors.extend(super::custom::definition::check(object)),
         ("apps", "Deployment") => {
             workload(spec, "deployment", &mut errors);
             strategy(spec, &mut errors);

@@ -8,8 +8,9 @@ use super::route::{ObjectPath, parameter};
 use super::show;
 use super::write::{Strictness, is_dry_run, learn, parse_object, read_object, writer, yaml};
 use crate::sim::api::apply::{self, Application};
+use crate::sim::api::custom::Rules;
 use crate::sim::api::decode;
-use crate::sim::api::face::Face;
+use crate::sim::api::face::{Face, Served};
 use crate::sim::api::field::FieldError;
 use crate::sim::api::fields::{self, Entry, Writer};
 use crate::sim::api::list::is_true;
@@ -17,6 +18,7 @@ use crate::sim::api::patch::PatchKind;
 use crate::sim::api::pipeline;
 use crate::sim::api::resource::{self, Resource};
 use crate::sim::api::scale;
+use crate::sim::api::schema::Place;
 use crate::sim::api::server::Subresource;
 use crate::sim::api::status::ApiError;
 use crate::sim::api::update::Update;
@@ -27,9 +29,10 @@ use serde_json::{Value, json};
 
 type Query = [(String, String)];
 
-fn subresource_of(resource: Resource, path: &ObjectPath) -> Result<Subresource, ApiError> {
+fn subresource_of(served: Served, rules: &Rules, path: &ObjectPath) -> Result<Subresource, ApiError> {
+    let is_learnt = !served.resource.is_built_in() && rules.schema().is_none();
     match path.subresource.as_deref() {
-        Some("status") if resource.has_status() || !resource.is_built_in() => Ok(Subresource::Status),
+        Some("status") if rules.status || is_learnt => Ok(Subresource::Status),
         Some(_) => Err(ApiError::no_such_path()),
         None => Ok(Subresource::Main),
     }
@@ -44,20 +47,22 @@ pub(super) async fn put(
 ) -> Result<Response<ResponseBody>, ApiError> {
     let served = read::served(rest, path)?;
     let resource = served.resource;
-    let subresource = subresource_of(resource, path)?;
+    let rules = Rules::of(&rest.api, served);
+    let subresource = subresource_of(served, &rules, path)?;
     let dry_run = is_dry_run(query, "UpdateOptions")?;
     let strictness = Strictness::parse(query, "UpdateOptions")?;
     let writer = writer(rest, query, request.headers());
-    let decoded = decode::decode(resource, served.stored(read_object(request, resource.kind).await?))?;
+    let mut decoded = decode::received(served, &rules, read_object(request, resource.kind).await?)?;
     strictness.check(resource, &decoded.unknown)?;
+    rules.default(&mut decoded.object);
     let stored = rest.api.get(resource, path.namespace(), path.name())?;
     let given = decoded.object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
     if given.is_empty() {
         let why = format!("the name of the object ({given}) does not match the name on the URL ({})", path.name());
         return Err(ApiError::bad_request(why));
     }
-    let update = Update { resource, stored: &stored, subresource, dry_run };
-    let object = update.write(&rest.api, decoded.object, &writer)?;
+    let update = Update { resource, stored: &stored, subresource, rules: &rules, dry_run };
+    let object = update.write(&rest.api, decoded.object, &writer.speaking(served))?;
     let mut response = show::object(rest, path, served, StatusCode::OK, &object)?;
     strictness.warn(&mut response, &decoded.unknown);
     Ok(response)
@@ -76,18 +81,20 @@ pub(super) async fn patch(
     let bytes = body::read(request).await?;
     if kind == PatchKind::Apply {
         let force = parameter(query, "force").is_some_and(is_true);
-        return apply(rest, path, &bytes, &writer, force, dry_run);
+        return apply(rest, path, &bytes, writer, force, dry_run);
     }
     let served = read::served(rest, path)?;
     let resource = served.resource;
-    let subresource = subresource_of(resource, path)?;
+    let rules = Rules::of(&rest.api, served);
+    let subresource = subresource_of(served, &rules, path)?;
     let stored = rest.api.get(resource, path.namespace(), path.name())?;
-    let patched = served.stored(kind.patched(resource, &served.show(&stored), &bytes)?);
+    let patched = kind.patched(resource, &served.show(&stored), &bytes)?;
     check_uid(resource, &stored, &patched)?;
-    let decoded = decode::decode(resource, patched).map_err(|error| unpatchable(&bytes, &error))?;
+    let mut decoded = decode::received(served, &rules, patched).map_err(|error| unpatchable(&bytes, &error))?;
     strictness.check(resource, &decoded.unknown)?;
-    let update = Update { resource, stored: &stored, subresource, dry_run };
-    let object = update.write(&rest.api, decoded.object, &writer)?;
+    rules.default(&mut decoded.object);
+    let update = Update { resource, stored: &stored, subresource, rules: &rules, dry_run };
+    let object = update.write(&rest.api, decoded.object, &writer.speaking(served))?;
     let mut response = show::object(rest, path, served, StatusCode::OK, &object)?;
     strictness.warn(&mut response, &decoded.unknown);
     Ok(response)
@@ -127,7 +134,7 @@ fn apply(
     rest: &Rest,
     path: &ObjectPath,
     body: &[u8],
-    writer: &Writer,
+    writer: Writer,
     force: bool,
     dry_run: bool,
 ) -> Result<Response<ResponseBody>, ApiError> {
@@ -140,50 +147,63 @@ fn apply(
         return Err(ApiError::method_not_allowed("apply", resource::EVENTS));
     }
     let resource = served.resource;
-    let given = served.stored(given);
-    let subresource = subresource_of(resource, path)?;
-    let given = apply::wanted(resource, path.name(), given)?;
-    let decoded = decode::decode(resource, given)?;
+    let rules = Rules::of(&rest.api, served);
+    let subresource = subresource_of(served, &rules, path)?;
+    let writer = writer.speaking(served);
+    let given = apply::wanted(resource, path.name(), served.stored(given))?;
+    let mut decoded = decode::decode(resource, given)?;
+    decoded.unknown.extend(rules.prune(&mut decoded.object));
     if let Some(unknown) = decoded.unknown.first() {
         let object = format!("{}/{}; {}, Kind={}", path.namespace(), path.name(), resource.api_version(), resource.kind);
         let why = format!("failed to create typed patch object ({object}): .{unknown}: field not declared in schema");
         return Err(ApiError::internal(why));
     }
-    let application = Application { resource, wanted: &decoded.object, writer, subresource: path.subresource.as_deref(), force };
+    let application = Application {
+        resource,
+        wanted: &decoded.object,
+        writer: &writer,
+        subresource: path.subresource.as_deref(),
+        force,
+        root: Place::root(resource, rules.schema()),
+    };
     match rest.api.store.get(resource, path.namespace(), path.name()) {
         Some(stored) => {
             let mut merged = application.onto(&stored)?;
+            rules.default(&mut merged);
             let owners = fields::entries(&merged);
-            let update = Update { resource, stored: &stored, subresource, dry_run };
+            let update = Update { resource, stored: &stored, subresource, rules: &rules, dry_run };
             if let Some(metadata) = merged.get_mut("metadata").and_then(Value::as_object_mut) {
                 metadata.remove("managedFields");
             }
             let mut object = update.prepare(merged)?;
             fields::set_entries(&mut object, &owners);
-            body::json(StatusCode::OK, &*update.store(&rest.api, object))
+            show::object(rest, path, served, StatusCode::OK, &update.store(&rest.api, object))
         }
         None if subresource == Subresource::Status => Err(ApiError::not_found(resource, path.name())),
-        None => create_applied(rest, path, &application, dry_run),
+        None => create_applied(rest, path, served, &application, dry_run),
     }
 }
 
 fn create_applied(
     rest: &Rest,
     path: &ObjectPath,
+    served: Served,
     application: &Application<'_>,
     dry_run: bool,
 ) -> Result<Response<ResponseBody>, ApiError> {
     let resource = application.resource;
+    let rules = Rules::of(&rest.api, served);
     let mut object = application.wanted.clone();
     let mut owners: Vec<Entry> = Vec::new();
-    let wanted = fields::leaves(resource, &object).into_keys().collect();
-    application.own(&mut owners, wanted, &resource.api_version());
+    let wanted = fields::leaves(&application.root, &object).into_keys().collect();
+    application.own(&mut owners, wanted, &application.writer.api_version(resource));
     fields::set_entries(&mut object, &owners);
-    let admitted = pipeline::admit(&rest.api, resource, path.namespace(), object, None)?;
+    rules.default(&mut object);
+    let admitted = pipeline::admit(&rest.api, resource, path.namespace(), object, None, &rules)?;
     if dry_run {
-        return body::json(StatusCode::CREATED, &admitted.into_object());
+        return show::object(rest, path, served, StatusCode::CREATED, &admitted.into_object());
     }
-    body::json(StatusCode::CREATED, &*pipeline::store_new(&rest.api, resource, admitted))
+    show::object(rest, path, served, StatusCode::CREATED, &pipeline::store_new(&rest.api, resource, admitted))
 }
 
 /// PUT of a namespace's finalizers: the namespace controller's last step.
@@ -201,17 +221,23 @@ pub(super) async fn finalize(rest: &Rest, path: &ObjectPath, request: Request<Bo
     body::json(StatusCode::OK, &*changed)
 }
 
-fn scalable(rest: &Rest, path: &ObjectPath) -> Result<(Resource, Object), ApiError> {
-    let resource = read::resource_of(rest, path)?;
-    if !resource.has_scale() {
-        return Err(ApiError::no_such_path());
-    }
-    Ok((resource, rest.api.get(resource, path.namespace(), path.name())?))
+fn scalable(rest: &Rest, path: &ObjectPath) -> Result<(Served, scale::Paths, Object), ApiError> {
+    let served = read::served(rest, path)?;
+    let resource = served.resource;
+    let kind = rest.api.custom.find(resource.group, resource.plural).filter(|_| !resource.is_built_in());
+    let own = kind.as_ref().and_then(|kind| kind.version(served.version())?.scale.clone());
+    let paths = match own {
+        Some(scale) => scale::Paths::of(&scale),
+        None if resource.has_scale() => scale::Paths::default(),
+        None => return Err(ApiError::no_such_path()),
+    };
+    Ok((served, paths, rest.api.get(resource, path.namespace(), path.name())?))
 }
 
 /// GET of a scale.
 pub(super) fn get_scale(rest: &Rest, path: &ObjectPath) -> Result<Response<ResponseBody>, ApiError> {
-    body::json(StatusCode::OK, &scale::of(&scalable(rest, path)?.1))
+    let (_, paths, object) = scalable(rest, path)?;
+    body::json(StatusCode::OK, &paths.scale(&object))
 }
 
 /// PUT or PATCH of a scale.
@@ -226,23 +252,25 @@ pub(super) async fn set_scale(
     let (kind, writer) =
         if is_put { (PatchKind::Merge, writer(rest, query, request.headers())) } else { patch_kind(rest, query, &request)? };
     let bytes = body::read(request).await?;
-    let (resource, stored) = scalable(rest, path)?;
+    let (served, paths, stored) = scalable(rest, path)?;
+    let resource = served.resource;
     let wanted = match kind {
         _ if is_put => parse_object(&bytes, "Scale")?,
         PatchKind::Apply => {
-            let mut merged = scale::of(&stored);
+            let mut merged = paths.scale(&stored);
             let given: Value = serde_json::from_slice(&bytes).or_else(|_| yaml(&bytes))?;
             merged["spec"] = given.get("spec").cloned().unwrap_or_default();
             merged
         }
-        other => other.patched(resource, &scale::of(&stored), &bytes)?,
+        other => other.patched(resource, &paths.scale(&stored), &bytes)?,
     };
     let replicas = scale::replicas(&wanted, path.name())?;
     let mut object = (*stored).clone();
     if let Some(version) = wanted.pointer("/metadata/resourceVersion") {
         object["metadata"]["resourceVersion"] = version.clone();
     }
-    object["spec"]["replicas"] = json!(replicas);
-    let update = Update { resource, stored: &stored, subresource: Subresource::Main, dry_run };
-    body::json(StatusCode::OK, &scale::of(&*update.write(&rest.api, object, &writer)?))
+    paths.set(&mut object, replicas);
+    let rules = Rules::of(&rest.api, served);
+    let update = Update { resource, stored: &stored, subresource: Subresource::Main, rules: &rules, dry_run };
+    body::json(StatusCode::OK, &paths.scale(&*update.write(&rest.api, object, &writer)?))
 }

@@ -37,10 +37,18 @@ pub(super) fn get(rest: &Rest, path: &ObjectPath) -> Result<Response<ResponseBod
     show::object(rest, path, served, StatusCode::OK, &*rest.api.get(served.resource, path.namespace(), path.name())?)
 }
 
+/// The options of a LIST or WATCH of what a path serves.
+pub(super) fn options(rest: &Rest, served: Served, query: &[(String, String)]) -> Result<ListOptions, ApiError> {
+    let kind = rest.api.custom.find(served.resource.group, served.resource.plural).filter(|_| !served.resource.is_built_in());
+    let version = kind.as_ref().and_then(|kind| kind.version(served.version()));
+    let selectable = version.map(|version| version.selectable.as_slice()).unwrap_or_default();
+    ListOptions::parse(served.resource, selectable, query)
+}
+
 /// LIST of a collection.
 pub(super) fn list(rest: &Rest, path: &ObjectPath, query: &[(String, String)]) -> Result<Response<ResponseBody>, ApiError> {
     let served = served(rest, path)?;
-    let options = ListOptions::parse(served.resource, query)?;
+    let options = options(rest, served, query)?;
     rest.api.heartbeats.read(served.resource);
     let page = list::list(&rest.api, served.resource, path.namespace.as_deref(), &options)?;
     show::list(rest, path, served, &page)

@@ -31,7 +31,7 @@ const LAST_BOOKMARK: Duration = Duration::from_secs(2);
 /// Opens a watch.
 pub(super) fn watch(rest: &Rest, path: &ObjectPath, query: &[(String, String)]) -> Result<Response<ResponseBody>, ApiError> {
     let served = read::served(rest, path)?;
-    let options = ListOptions::parse(served.resource, query)?;
+    let options = read::options(rest, served, query)?;
     options.check(true)?;
     let watcher = Watcher::open(rest, served, path.clone(), options);
     Ok(body::stream(

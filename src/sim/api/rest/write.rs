@@ -6,12 +6,13 @@ use super::body::{self, ResponseBody};
 use super::read;
 use super::route::{ObjectPath, parameter};
 use super::show;
+use crate::sim::api::custom::Rules;
 use crate::sim::api::decode;
 use crate::sim::api::delete;
 use crate::sim::api::face::{Face, Served};
 use crate::sim::api::field::FieldError;
 use crate::sim::api::fields::Writer;
-use crate::sim::api::list::{self, ListOptions};
+use crate::sim::api::list;
 use crate::sim::api::pipeline;
 use crate::sim::api::resource::Resource;
 use crate::sim::api::server::{DeleteOptions, Propagation};
@@ -37,14 +38,17 @@ pub(super) async fn create(
         None => learn(rest, path, &object)?,
     };
     let resource = served.resource;
-    let decoded = decode::decode(resource, served.stored(object))?;
+    let rules = Rules::of(&rest.api, served);
+    let mut decoded = decode::received(served, &rules, object)?;
     strictness.check(resource, &decoded.unknown)?;
+    rules.default(&mut decoded.object);
     let given = decoded.object.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or_default();
     if !given.is_empty() && given != path.namespace() {
         let why = "the namespace of the provided object does not match the namespace sent on the request";
         return Err(ApiError::bad_request(why));
     }
-    let admitted = pipeline::admit(&rest.api, resource, path.namespace(), decoded.object, Some(&writer))?;
+    let admitted =
+        pipeline::admit(&rest.api, resource, path.namespace(), decoded.object, Some(&writer.speaking(served)), &rules)?;
     let mut response = if dry_run {
         show::object(rest, path, served, StatusCode::CREATED, &admitted.into_object())?
     } else {
@@ -99,11 +103,14 @@ pub(super) fn writer(rest: &Rest, query: &[(String, String)], headers: &HeaderMa
     let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
     let agent = agent.split('/').next().filter(|agent| !agent.is_empty()).unwrap_or("unknown");
     let manager = parameter(query, "fieldManager").filter(|manager| !manager.is_empty()).unwrap_or(agent);
-    Writer { manager: manager.to_owned(), time: rest.api.clock.seconds() }
+    Writer { manager: manager.to_owned(), time: rest.api.clock.seconds(), version: None }
 }
 
 /// Begins to serve the kind of an object that was sent to an unknown path of its own apiVersion.
 pub(super) fn learn(rest: &Rest, path: &ObjectPath, object: &Value) -> Result<Served, ApiError> {
+    if !rest.learns() {
+        return Err(ApiError::no_such_path());
+    }
     let kind = object.get("kind").and_then(Value::as_str).unwrap_or_default();
     let api_version = object.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
     let expected = if path.group.is_empty() { path.version.clone() } else { format!("{}/{}", path.group, path.version) };
@@ -197,7 +204,7 @@ pub(super) async fn delete_collection(
 ) -> Result<Response<ResponseBody>, ApiError> {
     let served = read::served(rest, path)?;
     let resource = served.resource;
-    let selected = ListOptions::parse(resource, query)?;
+    let selected = read::options(rest, served, query)?;
     let (options, dry_run) = delete_options(query, request).await?;
     let mut page = list::list(&rest.api, resource, path.namespace.as_deref(), &selected)?;
     if !dry_run {
