@@ -2,11 +2,13 @@
 //! Each reads watches and writes through [`ApiServer`], after the latencies of its profile.
 
 mod context;
+mod cron_job;
 mod daemon_set;
 mod deployment;
 pub(crate) mod disruption;
 mod endpoint_slice;
 mod garbage_collector;
+mod job;
 mod namespace;
 mod node_lifecycle;
 pub(crate) mod object;
@@ -19,6 +21,7 @@ mod revisions;
 pub(crate) mod selector;
 mod stateful_set;
 mod taint_eviction;
+mod ttl_after_finished;
 pub(crate) mod volumes;
 
 #[cfg(test)]
@@ -38,6 +41,9 @@ pub fn start(api: &Arc<ApiServer>, profile: &Profile, _limits: &Limits) {
     replica_set::start_replication(&context("replication-controller"));
     stateful_set::start(&context("statefulset-controller"));
     daemon_set::start(&context("daemonset-controller"));
+    job::start(&context("job-controller"), &context("job-controller-orphans"));
+    cron_job::start(&context("cronjob-controller"));
+    ttl_after_finished::start(&context("ttl-after-finished-controller"));
     endpoint_slice::start(&context("endpoint-slice-controller"));
     namespace::start_filling(&context("serviceaccount-controller"));
     namespace::start_emptying(&context("namespace-controller"));

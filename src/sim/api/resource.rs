@@ -96,9 +96,9 @@ resources! {
     /// apps/v1 `ControllerRevision`
     CONTROLLER_REVISIONS = ("apps", "v1", "ControllerRevision", "controllerrevisions", true, Simulated);
     /// batch/v1 `Job`
-    JOBS = ("batch", "v1", "Job", "jobs", true, Unsimulated);
+    JOBS = ("batch", "v1", "Job", "jobs", true, Simulated);
     /// batch/v1 `CronJob`
-    CRON_JOBS = ("batch", "v1", "CronJob", "cronjobs", true, Unsimulated);
+    CRON_JOBS = ("batch", "v1", "CronJob", "cronjobs", true, Simulated);
     /// autoscaling/v2 `HorizontalPodAutoscaler`
     HORIZONTAL_POD_AUTOSCALERS = ("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", true, Unsimulated);
     /// policy/v1 `PodDisruptionBudget`

@@ -2,10 +2,12 @@
 //! Metadata, pods and names are in files of their own.
 
 mod apps;
+mod batch;
 mod container;
 mod metadata;
 mod names;
 mod pod;
+mod policy;
 mod update;
 
 use super::field::FieldError;
@@ -37,6 +39,8 @@ pub(super) fn object(resource: Resource, object: &Value) -> Vec<FieldError> {
         ("apps", "StatefulSet") => apps::stateful_set(spec, &mut errors),
         ("apps", "DaemonSet") => apps::daemon_set(spec, &mut errors),
         ("apps", "ControllerRevision") => apps::controller_revision(object, &mut errors),
+        ("batch", "Job") => batch::job(spec, &mut errors),
+        ("batch", "CronJob") => batch::cron_job(spec, &mut errors),
         ("", "ReplicationController") => apps::replication_controller(spec, &mut errors),
         _ => {}
     }

@@ -30,6 +30,7 @@ struct State {
     waiting: BTreeSet<(Instant, u64, Cause, Key)>,
     due: BTreeMap<(Cause, Key), (Instant, u64)>,
     failures: BTreeMap<Key, u32>,
+    back_off: Option<(Duration, Duration)>,
     sequence: u64,
 }
 
@@ -73,12 +74,19 @@ impl Queue {
         self.changed.notify_one();
     }
 
-    /// Hands `key` out again after its back-off: 5 ms doubled with each failure since the last [`Queue::forget`].
+    /// Sets the first and the longest back-off of failed keys.
+    pub(crate) fn set_back_off(&self, first: Duration, longest: Duration) {
+        self.lock().back_off = Some((first, longest));
+    }
+
+    /// Hands `key` out again after its back-off: 5 ms (or what was set) doubled with each failure since the last
+    /// [`Queue::forget`].
     pub(crate) fn retry(&self, key: Key) {
         let delay = {
             let mut state = self.lock();
+            let (first, longest) = state.back_off.unwrap_or((RETRY_BASE, RETRY_MAX));
             let failures = state.failures.entry(key.clone()).or_default();
-            let delay = RETRY_BASE.saturating_mul(1_u32.checked_shl(*failures).unwrap_or(u32::MAX)).min(RETRY_MAX);
+            let delay = first.saturating_mul(1_u32.checked_shl(*failures).unwrap_or(u32::MAX)).min(longest);
             *failures = (*failures + 1).min(31);
             delay
         };

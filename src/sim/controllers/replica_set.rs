@@ -1,7 +1,7 @@
 //! The `ReplicaSet` and `ReplicationController` controllers: as many active pods as asked for, no more, no fewer
 //! (`kubernetes-behaviour.md` 2.2). Which pods go first when there are too many is decided in `ranking`.
 
-mod ranking;
+pub(super) mod ranking;
 #[cfg(test)]
 mod tests;
 

@@ -16,6 +16,7 @@ pub(in crate::sim::api) fn update(resource: Resource, old: &Value, new: &Value) 
         ("", "ConfigMap" | "Secret") => configuration(old, new, &mut errors),
         ("", "Service") => service(old, new, &mut errors),
         ("apps", "StatefulSet") => super::apps::stateful_set_update(old, new, &mut errors),
+        ("batch", "Job") => super::batch::job_update(old, new, &mut errors),
         ("apps", "ControllerRevision") => super::apps::controller_revision_update(old, new, &mut errors),
         ("apps", "Deployment" | "ReplicaSet" | "DaemonSet") => {
             let selector = |object: &Value| object.pointer("/spec/selector").cloned().unwrap_or_default();

@@ -9,7 +9,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 /// The `count` pods that a scale-down deletes first. `related` are the pods of all `ReplicaSet`s of the same owner.
-pub(super) fn first_to_go(pods: &[Object], related: &[Object], now: Timestamp, count: usize) -> Vec<Object> {
+pub(in crate::sim::controllers) fn first_to_go(pods: &[Object], related: &[Object], now: Timestamp, count: usize) -> Vec<Object> {
     let mut on_node: BTreeMap<&str, usize> = BTreeMap::new();
     for pod in related.iter().filter(|pod| is_pod_active(pod)) {
         *on_node.entry(text(pod, "/spec/nodeName")).or_default() += 1;
