@@ -1,11 +1,14 @@
 //! The kubelet of one simulated node: a worker per pod that starts, probes, restarts and ends containers.
 //! The law of each step: `kubernetes-behaviour.md` 4 and `real-cluster-findings.md`.
 
+mod admission;
 mod agent;
 mod backoff;
 mod conditions;
 pub mod control;
+mod ending;
 mod environment;
+mod eviction;
 mod expansion;
 mod feed;
 mod grid;
@@ -22,11 +25,13 @@ mod probe;
 mod prober;
 mod quantity;
 mod registry;
+mod resize;
 mod resources;
 mod runtime;
 mod security;
 mod start;
 mod status;
+mod storage;
 mod sync;
 mod terminate;
 #[cfg(test)]

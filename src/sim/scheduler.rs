@@ -1,6 +1,7 @@
 //! The scheduler: finds a node for each pending pod, as the default plugins of kube-scheduler do, and tells why there is none.
 //! Which node fits is in `filter`, which is best in `score`; here are the attempts, their writes and what wakes them.
 
+pub(crate) mod admission;
 mod bind;
 mod cache;
 mod filter;

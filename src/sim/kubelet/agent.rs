@@ -63,6 +63,10 @@ pub(super) struct Agent {
     /// Pods' workers keep their records alive.
     pods: Mutex<BTreeMap<String, Weak<PodRecord>>>,
     pub(super) draws: AtomicU64,
+    /// When the eviction manager looks.
+    pub(super) housekeeping: Grid,
+    /// Whether it found memory short, and not long enough ago.
+    pub(super) memory_pressure: Mutex<bool>,
     /// Until when no pod is synced.
     pub(super) stalled: Mutex<Option<Instant>>,
     /// When the overdue tick of the status manager comes after a long sleep.
@@ -109,6 +113,8 @@ impl Agent {
             addresses: Arc::clone(&host.addresses),
             pods: Mutex::default(),
             draws: AtomicU64::new(starts << 32),
+            housekeeping: Grid::new(phase("eviction-manager"), STATUS_PERIOD),
+            memory_pressure: Mutex::new(false),
             stalled: Mutex::new(None),
             woken: Mutex::new(None),
             reported: Mutex::new((now, 0)),
@@ -239,11 +245,20 @@ impl Agent {
         self.tasks.spawn(Arc::clone(self).serve_pods());
         self.tasks.spawn(Arc::clone(self).serve_sources(CONFIG_MAPS));
         self.tasks.spawn(Arc::clone(self).serve_sources(SECRETS));
+        self.tasks.spawn(Arc::clone(self).serve_memory());
+        self.tasks.spawn(Arc::clone(self).serve_victims());
     }
 
     /// Forgets a pod that is gone.
     pub(super) fn forget(&self, uid: &str) {
         lock(&self.pods).remove(uid);
+        // What it leaves may be what another waits for.
+        for record in self.records() {
+            let waits = record.state().resize.is_pending();
+            if waits {
+                record.request_sync();
+            }
+        }
         self.network.network().detach(uid);
         self.runtime.forget(uid);
     }

@@ -3,6 +3,7 @@
 
 use super::agent::{Agent, lock};
 use super::conditions::condition_of;
+use super::eviction::memory_state;
 use crate::sim::api::Subresource;
 use crate::sim::api::resource::{LEASES, NODES};
 use crate::sim::clock::{format_micros, format_seconds};
@@ -24,7 +25,7 @@ const CONTROL_PLANE: &str = "node-role.kubernetes.io/control-plane";
 
 /// Type, status, reason and message of a node's conditions when all is well.
 const HEALTH: [[&str; 4]; 4] = [
-    ["MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"],
+    memory_state(false),
     ["DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"],
     ["PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"],
     ["Ready", "True", "KubeletReady", "kubelet is posting ready status"],
@@ -73,7 +74,8 @@ impl Agent {
         let Ok(node) = self.api.get(NODES, "", &self.node.name) else { return };
         let shown = &node["status"];
         let mut changed = shown["nodeInfo"]["bootID"] != self.boot_id();
-        for ([kind, status, ..], state) in HEALTH.iter().zip(STATES) {
+        let states = [self.memory_state_name(), STATES[1], STATES[2], STATES[3]];
+        for ([kind, status, ..], state) in self.health().iter().zip(states) {
             if condition_of(shown, kind).is_none_or(|condition| condition["status"] != *status) {
                 changed = true;
                 self.say_state(state);
@@ -132,11 +134,22 @@ impl Agent {
         self.api.random.uid(&self.node.name, boots)
     }
 
+    /// The conditions of the node now.
+    fn health(&self) -> [[&'static str; 4]; 4] {
+        let mut health = HEALTH;
+        health[0] = memory_state(*lock(&self.memory_pressure));
+        health
+    }
+
+    fn memory_state_name(&self) -> &'static str {
+        if *lock(&self.memory_pressure) { "NodeHasInsufficientMemory" } else { STATES[0] }
+    }
+
     fn say_state(&self, state: &str) {
         self.node_event(Normal, state, &format!("Node {} status is now: {state}", self.node.name));
     }
 
-    fn node_event(&self, kind: EventType, reason: &str, message: &str) {
+    pub(super) fn node_event(&self, kind: EventType, reason: &str, message: &str) {
         // The kubelet refers to its node by name: the uid of the reference is the node's name.
         let node = ObjectRef {
             api_version: "v1".to_owned(),
@@ -184,7 +197,7 @@ impl Agent {
             "cpu": cpu, "ephemeral-storage": "264212084Ki", "hugepages-1Gi": "0", "hugepages-2Mi": "0",
             "memory": format!("{}Ki", self.node.memory_bytes / 1024), "pods": "110",
         });
-        let conditions = HEALTH.map(|[kind, status, reason, message]| {
+        let conditions = self.health().map(|[kind, status, reason, message]| {
             let since = condition_of(previous, kind).filter(|condition| condition["status"] == status);
             let since = since.map_or_else(|| json!(now), |condition| condition["lastTransitionTime"].clone());
             json!({
@@ -233,7 +246,7 @@ impl Pulse for Agent {
         // Conditions that somebody else wrote keep their times.
         let _reported = self.api.modify(NODES, "", name, Subresource::Status, |node| {
             for condition in node["status"]["conditions"].as_array_mut().into_iter().flatten() {
-                let ours = HEALTH.iter().any(|[kind, status, reason, _]| {
+                let ours = self.health().iter().any(|[kind, status, reason, _]| {
                     condition["type"] == *kind && condition["status"] == *status && condition["reason"] == *reason
                 });
                 if ours && condition["lastHeartbeatTime"].as_str() < reported.as_str() {

@@ -2,7 +2,9 @@
 //! Shared by the pod's worker, its probe workers and the tasks that wait for exits; no decision is made here.
 
 use super::agent::Agent;
+use super::ending::Ending;
 use super::instance::{Finish, Instance};
+use super::resize::Resize;
 use super::status::container_statuses;
 use crate::sim::clock::format_seconds;
 use crate::sim::events::{EventType, ObjectRef};
@@ -97,6 +99,12 @@ pub(super) struct State {
     pub(super) refresh: bool,
     /// Whether everything has ended and the final phase may be written.
     pub(super) finished: bool,
+    /// Whether the node has taken the pod in.
+    pub(super) admitted: bool,
+    /// Why the kubelet ends the pod itself.
+    pub(super) ending: Option<Ending>,
+    /// What its containers may use, and what they are to.
+    pub(super) resize: Resize,
     /// Whether the status as written waits for the next tick of the status manager.
     pub(super) reconciling: bool,
     /// The object as the last write of its status left it.
@@ -113,6 +121,8 @@ pub(super) struct PodRecord {
     pub(super) uid: String,
     pub(super) wake: Notify,
     pub(super) deletion: latest::Sender<Deletion>,
+    /// Whether the kubelet ends the pod itself.
+    pub(super) ending: latest::Sender<bool>,
     /// The contents of its volumes, by name.
     pub(super) volumes: Mutex<BTreeMap<String, Volume>>,
     state: Mutex<State>,
@@ -202,10 +212,10 @@ impl PodRecord {
             .filter(|(_, instance)| instance.running())
             .filter_map(|(name, instance)| Some((name, instance.id.clone(), instance.process.clone()?)))
             .collect();
-        let results = adopted_results(pod, &left.instances);
+        let (results, spec) = (adopted_results(pod, &left.instances), spec_of(pod));
         let state = State {
             acted_version: text(pod, "/metadata/resourceVersion"),
-            spec: spec_of(pod),
+            spec: Arc::clone(&spec),
             start_time: start_time.unwrap_or_else(|| agent.api.clock.seconds()),
             written: pod.get("status").cloned().unwrap_or_default(),
             pod: Arc::clone(pod),
@@ -222,6 +232,10 @@ impl PodRecord {
             refresh: false,
             // A pod that has come to its end already is never run again.
             finished: matches!(pod.pointer("/status/phase").and_then(Value::as_str), Some("Succeeded" | "Failed")),
+            // What an earlier kubelet has started is here to stay.
+            admitted: left.sandboxes > 0,
+            ending: None,
+            resize: Resize::of(&spec),
             reconciling: false,
             sent: None,
             draws: 0,
@@ -233,6 +247,7 @@ impl PodRecord {
             uid: text(pod, "/metadata/uid"),
             wake: Notify::new(),
             deletion: latest::Sender::new(deletion),
+            ending: latest::Sender::new(false),
             volumes: Mutex::new(left.volumes),
             state: Mutex::new(state),
         });

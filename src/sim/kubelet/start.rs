@@ -13,6 +13,7 @@ use super::registry::{Image, Program};
 use super::resources::{ContainerLimits, oom_score_adj};
 use super::runtime::RuntimeContainer;
 use super::security;
+use super::storage;
 use super::terminate::{Stop, stop_instance};
 use super::worker::Worker;
 use crate::sim::events::EventType::{Normal, Warning};
@@ -186,7 +187,8 @@ impl Worker {
             let network = state.sandbox.as_ref().map_or_else(|| agent.network.clone(), |sandbox| sandbox.network.clone());
             (attempt, environment::hostname(&state).to_owned(), network, state.sandboxes)
         };
-        let limits = ContainerLimits::of(container);
+        let allocated = record.state().resize.allocated(container);
+        let limits = ContainerLimits::of(&allocated);
         let oom_score_adj = oom_score_adj(&record.state().spec.containers, container, agent.node.memory_bytes);
         let result = Process::start(ContainerSpec {
             uid: record.uid.clone(),
@@ -232,7 +234,9 @@ impl Worker {
                     container: Arc::clone(&process),
                 };
                 agent.runtime.add(started);
+                record.state().resize.started(&container.name);
                 self.keep(container, instance.clone());
+                storage::watch(record, &process, &instance.filesystem);
                 await_exit(Arc::clone(record), container.name.clone(), instance.id.clone(), process);
                 Ok(instance)
             }

@@ -77,7 +77,7 @@ fn send(record: &PodRecord, uid: &str, status: &Value) {
             .as_array()
             .into_iter()
             .flatten()
-            .filter(|condition| !OWNED.iter().any(|owned| condition["type"] == *owned))
+            .filter(|condition| !is_ours(&condition["type"], status))
             .cloned()
             .collect();
         if let (Value::Object(target), Value::Object(source)) = (&mut pod["status"], status) {
@@ -92,11 +92,19 @@ fn send(record: &PodRecord, uid: &str, status: &Value) {
             pod["status"] = status.clone();
         }
         if let Some(conditions) = pod["status"]["conditions"].as_array_mut() {
-            conditions.retain(|condition| OWNED.iter().any(|owned| condition["type"] == *owned));
+            conditions.retain(|condition| is_ours(&condition["type"], status));
             conditions.splice(0..0, foreign);
         }
     });
     record.state().sent = sent.ok();
+}
+
+/// Whether the kubelet alone says what a condition of this type says in `status`.
+fn is_ours(kind: &Value, status: &Value) -> bool {
+    let resizing = ["PodResizePending", "PodResizeInProgress"];
+    OWNED.iter().chain(&resizing).any(|owned| kind == owned)
+        || (kind == "DisruptionTarget"
+            && condition_of(status, "DisruptionTarget").is_some_and(|ours| ours["reason"] == "TerminationByKubelet"))
 }
 
 /// Whether the API shows another status than the kubelet wrote last.
@@ -160,7 +168,8 @@ pub(super) fn generate(state: &State, host_ip: &str, now: &str, terminal: bool) 
     let containers: Vec<Value> =
         spec.containers.iter().map(|container| container_status(state, container, default, false, &mut seen)).collect();
     let facts = Facts { init: &init, containers: &containers, restart_policy: state.restart_policy(), terminal };
-    let phase = facts.phase();
+    let late = state.ending.as_ref().is_some_and(|ending| ending.failed);
+    let phase = if late { "Failed" } else { facts.phase() };
     let metadata = &state.pod["metadata"];
     let generation = &metadata["generation"];
     let previous = &state.written;
@@ -172,17 +181,26 @@ pub(super) fn generate(state: &State, host_ip: &str, now: &str, terminal: bool) 
         containers_ready,
         Verdict::plain(true),
     ];
-    let conditions: Vec<Value> =
+    let mut conditions: Vec<Value> =
         OWNED.iter().zip(&verdicts).map(|(kind, verdict)| verdict.condition(kind, generation, previous, now)).collect();
+    conditions.extend(state.ending.iter().filter_map(|ending| ending.condition.clone()));
+    conditions.splice(0..0, state.resize.conditions());
     let mut status = json!({
         "observedGeneration": generation, "phase": phase, "conditions": conditions,
         "hostIP": host_ip, "hostIPs": [{"ip": host_ip}], "startTime": state.start_time,
         "containerStatuses": containers,
         "qosClass": state.pod["status"].get("qosClass").cloned().unwrap_or_else(|| json!(qos_class(&spec.containers))),
-        "resources": of_pod(&spec.containers),
+        "resources": of_pod(&state.resize.of_pod(&spec.containers)),
     });
-    if let Some(requests) = status["resources"].get("requests").cloned() {
+    let allocated: Vec<Container> = spec.containers.iter().map(|container| state.resize.allocated(container)).collect();
+    if let Some(requests) = of_pod(&allocated).get("requests").cloned() {
         status["allocatedResources"] = requests;
+    }
+    if let (Some(ending), "Failed") = (&state.ending, phase) {
+        if terminal {
+            status["reason"] = json!(ending.reason);
+            status["message"] = json!(ending.message);
+        }
     }
     if let Some(sandbox) = &state.sandbox {
         status["podIP"] = json!(sandbox.ip);
@@ -257,8 +275,9 @@ fn container_status(state: &State, container: &Container, default: &str, init: b
     put("started", json!(started));
     if let Some(newest) = newest {
         put("containerID", json!(newest.container_id()));
-        put("resources", of_container(container.resources.as_ref()));
-        if let Some(requests) = container.resources.as_ref().and_then(|r| r.requests.as_ref()).filter(|r| !r.is_empty()) {
+        put("resources", of_container(state.resize.in_force(container).resources.as_ref()));
+        let allocated = state.resize.allocated(container).resources.and_then(|resources| resources.requests);
+        if let Some(requests) = allocated.filter(|requests| !requests.is_empty()) {
             put("allocatedResources", json!(requests));
         }
         put("user", user(state, container));

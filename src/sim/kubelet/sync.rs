@@ -4,6 +4,7 @@
 use super::instance::Instance;
 use super::pod::{ProbeKind, ProbeResult, Sandbox, State, is_sidecar};
 use super::pod_network;
+use super::resize;
 use super::start::StartError;
 use super::status;
 use super::terminate::{Stop, stop_instance};
@@ -114,14 +115,20 @@ impl Worker {
             let state = record.state();
             (Snapshot::of(&state), Arc::clone(&state.spec))
         };
+        resize::allocate(&record);
         if matches!(status::update(&record, false), "Succeeded" | "Failed") {
             return Outcome::Terminal;
         }
         self.mount(&spec).await;
         self.start_probers(&spec);
         let mut tally = Tally::default();
-        let killed = self.kill_unhealthy(&spec, &snapshot).await;
-        tally.acted |= !killed.is_empty();
+        let mut killed = self.kill_unhealthy(&spec, &snapshot).await;
+        let (resized, stopped) = self.put_into_force(&spec).await;
+        if resized {
+            record.containers_changed();
+        }
+        tally.acted |= resized || !killed.is_empty() || !stopped.is_empty();
+        killed.extend(stopped.iter().cloned());
         self.ensure_sandbox().await;
         if !self.initialize(&spec, &snapshot, &killed, &mut tally).await {
             return tally.outcome();
@@ -130,7 +137,7 @@ impl Worker {
             let due = match snapshot.view(container) {
                 View::Absent => true,
                 View::Running(instance) if killed.contains(&container.name) => {
-                    redefined(container, instance) || record.state().restarts(container, 1)
+                    redefined(container, instance) || stopped.contains(&container.name) || record.state().restarts(container, 1)
                 }
                 View::Running(_) => false,
                 View::Exited { code } => record.state().restarts(container, *code),

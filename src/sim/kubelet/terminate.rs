@@ -133,11 +133,12 @@ impl Worker {
     }
 
     /// Stops all running containers, sidecars last and in reverse order. Whether any ran.
-    async fn stop_containers(&self) -> bool {
+    pub(super) async fn stop_containers(&self) -> bool {
         let record = &self.record;
         let spec = Arc::clone(&record.state().spec);
         let deletion = record.deletion.get();
-        let grace = deletion.grace.or(spec.termination_grace_period_seconds).unwrap_or(30);
+        let own = record.state().ending.as_ref().and_then(|ending| ending.grace);
+        let grace = deletion.grace.or(own).or(spec.termination_grace_period_seconds).unwrap_or(30);
         let (sidecars, others): (Vec<_>, Vec<_>) =
             spec.init_containers.iter().flatten().chain(&spec.containers).partition(|container| is_sidecar(container));
         let running = |container: &&Container| {
@@ -164,7 +165,7 @@ impl Worker {
         any
     }
 
-    fn leave_sandbox(&self) {
+    pub(super) fn leave_sandbox(&self) {
         let mut state = self.record.state();
         if let Some(sandbox) = &mut state.sandbox {
             sandbox.ready = false;

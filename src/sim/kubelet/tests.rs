@@ -2,6 +2,7 @@
 //! Expected sequences are those of `shared/traces`; laws of single parts are tested beside them.
 
 mod configuration;
+mod endings;
 mod environment;
 mod images;
 mod lifecycle;

@@ -5,12 +5,10 @@ use super::pod::PodRecord;
 use super::security;
 use crate::sim::limits::{Limit, LimitKind};
 use k8s_openapi::api::core::v1::{Container, EnvVar, PodSpec, Volume};
-use serde_json::Value;
 
 /// The fields in use that are not simulated.
 fn fields(spec: &PodSpec) -> Vec<String> {
     let mut found = of_pod(spec);
-    found.extend(scheduling(spec));
     for volume in spec.volumes.iter().flatten() {
         found.extend(of_volume(spec, volume).map(|field| format!("{field} of volume {}", volume.name)));
     }
@@ -32,9 +30,9 @@ fn any<T>(list: Option<&Vec<T>>) -> bool {
 fn of_pod(spec: &PodSpec) -> Vec<String> {
     let security = spec.security_context.as_ref();
     used([
-        (spec.active_deadline_seconds.is_some(), "activeDeadlineSeconds"),
         (any(spec.ephemeral_containers.as_ref()), "ephemeralContainers"),
         (any(spec.resource_claims.as_ref()), "resourceClaims"),
+        (spec.scheduling_group.is_some(), "schedulingGroup"),
         (spec.resources.as_ref().is_some_and(|resources| resources.limits.is_some()), "resources.limits of the pod"),
         (spec.share_process_namespace == Some(true), "shareProcessNamespace"),
         (spec.host_pid == Some(true), "hostPID"),
@@ -51,24 +49,6 @@ fn of_pod(spec: &PodSpec) -> Vec<String> {
             security.and_then(|context| context.app_armor_profile.as_ref()).is_some_and(|profile| profile.type_ == "Localhost"),
             "securityContext.appArmorProfile",
         ),
-    ])
-    .collect()
-}
-
-/// What the scheduler does not look at, and what the kubelet would check of a pod that no scheduler placed.
-fn scheduling(spec: &PodSpec) -> Vec<String> {
-    let affinity = spec.affinity.as_ref();
-    let near = affinity.and_then(|affinity| affinity.pod_affinity.as_ref());
-    let far = affinity.and_then(|affinity| affinity.pod_anti_affinity.as_ref());
-    let spread = spec.topology_spread_constraints.iter().flatten();
-    used([
-        (any(near.and_then(|near| near.required_during_scheduling_ignored_during_execution.as_ref())), "affinity.podAffinity"),
-        (any(far.and_then(|far| far.required_during_scheduling_ignored_during_execution.as_ref())), "affinity.podAntiAffinity"),
-        (
-            spread.into_iter().any(|constraint| constraint.when_unsatisfiable == "DoNotSchedule"),
-            "topologySpreadConstraints with DoNotSchedule",
-        ),
-        (spec.scheduling_group.is_some(), "schedulingGroup"),
     ])
     .collect()
 }
@@ -90,7 +70,6 @@ fn of_volume(spec: &PodSpec, volume: &Volume) -> impl Iterator<Item = String> {
         .chain(&spec.containers)
         .any(|container| security::access(spec, container).user != 0);
     used([
-        (empty.is_some_and(|empty| empty.size_limit.is_some()), "emptyDir.sizeLimit"),
         (empty.is_some_and(|empty| empty.medium.as_deref().is_some_and(|medium| !medium.is_empty())), "emptyDir.medium"),
         (closed && somebody_else, "defaultMode (for a user other than root)"),
     ])
@@ -98,7 +77,6 @@ fn of_volume(spec: &PodSpec, volume: &Volume) -> impl Iterator<Item = String> {
 
 fn of_container(spec: &PodSpec, container: &Container) -> impl Iterator<Item = String> {
     let security = container.security_context.as_ref();
-    let limits = container.resources.as_ref().and_then(|resources| resources.limits.as_ref());
     let probes = [&container.liveness_probe, &container.readiness_probe, &container.startup_probe];
     let tcp = probes.into_iter().flatten().filter_map(|probe| probe.tcp_socket.as_ref());
     let elsewhere =
@@ -112,7 +90,6 @@ fn of_container(spec: &PodSpec, container: &Container) -> impl Iterator<Item = S
         (container.stdin == Some(true), "stdin"),
         (container.tty == Some(true), "tty"),
         (container.env.iter().flatten().any(from_file), "env.valueFrom.fileKeyRef"),
-        (limits.is_some_and(|limits| limits.contains_key("ephemeral-storage")), "resources.limits.ephemeral-storage"),
         // Nothing listens in a container of the embedded cluster, but something may at another address.
         (elsewhere, "tcpSocket probe of another address than the pod's"),
         (
@@ -131,34 +108,10 @@ fn has_own_policy(container: &Container) -> bool {
     container.restart_policy.as_deref().is_some_and(|policy| policy != "Always")
 }
 
-/// Whether a scheduler placed the pod; else somebody wrote `nodeName`.
-fn is_scheduled(pod: &Value) -> bool {
-    let conditions = pod.pointer("/status/conditions").and_then(Value::as_array);
-    conditions.into_iter().flatten().any(|condition| condition["type"] == "PodScheduled" && condition["status"] == "True")
-}
-
-/// Whether the pod asks for what a node may lack.
-fn asks(spec: &PodSpec) -> bool {
-    let of_container = |container: &Container| {
-        container.resources.as_ref().is_some_and(|resources| resources.requests.is_some() || resources.limits.is_some())
-            || container.ports.iter().flatten().any(|port| port.host_port.is_some())
-    };
-    spec.node_selector.is_some()
-        || spec.affinity.as_ref().is_some_and(|affinity| affinity.node_affinity.is_some())
-        || spec.init_containers.iter().flatten().chain(&spec.containers).any(of_container)
-}
-
 /// Reports what of this pod is not simulated.
 pub(super) fn report(record: &PodRecord) {
-    let (spec, scheduled) = {
-        let state = record.state();
-        (std::sync::Arc::clone(&state.spec), is_scheduled(&state.pod))
-    };
-    let mut fields = fields(&spec);
-    if !scheduled && asks(&spec) {
-        fields.push("nodeName with requests, ports or node affinity, which the kubelet would check".to_owned());
-    }
-    for field in fields {
+    let spec = std::sync::Arc::clone(&record.state().spec);
+    for field in fields(&spec) {
         record.agent.limits.report(Limit {
             kind: LimitKind::Kind,
             uid: record.uid.clone(),
@@ -174,29 +127,17 @@ pub(super) fn report(record: &PodRecord) {
 mod tests {
     use super::*;
     use rstest::rstest;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     /// Each case has one field that changes what a real cluster does, or none (`""`).
     #[rstest]
     #[case(json!({}), json!({}), "")]
-    #[case(json!({"activeDeadlineSeconds": 5}), json!({}), "activeDeadlineSeconds")]
     #[case(json!({"hostPID": true}), json!({}), "hostPID")]
     #[case(json!({"runtimeClassName": "gvisor"}), json!({}), "runtimeClassName")]
     #[case(json!({"resources": {"limits": {"memory": "1Gi"}}}), json!({}), "resources.limits of the pod")]
     #[case(json!({"securityContext": {"seccompProfile": {"type": "RuntimeDefault"}}}), json!({}), "")]
     #[case(json!({"securityContext": {"seccompProfile": {"type": "Localhost"}}}), json!({}), "securityContext.seccompProfile")]
     #[case(json!({"affinity": {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}}}), json!({}), "")]
-    #[case(
-        json!({"affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": "zone"}]}}}),
-        json!({}),
-        "affinity.podAntiAffinity"
-    )]
-    #[case(
-        json!({"topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}]}),
-        json!({}),
-        "topologySpreadConstraints with DoNotSchedule"
-    )]
-    #[case(json!({"volumes": [{"name": "v", "emptyDir": {"sizeLimit": "1Mi"}}]}), json!({}), "emptyDir.sizeLimit of volume v")]
     #[case(json!({"volumes": [{"name": "v", "emptyDir": {"medium": "Memory"}}]}), json!({}), "emptyDir.medium of volume v")]
     #[case(json!({"volumes": [{"name": "v", "secret": {"secretName": "s", "defaultMode": 256}}]}), json!({}), "")]
     #[case(
@@ -209,11 +150,6 @@ mod tests {
     #[case(json!({}), json!({"stdin": true}), "stdin of container app")]
     #[case(json!({}), json!({"securityContext": {"readOnlyRootFilesystem": true, "runAsUser": 1000}}), "")]
     #[case(json!({}), json!({"resources": {"limits": {"cpu": "1", "memory": "1Gi"}}}), "")]
-    #[case(
-        json!({}),
-        json!({"resources": {"limits": {"ephemeral-storage": "1Gi"}}}),
-        "resources.limits.ephemeral-storage of container app"
-    )]
     #[case(json!({}), json!({"readinessProbe": {"tcpSocket": {"port": 80}}}), "")]
     #[case(
         json!({}),
@@ -226,15 +162,5 @@ mod tests {
         pod["containers"] = json!([container]);
         let spec: PodSpec = serde_json::from_value(pod).unwrap();
         assert_eq!(fields(&spec).join(", "), expected);
-    }
-
-    #[test]
-    fn pods_placed_by_hand_are_noticed() {
-        assert!(is_scheduled(&json!({"status": {"conditions": [{"type": "PodScheduled", "status": "True"}]}})));
-        assert!(!is_scheduled(&json!({"status": {"phase": "Pending"}})));
-        let with = |container: Value| asks(&serde_json::from_value(json!({"containers": [container]})).unwrap());
-        assert!(with(json!({"name": "app", "resources": {"requests": {"cpu": "9"}}})));
-        assert!(with(json!({"name": "app", "ports": [{"containerPort": 80, "hostPort": 80}]})));
-        assert!(!with(json!({"name": "app", "ports": [{"containerPort": 80}]})));
     }
 }

@@ -1,7 +1,9 @@
 //! The worker of one pod: what wakes it, and when it may look again.
 //! What it does when awake lives in `sync` and `terminate`.
 
+use super::admission;
 use super::backoff::{crash_loop_sleep, error_sleep};
+use super::ending;
 use super::pod::{Deletion, PodRecord, ProbeKind};
 use super::sync::Outcome;
 use crate::sim::latest;
@@ -49,12 +51,20 @@ impl Worker {
         sleep(record.latency("informer", record.agent.profile.latencies.informer)).await;
         super::unsupported::report(&record);
         record.agent.syncing().await;
-        let mut deletion = record.deletion.subscribe();
-        let mut serving = !record.state().finished;
+        let (mut deletion, mut ending) = (record.deletion.subscribe(), record.ending.subscribe());
+        let finished = record.state().finished;
+        let mut serving = !finished && (deletion.get().requested || admission::admit(&record));
+        if serving {
+            record.watch_deadline();
+        }
         while serving {
             tokio::select! {
                 biased;
                 () = requested(&mut deletion) => serving = false,
+                () = ending::asked(&mut ending) => {
+                    self.end().await;
+                    serving = false;
+                }
                 finished = self.step() => serving = !finished,
             }
         }

@@ -333,6 +333,13 @@ impl FileSystem {
         layer.range(from..).take_while(|(path, _)| path.starts_with("/dev/shm/")).map(|(_, entry)| entry.bytes.len() as u64).sum()
     }
 
+    /// Bytes of files on the container's own writable layer.
+    #[must_use]
+    pub fn written(&self) -> u64 {
+        let layer = self.lock();
+        layer.iter().filter(|(path, _)| !path.starts_with("/dev/")).map(|(_, entry)| entry.bytes.len() as u64).sum()
+    }
+
     /// Changes with every write to a file of this container.
     #[must_use]
     pub fn changes(&self) -> latest::Receiver<u64> {
