@@ -2,6 +2,7 @@
 //! How each part behaves lives in its own module.
 
 use super::api::ApiServer;
+use super::api::resource::STORAGE_CLASSES;
 use super::clock::Clock;
 use super::kubelet::control::NodeControl;
 use super::kubelet::{self, Runtime};
@@ -44,6 +45,15 @@ impl Simulation {
         let api = ApiServer::with_limits(clock, random, limits.clone());
         // Refused by nothing: the store is empty.
         let _ = api.bootstrap();
+        // The default class of kind: its controller manager makes the volumes.
+        let _ = api.create(
+            STORAGE_CLASSES,
+            "",
+            serde_json::json!({
+                "metadata": {"name": "standard", "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}},
+                "provisioner": "kubernetes.io/host-path",
+            }),
+        );
         super::events::expiry::start(&api);
         let network = Network::new(&api, &limits);
         if !profile.without.controllers {

@@ -53,5 +53,9 @@ pub fn start(api: &Arc<ApiServer>, profile: &Profile, _limits: &Limits) {
     pod_garbage::start(&context("pod-garbage-collector"));
     disruption::start(&context("controllermanager"));
     disruption::start_relieving(&context("disruption-controller"));
+    volumes::binder::start(&context("persistentvolume-controller"));
+    volumes::protection::start_claims(&context("pvc-protection-controller"));
+    volumes::protection::start_volumes(&context("pv-protection-controller"));
+    volumes::protection::start_ephemeral(&context("ephemeral_volume"));
     garbage_collector::start(&context("garbage-collector-controller"));
 }

@@ -73,7 +73,7 @@ pub struct Latencies {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Without {
     /// No controllers: kube-controller-manager may run against the API server. What is no part of that program stays:
-    /// the expiry of events, and the provisioner of the class `standard`.
+    /// the expiry of events.
     pub controllers: bool,
     /// No scheduler: kube-scheduler may run against the API server.
     pub scheduler: bool,

@@ -1,6 +1,7 @@
 //! Defaulting of every kind but pods: what the server fills in before validation and storage.
 //! The pod template and the pod itself are in `pod_defaults`.
 
+mod storage;
 mod workload;
 
 use super::pipeline::text;
@@ -10,6 +11,7 @@ use super::resource::Resource;
 use super::server::ApiServer;
 use serde_json::{Map, Value, json};
 
+pub(in crate::sim) use storage::default_class;
 pub(super) use workload::{follow, identify};
 
 /// Defaults of an object's fields, the same for a new and a changed object.
@@ -22,14 +24,19 @@ pub(super) fn apply(resource: Resource, object: &mut Value) {
         ("", "ResourceQuota") => canonical_quantities(object, &["/spec/hard"]),
         ("", "Service") => service(object),
         ("apiextensions.k8s.io", "CustomResourceDefinition") => super::custom::definition::defaults(object),
-        _ => workload::apply(resource, object),
+        ("", "LimitRange") => super::limit_range::complete(object),
+        ("scheduling.k8s.io", "PriorityClass") => set(object, "preemptionPolicy", || json!("PreemptLowerPriority")),
+        _ => {
+            workload::apply(resource, object);
+            storage::apply(resource, object);
+        }
     }
 }
 
 /// What a new object of a kind begins with: a status of its own, and addresses from the cluster.
 pub(super) fn begin(api: &ApiServer, resource: Resource, object: &mut Value) {
     match (resource.group, resource.kind) {
-        ("", "Pod") => pod_defaults::begin(object),
+        ("", "Pod") => pod_defaults::begin(object, &api.clock.seconds()),
         ("", "Namespace") => {
             set(&mut object["spec"], "finalizers", || json!(["kubernetes"]));
             object["status"] = json!({"phase": "Active"});
@@ -39,7 +46,8 @@ pub(super) fn begin(api: &ApiServer, resource: Resource, object: &mut Value) {
             allocate_addresses(api, object);
         }
         ("apiextensions.k8s.io", "CustomResourceDefinition") => super::custom::definition::begin(object),
-        ("", "Node" | "PersistentVolume") => {}
+        ("", "Node") => {}
+        _ if storage::begin(api, resource, object) => {}
         ("policy", "PodDisruptionBudget") => {
             object["status"] = json!({"disruptionsAllowed": 0, "currentHealthy": 0, "desiredHealthy": 0, "expectedPods": 0});
         }

@@ -7,7 +7,7 @@ use super::resource::{self, Resource, Service};
 use super::schema::Place;
 use super::server::{ApiServer, Subresource};
 use super::status::ApiError;
-use super::{defaults, namespace, pod_defaults, quota, validate};
+use super::{defaults, limit_range, namespace, pod_defaults, priority, quota, validate};
 use crate::sim::limits::{Limit, LimitKind};
 use crate::sim::store::Object;
 use serde_json::{Map, Value, json};
@@ -82,6 +82,10 @@ pub(super) fn admit(
     if !errors.is_empty() {
         return Err(ApiError::invalid(resource, &name, &errors));
     }
+    limit_range::check(api, resource, namespace, &object)?;
+    if resource == resource::PRIORITY_CLASSES {
+        priority::admit_class(api, &object)?;
+    }
     quota::check(api, resource, namespace, &object)?;
     if api.store.get(resource, namespace, &name).is_some() {
         return Err(ApiError::already_exists(resource, &name));
@@ -98,6 +102,7 @@ pub(super) fn admit(
 
 /// Stores an admitted object, and says so when nothing will act on it although Kubernetes would.
 pub(super) fn store_new(api: &ApiServer, resource: Resource, new: Admitted) -> Object {
+    quota::charge(api, resource, &new.namespace, &new.object);
     let object = api.store.put(resource, &new.namespace, &new.name, new.object);
     if resource == resource::CUSTOM_RESOURCE_DEFINITIONS {
         definition::stored(api, &object);

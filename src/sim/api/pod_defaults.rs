@@ -156,6 +156,7 @@ fn is_latest(image: &str) -> bool {
 /// Admission: service account and its token volume, priority, tolerations of not-ready and unreachable nodes.
 pub(super) fn admit(api: &ApiServer, pod: &mut Value) -> Result<(), ApiError> {
     let (namespace, name) = (text(pod, "/metadata/namespace").to_owned(), text(pod, "/metadata/name").to_owned());
+    super::limit_range::fill(api, pod);
     let spec = &mut pod["spec"];
     set(spec, "serviceAccountName", || json!("default"));
     let account = text(spec, "/serviceAccountName").to_owned();
@@ -171,10 +172,37 @@ pub(super) fn admit(api: &ApiServer, pod: &mut Value) -> Result<(), ApiError> {
         let suffix = api.random.suffix(&entity, "kube-api-access", api.ordinal(&format!("{entity}/token")), 5);
         mount_token(spec, &format!("kube-api-access-{suffix}"));
     }
-    set(spec, "priority", || json!(0));
-    set(spec, "preemptionPolicy", || json!("PreemptLowerPriority"));
+    super::priority::admit_pod(api, pod)?;
+    runtime_class(api, pod)?;
+    let spec = &mut pod["spec"];
     for key in ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"] {
         tolerate(spec, key);
+    }
+    Ok(())
+}
+
+/// What a pod's runtime class brings with it: overhead, a node selector, tolerations.
+fn runtime_class(api: &ApiServer, pod: &mut Value) -> Result<(), ApiError> {
+    let class = text(pod, "/spec/runtimeClassName").to_owned();
+    if class.is_empty() {
+        return Ok(());
+    }
+    let Some(found) = api.store.get(resource::RUNTIME_CLASSES, "", &class) else {
+        let why = format!("pod rejected: RuntimeClass \"{class}\" not found");
+        return Err(ApiError::forbidden(resource::PODS, text(pod, "/metadata/name"), &why));
+    };
+    let spec = &mut pod["spec"];
+    if let Some(overhead) = found.pointer("/overhead/podFixed") {
+        spec["overhead"] = overhead.clone();
+    }
+    for (label, value) in fields(found.pointer("/scheduling/nodeSelector").unwrap_or(&Value::Null)) {
+        spec["nodeSelector"][label.as_str()] = value.clone();
+    }
+    if let Some(more) = found.pointer("/scheduling/tolerations").and_then(Value::as_array) {
+        set(spec, "tolerations", || json!([]));
+        if let Some(tolerations) = spec["tolerations"].as_array_mut() {
+            tolerations.extend(more.iter().filter(|one| !tolerations.contains(one)).cloned().collect::<Vec<_>>());
+        }
     }
     Ok(())
 }
@@ -221,8 +249,14 @@ fn tolerate(spec: &mut Value, key: &str) {
 }
 
 /// The status of a new pod.
-pub(super) fn begin(pod: &mut Value) {
+pub(super) fn begin(pod: &mut Value, now: &str) {
     pod["status"] = json!({"phase": "Pending", "qosClass": qos_class(pod)});
+    if pod.pointer("/spec/schedulingGates").and_then(Value::as_array).is_some_and(|gates| !gates.is_empty()) {
+        pod["status"]["conditions"] = json!([{
+            "type": "PodScheduled", "status": "False", "reason": "SchedulingGated", "lastProbeTime": null,
+            "lastTransitionTime": now, "message": "Scheduling is blocked due to non-empty scheduling gates",
+        }]);
+    }
 }
 
 /// `Guaranteed`, `Burstable` or `BestEffort`, from the cpu and memory of all containers.

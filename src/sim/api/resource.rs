@@ -78,11 +78,11 @@ resources! {
     /// core/v1 `ResourceQuota`
     RESOURCE_QUOTAS = ("", "v1", "ResourceQuota", "resourcequotas", true, Simulated);
     /// core/v1 `LimitRange`
-    LIMIT_RANGES = ("", "v1", "LimitRange", "limitranges", true, Unsimulated);
+    LIMIT_RANGES = ("", "v1", "LimitRange", "limitranges", true, Simulated);
     /// core/v1 `PersistentVolumeClaim`
-    PERSISTENT_VOLUME_CLAIMS = ("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", true, Unsimulated);
+    PERSISTENT_VOLUME_CLAIMS = ("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", true, Simulated);
     /// core/v1 `PersistentVolume`
-    PERSISTENT_VOLUMES = ("", "v1", "PersistentVolume", "persistentvolumes", false, Unsimulated);
+    PERSISTENT_VOLUMES = ("", "v1", "PersistentVolume", "persistentvolumes", false, Simulated);
     /// core/v1 `ReplicationController`
     REPLICATION_CONTROLLERS = ("", "v1", "ReplicationController", "replicationcontrollers", true, Simulated);
     /// apps/v1 `Deployment`

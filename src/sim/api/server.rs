@@ -6,6 +6,7 @@ use super::delete;
 use super::eviction;
 use super::face::Served;
 use super::pipeline;
+use super::priority;
 use super::resource::{self, Resource};
 use super::status::ApiError;
 use crate::sim::clock::Clock;
@@ -106,6 +107,12 @@ impl ApiServer {
         for name in ["default", "kube-node-lease", "kube-public", "kube-system"] {
             if self.store.get(resource::NAMESPACES, "", name).is_none() {
                 self.create(resource::NAMESPACES, "", serde_json::json!({"metadata": {"name": name}}))?;
+            }
+        }
+        for (name, value, description) in priority::BUILT_IN {
+            if self.store.get(resource::PRIORITY_CLASSES, "", name).is_none() {
+                let class = serde_json::json!({"metadata": {"name": name}, "value": value, "description": description});
+                self.create(resource::PRIORITY_CLASSES, "", class)?;
             }
         }
         Ok(())

@@ -2,14 +2,12 @@
 //! Refusing what exceeds it is the API server's admission.
 
 use super::context::Context;
-use super::object::{is_pod_finished, key, namespace, text};
+use super::object::{is_pod_finished, key, namespace};
 use super::queue::Key;
 use crate::sim::api::resource::{
     CONFIG_MAPS, DEPLOYMENTS, PERSISTENT_VOLUME_CLAIMS, PODS, REPLICA_SETS, RESOURCE_QUOTAS, SECRETS, SERVICES,
 };
-use crate::sim::api::{ApiServer, quantity};
-use crate::sim::api::{Resource, Subresource, WatchItem};
-use crate::sim::scheduler::requested_amounts;
+use crate::sim::api::{Subresource, WatchItem, quota_usage};
 use crate::sim::store::ChangeKind;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -41,8 +39,7 @@ fn concerned(context: &Context, item: &WatchItem) -> Vec<Key> {
 async fn recount(context: &Context, key: &Key) {
     let Ok(quota) = context.api.get(RESOURCE_QUOTAS, &key.0, &key.1) else { return };
     let Some(hard) = quota.pointer("/spec/hard").and_then(Value::as_object) else { return };
-    let used: serde_json::Map<_, _> =
-        hard.keys().filter_map(|name| Some((name.clone(), json!(used(&context.api, &key.0, name)?)))).collect();
+    let used = quota_usage(&context.api, &key.0, &quota);
     let status = json!({"hard": hard, "used": used});
     if quota.get("status") == Some(&status) {
         return;
@@ -50,35 +47,6 @@ async fn recount(context: &Context, key: &Key) {
     context.before_write(key).await;
     // A quota that vanished needs no status.
     let _ = context.api.modify(RESOURCE_QUOTAS, &key.0, &key.1, Subresource::Status, |quota| quota["status"] = status);
-}
-
-/// What a namespace uses of one quota resource, in its canonical form; none for a resource that is not counted.
-fn used(api: &ApiServer, namespace: &str, name: &str) -> Option<String> {
-    if let Some(resource) = counted(api, name) {
-        let objects = api.list(resource, Some(namespace));
-        // Pods count until they end, under `pods`; every other name counts objects.
-        let count = objects.iter().filter(|object| name != "pods" || !is_pod_finished(object)).count();
-        return Some(count.to_string());
-    }
-    let (kind, resource) = name.split_once('.').map_or(("requests", name), |(kind, resource)| (kind, resource));
-    if !matches!(kind, "requests" | "limits") || !matches!(resource, "cpu" | "memory" | "ephemeral-storage") {
-        return None;
-    }
-    let pods = api.list(PODS, Some(namespace));
-    let total: i128 = pods
-        .iter()
-        .filter(|pod| !is_pod_finished(pod) && !text(pod, "/metadata/name").is_empty())
-        .filter_map(|pod| requested_amounts(pod, kind).get(resource).copied())
-        .sum();
-    Some(if resource == "cpu" { quantity::format_in_thousands(total) } else { quantity::format_binary(total) })
-}
-
-/// The resource whose objects a quota name counts: `pods`, `services` ..., or `count/deployments.apps`.
-fn counted(api: &ApiServer, name: &str) -> Option<Resource> {
-    let known =
-        ["pods", "services", "configmaps", "secrets", "persistentvolumeclaims", "resourcequotas", "replicationcontrollers"];
-    let qualified = name.strip_prefix("count/").or_else(|| known.contains(&name).then_some(name))?;
-    api.resources().into_iter().find(|resource| resource.namespaced && resource.qualified() == qualified)
 }
 
 #[cfg(test)]

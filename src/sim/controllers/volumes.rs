@@ -1,6 +1,12 @@
 //! Claims and volumes: which claim may take which volume.
 //! The controllers that bind and make them are in `volumes/`.
 
+pub(super) mod binder;
+pub(super) mod protection;
+mod reclaim;
+#[cfg(test)]
+mod tests;
+
 use super::object::{annotation, integer, list, name, namespace, text, uid};
 use super::selector;
 use crate::sim::api::quantity;

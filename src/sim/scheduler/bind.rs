@@ -71,6 +71,10 @@ impl Scheduler {
     /// Has the claims of the pod bound; says whether that happened in time.
     async fn bind_volumes(&self, pod: &Object, node: &str, decisions: Vec<Decision>) -> bool {
         let api = &self.context.api;
+        // While volumes are bound the pod shows where it will go.
+        let _ = api.modify(PODS, namespace(pod), name(pod), Subresource::Status, |pod| {
+            pod["status"]["nominatedNodeName"] = json!(node);
+        });
         for decision in decisions {
             match decision {
                 Decision::Bind(claim, volume) => {

@@ -85,8 +85,9 @@ async fn a_more_important_pod_takes_the_place_of_a_less_important_one() {
     cluster.pass(1.0).await;
     cluster.create(PODS, pod("equal", "3"));
     let mut important = pod("important", "3");
-    important["spec"]["priority"] = json!(1000);
-    important["spec"]["preemptionPolicy"] = json!("PreemptLowerPriority");
+    let class = json!({"metadata": {"name": "high"}, "value": 1000});
+    cluster.api.create(super::super::api::resource::PRIORITY_CLASSES, "", class).unwrap();
+    important["spec"]["priorityClassName"] = json!("high");
     let important = cluster.create(PODS, important);
     cluster.pass(0.1).await;
     let waiting = cluster.get(PODS, "important");
@@ -109,8 +110,9 @@ async fn a_pod_that_may_not_preempt_says_so() {
     cluster.create(PODS, pod("first", "3"));
     cluster.pass(1.0).await;
     let mut polite = pod("polite", "3");
-    polite["spec"]["priority"] = json!(1000);
-    polite["spec"]["preemptionPolicy"] = json!("Never");
+    let class = json!({"metadata": {"name": "polite"}, "value": 1000, "preemptionPolicy": "Never"});
+    cluster.api.create(super::super::api::resource::PRIORITY_CLASSES, "", class).unwrap();
+    polite["spec"]["priorityClassName"] = json!("polite");
     cluster.create(PODS, polite);
     cluster.pass(1.0).await;
     let message = text(&scheduled(&cluster, "polite"), "/message").to_owned();

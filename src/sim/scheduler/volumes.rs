@@ -45,7 +45,7 @@ pub(super) enum Decision {
 }
 
 /// The claims of a pod, by name; and whether the claim is made for the pod.
-fn claims(pod: &Value) -> impl Iterator<Item = (String, bool)> {
+pub(crate) fn claims(pod: &Value) -> impl Iterator<Item = (String, bool)> {
     list(pod, "/spec/volumes").iter().filter_map(|volume| {
         if let Some(claim) = volume.pointer("/persistentVolumeClaim/claimName").and_then(Value::as_str) {
             return Some((claim.to_owned(), false));
@@ -59,7 +59,7 @@ fn name_of(volume: &Value) -> &str {
 }
 
 /// Whether a pod uses a claim.
-pub(super) fn uses(pod: &Value, claim: &str) -> bool {
+pub(crate) fn uses(pod: &Value, claim: &str) -> bool {
     claims(pod).any(|(used, _)| used == claim)
 }
 

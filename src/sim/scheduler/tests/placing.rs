@@ -200,5 +200,7 @@ fn claims_decide_where_a_pod_may_go() {
     let volume = json!({"metadata": {"name": "disk"}, "spec": {"capacity": {"storage": "2Gi"}, "accessModes": ["ReadWriteOnce"],
         "storageClassName": "slow", "local": {"path": "/d"}, "nodeAffinity": {"required": required}}});
     api.create(PERSISTENT_VOLUMES, "", volume).unwrap();
+    let available = |volume: &mut Value| volume["status"] = json!({"phase": "Available"});
+    api.modify(PERSISTENT_VOLUMES, "", "disk", crate::sim::api::Subresource::Status, available).unwrap();
     assert_eq!(look(&mut state, &user), "n2");
 }
