@@ -28,6 +28,8 @@ pub struct RunRequest {
     pub plans: Vec<Arc<Plan>>,
     /// Scenarios that will not be tried, with the reason (`skipped`).
     pub skipped: Vec<(Arc<Plan>, String)>,
+    /// The index of each scenario's first trial: 0, or that of the one trial that is repeated.
+    pub first_trial: u32,
     /// The gate of the suite, if there is one.
     pub gate: Option<Gate>,
     /// The cluster.

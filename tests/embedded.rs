@@ -14,6 +14,16 @@ use std::path::Path;
 use tokio::sync::watch;
 
 fn run(paths: &[&str], directory: &Path, seed: u64, concurrency: usize, trials: Option<u32>) -> RunResult {
+    run_from(paths, directory, (seed, 0), concurrency, trials)
+}
+
+fn run_from(
+    paths: &[&str],
+    directory: &Path,
+    (seed, first_trial): (u64, u32),
+    concurrency: usize,
+    trials: Option<u32>,
+) -> RunResult {
     let paths: Vec<String> = paths.iter().map(|path| (*path).to_owned()).collect();
     let loaded =
         scenario::load(&paths, &scenario::LoadOptions { trials, ..Default::default() }).expect("shipped scenarios are valid");
@@ -21,6 +31,7 @@ fn run(paths: &[&str], directory: &Path, seed: u64, concurrency: usize, trials: 
     let request = RunRequest {
         plans: loaded.plans,
         skipped: Vec::new(),
+        first_trial,
         gate: loaded.gate,
         cluster: select::connect(&ClusterChoice::Embedded, &ClusterOptions::default()).unwrap(),
         id: "test".to_owned(),
@@ -97,12 +108,23 @@ fn every_shipped_scenario_passes_for_several_seeds_and_is_judged_alike_afterward
 #[test]
 fn one_seed_gives_one_timeline_whatever_runs_beside_it() {
     let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    run(&["builtin:gate"], a.path(), 42, 1, Some(1));
-    run(&["builtin:gate"], b.path(), 42, 3, Some(1));
+    run(&["scenarios"], a.path(), 42, 1, Some(1));
+    run(&["scenarios"], b.path(), 42, 3, Some(1));
     let (a, b) = (timelines(a.path()), timelines(b.path()));
     assert_eq!(a.len(), b.len());
     for ((name, first), (_, second)) in a.iter().zip(&b) {
         let parted = first.lines().zip(second.lines()).position(|(x, y)| x != y);
         assert!(first == second, "{name} parts at line {parted:?}");
     }
+}
+
+#[test]
+fn a_trial_of_a_search_can_be_repeated_alone() {
+    let (all, one) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    run(&["builtin:crash/after-config-change"], all.path(), 7, 2, Some(4));
+    let alone = run_from(&["builtin:crash/after-config-change"], one.path(), (7, 3), 1, Some(1));
+    assert_eq!(alone.scenarios[0].trials[0].index, 3);
+    let alone = timelines(one.path());
+    assert_eq!(alone.len(), 1);
+    assert!(timelines(all.path()).contains(&alone[0]));
 }

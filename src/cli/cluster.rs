@@ -1,6 +1,7 @@
 //! `comeback cluster`: commands about the embedded cluster itself.
 //! Each has a module of its own.
 
+pub mod images;
 pub mod replay;
 pub mod serve;
 
@@ -20,6 +21,8 @@ pub struct Cluster {
 /// What to do with it.
 #[derive(Debug, Subcommand)]
 pub enum ClusterCommand {
+    /// The images whose programs the embedded cluster knows
+    Images(images::Images),
     /// Replay a recording of a cluster on the embedded one, and say where the two part
     Replay(replay::Replay),
     /// Serve the embedded cluster to kubectl and other clients, on loopback, until Ctrl-C
@@ -30,6 +33,7 @@ pub enum ClusterCommand {
 #[must_use]
 pub fn run(cluster: Cluster, console: Console) -> ExitCode {
     match cluster.command {
+        ClusterCommand::Images(arguments) => images::run(&arguments, console),
         ClusterCommand::Replay(arguments) => replay::run(&arguments, console),
         ClusterCommand::Serve(arguments) => serve::serve(&arguments, console),
     }

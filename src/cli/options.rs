@@ -6,6 +6,7 @@ use super::destination::Destination;
 use super::unsupported::UnsupportedOptions;
 use crate::cluster::select::ClusterChoice;
 use crate::scenario::duration::{self, serde_text_option};
+use crate::sim::profile::ProfileChoice;
 use clap::Args;
 use clap::builder::BoolishValueParser;
 use serde::{Deserialize, Deserializer, de::Error};
@@ -35,9 +36,18 @@ pub struct Options {
     #[arg(long, env = "COMEBACK_KIND_IMAGE", value_name = "IMAGE", help_heading = "Where")]
     pub kind_image: Option<String>,
 
+    /// What the embedded cluster imitates: 1.36, 1.34 or instant, and cgroup-v1 or cgroup-v2 [default: 1.36,cgroup-v2]
+    #[arg(long, env = "COMEBACK_PROFILE", value_name = "PROFILE", help_heading = "Where")]
+    #[serde(deserialize_with = "profile")]
+    pub profile: Option<ProfileChoice>,
+
     /// Trials of each scenario, instead of what the files say
     #[arg(long, env = "COMEBACK_TRIALS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "What")]
     pub trials: Option<u32>,
+    /// Only the trial with this index, as a report names it: with the run's --seed, exactly that one again
+    #[arg(long, env = "COMEBACK_TRIAL", value_name = "INDEX", conflicts_with = "trials", help_heading = "What")]
+    #[serde(skip)]
+    pub trial: Option<u32>,
     /// Only scenarios with these labels, as kubectl's -l: 'class=crash,tier!=slow'
     #[arg(long, env = "COMEBACK_SELECT", value_name = "SELECTOR", help_heading = "What")]
     pub select: Option<String>,
@@ -100,6 +110,10 @@ fn cluster<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ClusterC
     String::deserialize(deserializer)?.parse().map(Some).map_err(D::Error::custom)
 }
 
+fn profile<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ProfileChoice>, D::Error> {
+    String::deserialize(deserializer)?.parse().map(Some).map_err(D::Error::custom)
+}
+
 fn positive(text: &str) -> Result<Duration, String> {
     match duration::parse(text)? {
         Duration::ZERO => Err("nothing would run".to_owned()),
@@ -157,7 +171,9 @@ impl Options {
             cluster: self.cluster.or(defaults.cluster),
             allow_context: list(self.allow_context, defaults.allow_context),
             kind_image: self.kind_image.or(defaults.kind_image),
+            profile: self.profile.or(defaults.profile),
             trials: self.trials.or(defaults.trials),
+            trial: self.trial,
             select: self.select.or(defaults.select),
             // By parameter, not as a whole: a later value of the same name wins.
             set: defaults.set.into_iter().chain(self.set).collect(),

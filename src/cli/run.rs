@@ -71,7 +71,7 @@ fn prepare(paths: &[String], options: &Options, console: Console) -> Result<(Vec
     let usage = |message| (ExitCode::Usage, message);
     let set = options.parameters().map_err(usage)?;
     let reports = destination::plan(options.report.clone()).map_err(usage)?;
-    let load_options = LoadOptions { set, select: options.select.clone(), trials: options.trials };
+    let load_options = LoadOptions { set, select: options.select.clone(), trials: options.trial.map(|_| 1).or(options.trials) };
     let loaded = load::load(paths, &load_options).map_err(|found| {
         console.diagnostics(&found);
         (ExitCode::Usage, String::new())
@@ -110,6 +110,7 @@ fn execute(
         kind_image: options.kind_image.clone(),
         allowed_contexts: options.allow_context.clone(),
         ledger: Some(PathBuf::from(engine::ledger::DEFAULT_PATH)),
+        profile: options.profile.clone().unwrap_or_default(),
     };
     if choice != ClusterChoice::Embedded && !console.quiet && !options.no_progress.unwrap_or(false) {
         let created =
@@ -218,6 +219,7 @@ fn request(
     RunRequest {
         plans,
         skipped,
+        first_trial: options.trial.unwrap_or(0),
         gate: loaded.gate,
         cluster: Arc::clone(cluster),
         id,

@@ -7,6 +7,7 @@ use crate::scenario::model::Need;
 use crate::sim::api::client;
 use crate::sim::cluster::Simulation;
 use crate::sim::profile::{Cgroup, ImageStandIn, Profile, Version};
+use crate::sim::program::model::Choice;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use std::collections::BTreeMap;
@@ -40,7 +41,7 @@ impl Cluster for Embedded {
             Cgroup::V1 => "v1",
             Cgroup::V2 => "v2",
         };
-        let properties = [("cgroup", cgroup), ("crashLoopBackOffCap", cap)];
+        let properties = [("cgroup", cgroup), ("crashLoopBackOffCap", cap), ("profile", self.profile.name)];
         ClusterInfo {
             provider: "embedded".to_owned(),
             name: "embedded".to_owned(),
@@ -71,12 +72,11 @@ impl Cluster for Embedded {
     fn open<'a>(&'a self, trial: &'a TrialContext) -> BoxFuture<'a, Result<Session, ClusterError>> {
         async move {
             let mut profile = self.profile.clone();
-            profile.images.extend(
-                trial
-                    .images
-                    .iter()
-                    .map(|(pattern, stand_in)| ImageStandIn { pattern: pattern.clone(), command: stand_in.command.clone() }),
-            );
+            profile.images.extend(trial.images.iter().map(|(pattern, stand_in)| ImageStandIn {
+                pattern: pattern.clone(),
+                command: stand_in.command.clone(),
+                model: stand_in.model.clone().map(|model| Choice { model, options: stand_in.options.clone() }),
+            }));
             let epoch = epoch_of(trial.seed);
             let simulation = Simulation::start(trial.seed, epoch, profile);
             let clock = TrialClock::starting_at(epoch);

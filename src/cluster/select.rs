@@ -6,6 +6,7 @@ use super::embedded::Embedded;
 use super::kind::{self, Kind};
 use super::{Cluster, ClusterError};
 use crate::engine::ledger::Ledger;
+use crate::sim::profile::ProfileChoice;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -61,6 +62,8 @@ pub struct ClusterOptions {
     pub allowed_contexts: Vec<String>,
     /// The ledger in which the creation of a kind cluster is noted, so that `cleanup` finds it after a crash.
     pub ledger: Option<PathBuf>,
+    /// What the embedded cluster imitates.
+    pub profile: ProfileChoice,
 }
 
 /// Connects to the chosen cluster, creating it if it is a kind cluster that does not exist. Blocking: call it outside of
@@ -70,7 +73,7 @@ pub struct ClusterOptions {
 /// What is missing or unreachable, and what to do about it.
 pub fn connect(choice: &ClusterChoice, options: &ClusterOptions) -> Result<Arc<dyn Cluster>, ClusterError> {
     Ok(match choice {
-        ClusterChoice::Embedded => Arc::new(Embedded::default()),
+        ClusterChoice::Embedded => Arc::new(Embedded::new(options.profile.profile())),
         ClusterChoice::Kind(name) => {
             let ledger = options.ledger.clone().map(Ledger::at);
             Arc::new(Kind::connect(name, options.kind_image.as_deref(), ledger.as_ref())?)

@@ -92,7 +92,10 @@ pub(super) fn run(request: &RunRequest, stop: &Stop, report: &mut dyn FnMut(&Run
         }
     }
     for (position, (plan, why)) in request.skipped.iter().enumerate() {
-        let trials = (0..plan.trials).map(|trial| skipped(request, plan, trial, why)).collect();
+        let trials = (0..plan.trials)
+            .map(|n| request.first_trial.saturating_add(n))
+            .map(|trial| skipped(request, plan, trial, why))
+            .collect();
         finish_scenario(request, request.plans.len() + position, plan, trials, &mut scenarios, report);
     }
     match *stop.borrow() {
@@ -137,7 +140,9 @@ fn born(request: &RunRequest, plans: &[Arc<Plan>]) -> RunResult {
 }
 
 fn jobs(request: &RunRequest) -> VecDeque<(usize, u32)> {
-    request.plans.iter().enumerate().flat_map(|(scenario, plan)| (0..plan.trials).map(move |trial| (scenario, trial))).collect()
+    let first = request.first_trial;
+    let plans = request.plans.iter().enumerate();
+    plans.flat_map(|(scenario, plan)| (first..first.saturating_add(plan.trials)).map(move |trial| (scenario, trial))).collect()
 }
 
 fn work(

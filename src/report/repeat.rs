@@ -4,16 +4,13 @@
 use crate::measure::result::{RunResult, ScenarioResult, TrialResult};
 
 /// Options that a trial depends on: they are repeated in the command that tries it again.
-const REPEATED_OPTIONS: [&str; 4] = ["--cluster", "--set", "--kind-image", "--allow-context"];
+const REPEATED_OPTIONS: [&str; 5] = ["--cluster", "--profile", "--set", "--kind-image", "--allow-context"];
 
 /// The command that runs this trial again: its seed follows from the run's seed, the scenario and the index.
 #[must_use]
 pub fn again(result: &RunResult, scenario: &ScenarioResult, trial: &TrialResult) -> String {
-    let mut words = vec![
-        "comeback run".to_owned(),
-        quote(&scenario.file),
-        format!("--seed {} --trials {}", result.run.seed, trial.index + 1),
-    ];
+    let mut words =
+        vec!["comeback run".to_owned(), quote(&scenario.file), format!("--seed {} --trial {}", result.run.seed, trial.index)];
     let mut command = result.run.command.iter();
     while let Some(word) = command.next() {
         if REPEATED_OPTIONS.contains(&word.as_str()) {
@@ -45,7 +42,7 @@ mod tests {
         let scenario = &result.scenarios[1];
         assert_eq!(
             again(&result, scenario, &scenario.trials[2]),
-            r"comeback run scenarios/crash/crash-loop-after-config-change.yaml --seed 42 --trials 3 --set 'workers=it'\''s' --set=n=3 --cluster=kind"
+            r"comeback run scenarios/crash/crash-loop-after-config-change.yaml --seed 42 --trial 2 --set 'workers=it'\''s' --set=n=3 --cluster=kind"
         );
     }
 }

@@ -5,6 +5,7 @@ mod failures;
 mod headline;
 mod rates;
 mod summary_table;
+mod worst;
 
 use super::exporter::{ExportError, Exporter};
 use super::style::Palette;
@@ -41,6 +42,7 @@ impl Terminal {
         sections.push(failures::failures(self, result));
         if !self.quiet {
             sections.push(rates::rates(self, result));
+            sections.push(worst::worst(self, result));
         }
         sections.push(headline::headline(self, result));
         sections.retain(|section| !section.is_empty());

@@ -2,6 +2,7 @@
 //! It works on the located tree, so that every message has a position, and on documents whose shape is wrong elsewhere too.
 
 mod healing;
+mod images;
 mod objects;
 mod target;
 
@@ -39,6 +40,7 @@ pub fn scenario(
     check.cause();
     check.numbers();
     check.conditions();
+    check.images();
     check.faults();
     check.healing();
 }

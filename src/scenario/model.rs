@@ -127,17 +127,25 @@ pub struct Workload {
     /// Patches on the manifests, before they are applied.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub patches: Vec<super::fault::Patch>,
-    /// Stand-in programs for images on the embedded cluster, by glob on the image name.
+    /// What runs in images whose program the embedded cluster does not know, by glob on the image name (`shop/api:*`); on real
+    /// clusters the images run themselves.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub images: BTreeMap<String, StandIn>,
 }
 
-/// A stand-in program for an image.
+/// A stand-in for an image's program: a `command` of busybox, or a `model` with its `options`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct StandIn {
-    /// Program and arguments, run with busybox' commands.
+    /// Program and arguments, run with busybox' commands in place of image and container command.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
+    /// A modelled image to run in its place (`comeback cluster images` lists them): nginx, redis, postgres, java...
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Settings of the model, as `growth: 4Mi` of the leaking service `java`; `comeback cluster images` lists them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub options: BTreeMap<String, String>,
 }
 
 /// `steady`

@@ -178,7 +178,13 @@ impl Sink {
         while let Some(report) = reports.recv().await {
             let decision = correlator.correlate(&report);
             let Some(decision) = decision else { continue };
-            let latency = self.api.random.lognormal(&identity, "event-write", self.written, EVENT_WRITE, 0.3);
+            let latency = self.api.random.lognormal(
+                &identity,
+                "event-write",
+                self.written,
+                EVENT_WRITE,
+                crate::sim::profile::spread::CONTROL_PLANE,
+            );
             self.written += 1;
             tokio::time::sleep(latency).await;
             if !self.reaches_the_server(&identity).await {

@@ -1,6 +1,7 @@
 //! The node profile and the numbers of one Kubernetes version: what a simulation may be set to.
 //! Laws (back-off, probes) live in `kubelet`; only their constants live here.
 
+use super::program::model::Choice;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -44,6 +45,8 @@ pub struct ImageStandIn {
     pub pattern: String,
     /// The program to run in its place.
     pub command: Vec<String>,
+    /// The model to run in its place, instead of a program.
+    pub model: Option<Choice>,
 }
 
 /// Medians of the latencies that no source fixes (`kubernetes-behaviour.md` 0.2, calibrated on `shared/traces`).
@@ -69,6 +72,56 @@ pub struct Latencies {
     pub exec: Duration,
 }
 
+/// Spreads of the latencies: each is drawn from a lognormal law about its median, whose logarithm has this standard deviation.
+pub mod spread {
+    /// What the kubelet and its runtime do.
+    pub const KUBELET: f64 = 0.15;
+    /// API writes, watch delivery, binding, events.
+    pub const CONTROL_PLANE: f64 = 0.3;
+    /// Exec sessions.
+    pub const EXEC: f64 = 0.3;
+}
+
+impl Default for Latencies {
+    /// As recorded on a real 1.36.
+    fn default() -> Self {
+        Self {
+            api_write: Duration::from_millis(3),
+            informer: Duration::from_millis(5),
+            scheduling: Duration::from_millis(8),
+            sandbox: Duration::from_millis(430),
+            create: Duration::from_millis(30),
+            start: Duration::from_millis(80),
+            cleanup: Duration::from_millis(350),
+            pull: Duration::from_millis(110),
+            exec: Duration::from_millis(25),
+        }
+    }
+}
+
+impl Latencies {
+    /// None at all.
+    #[must_use]
+    pub const fn none() -> Self {
+        let zero = Duration::ZERO;
+        Self {
+            api_write: zero,
+            informer: zero,
+            scheduling: zero,
+            sandbox: zero,
+            create: zero,
+            start: zero,
+            cleanup: zero,
+            pull: zero,
+            exec: zero,
+        }
+    }
+}
+
+mod choice;
+
+pub use choice::ProfileChoice;
+
 /// Parts of the control plane that are left out, so that the real programs can take their place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Without {
@@ -82,6 +135,8 @@ pub struct Without {
 /// Everything a simulation may be set to, but its seed.
 #[derive(Clone, Debug)]
 pub struct Profile {
+    /// What it is called: `1.36`, `1.34` or `instant`.
+    pub name: &'static str,
     /// The release.
     pub version: Version,
     /// The nodes' OOM behaviour.
@@ -123,6 +178,7 @@ impl Profile {
 impl Default for Profile {
     fn default() -> Self {
         Self {
+            name: "1.36",
             version: Version::default(),
             cgroup: Cgroup::default(),
             nodes: vec![NodeShape {
@@ -134,17 +190,7 @@ impl Default for Profile {
             images: Vec::new(),
             pullable: BTreeMap::new(),
             busybox_images: BTreeMap::new(),
-            latencies: Latencies {
-                api_write: Duration::from_millis(3),
-                informer: Duration::from_millis(5),
-                scheduling: Duration::from_millis(8),
-                sandbox: Duration::from_millis(430),
-                create: Duration::from_millis(30),
-                start: Duration::from_millis(80),
-                cleanup: Duration::from_millis(350),
-                pull: Duration::from_millis(110),
-                exec: Duration::from_millis(25),
-            },
+            latencies: Latencies::default(),
             without: Without::default(),
             shared_kernel: false,
         }

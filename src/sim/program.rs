@@ -10,6 +10,7 @@ pub mod errno;
 pub mod filesystem;
 pub mod log;
 pub mod machine;
+pub mod model;
 pub mod node_memory;
 pub mod pipe;
 pub mod process;

@@ -34,7 +34,7 @@ use std::time::Duration;
 /// How long the simulated server takes for an answer that writes nothing.
 const READ_LATENCY: Duration = Duration::from_millis(1);
 /// Standard deviation of the logarithm of a write's latency.
-const WRITE_SPREAD: f64 = 0.3;
+const WRITE_SPREAD: f64 = crate::sim::profile::spread::CONTROL_PLANE;
 
 /// What everybody may ask for.
 const OPEN: &[&str] = &["healthz", "livez", "readyz", "version"];

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Spread of the latencies (standard deviation of the logarithm).
-const SPREAD: f64 = 0.3;
+const SPREAD: f64 = crate::sim::profile::spread::CONTROL_PLANE;
 
 /// One controller's surroundings.
 #[derive(Debug)]

@@ -369,7 +369,7 @@ impl PodRecord {
     /// A latency of this pod: lognormal around its median.
     pub(super) fn latency(&self, purpose: &str, median: Duration) -> Duration {
         let n = self.state().draw();
-        self.agent.api.random.lognormal(&self.uid, purpose, n, median, 0.15)
+        self.agent.api.random.lognormal(&self.uid, purpose, n, median, crate::sim::profile::spread::KUBELET)
     }
 
     /// A uniform draw of this pod in `[0, 1)`.

@@ -3,6 +3,7 @@
 
 use super::image_name::ImageName;
 use crate::sim::profile::Profile;
+use crate::sim::program::model::{self, Choice};
 use crate::sim::random::Random;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,6 +25,8 @@ pub(super) enum Program {
     Busybox,
     /// The scenario's stand-in, in place of image and container command.
     StandIn(Vec<String>),
+    /// A model of the image. As a scenario's stand-in it also takes the place of a command that is none of its programs.
+    Model { choice: Choice, stand_in: bool },
     /// Nobody knows: only a command that busybox also has can be run.
     Unknown,
 }
@@ -60,24 +63,30 @@ pub(super) fn is_preloaded(profile: &Profile, name: &ImageName) -> bool {
 /// Asks the registry for an image; `written` is the name as in the manifest.
 pub(super) fn look_up(profile: &Profile, random: Random, written: &str, name: &ImageName) -> Answer {
     let full = name.full();
-    let stand_in = profile
-        .images
-        .iter()
-        .find(|stand_in| glob(&stand_in.pattern, written) || glob(&stand_in.pattern, &full))
-        .map(|stand_in| stand_in.command.clone());
+    let stand_in = profile.images.iter().find(|stand_in| glob(&stand_in.pattern, written) || glob(&stand_in.pattern, &full)).map(
+        |stand_in| match &stand_in.model {
+            Some(choice) => Program::Model { choice: choice.clone(), stand_in: true },
+            None => Program::StandIn(stand_in.command.clone()),
+        },
+    );
     let pullable = profile.pullable.get(written).or_else(|| profile.pullable.get(&full)).copied();
     let found = |program, size| {
         let files = profile.busybox_images.get(&full).cloned().unwrap_or_default();
         Answer::Found(Image { name: full.clone(), id: image_id(random, name), size, program, files })
     };
-    if let Some(command) = stand_in {
-        return found(Program::StandIn(command), pullable.unwrap_or(UNKNOWN_BYTES));
+    if let Some(program) = stand_in {
+        return found(program, pullable.unwrap_or(UNKNOWN_BYTES));
     }
     if is_preloaded(profile, name) {
         return found(Program::Busybox, BUSYBOX_BYTES);
     }
+    let known = model::of_image(&name.repository()).map(|model| Program::Model {
+        choice: Choice { model: model.name.to_owned(), options: BTreeMap::new() },
+        stand_in: false,
+    });
+    let program = known.unwrap_or(Program::Unknown);
     if let Some(size) = pullable {
-        return found(Program::Unknown, size);
+        return found(program, size);
     }
     let prefix = format!("failed to pull and unpack image \"{full}\": failed to resolve reference \"{full}\": ");
     if name.host == "dead.invalid" {
@@ -90,7 +99,7 @@ pub(super) fn look_up(profile: &Profile, random: Random, written: &str, name: &I
     if name.host.ends_with(".invalid") || name.is_busybox() {
         return Answer::Refused(format!("rpc error: code = NotFound desc = {prefix}{full}: not found"));
     }
-    found(Program::Unknown, UNKNOWN_BYTES)
+    found(program, UNKNOWN_BYTES)
 }
 
 fn image_id(random: Random, name: &ImageName) -> String {
@@ -174,14 +183,16 @@ mod tests {
         let Answer::Found(busybox) = ask(&profile, "busybox:1.36") else { panic!("busybox exists") };
         assert_eq!(busybox.name, "docker.io/library/busybox:1.36");
         assert!(busybox.id.starts_with("docker.io/library/busybox@sha256:0c79956338"));
-        assert!(matches!(ask(&profile, "nginx:1.27"), Answer::Found(Image { program: Program::Unknown, .. })));
+        let Answer::Found(nginx) = ask(&profile, "nginx:1.27") else { panic!("nginx exists") };
+        assert!(matches!(&nginx.program, Program::Model { choice, stand_in: false } if choice.model == "nginx"));
+        assert!(matches!(ask(&profile, "shop/api:1"), Answer::Found(Image { program: Program::Unknown, .. })));
     }
 
     #[test]
     fn profiles_add_images_and_stand_ins() {
         let mut profile = Profile::default();
         profile.pullable.insert("example.invalid/good:1".to_owned(), 7);
-        profile.images.push(ImageStandIn { pattern: "shop/api:*".to_owned(), command: vec!["sleep".to_owned()] });
+        profile.images.push(ImageStandIn { pattern: "shop/api:*".to_owned(), command: vec!["sleep".to_owned()], model: None });
         assert!(matches!(ask(&profile, "example.invalid/good:1"), Answer::Found(Image { size: 7, .. })));
         let Answer::Found(image) = ask(&profile, "shop/api:2") else { panic!("a stand-in exists") };
         assert_eq!(image.program, Program::StandIn(vec!["sleep".to_owned()]));

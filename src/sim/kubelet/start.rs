@@ -18,6 +18,7 @@ use super::terminate::{Stop, stop_instance};
 use super::worker::Worker;
 use crate::sim::events::EventType::{Normal, Warning};
 use crate::sim::limits::{Limit, LimitKind};
+use crate::sim::program::model;
 use crate::sim::program::{Container as Process, ContainerSpec, FileSystem};
 use k8s_openapi::api::core::v1::Container;
 use std::collections::BTreeMap;
@@ -151,6 +152,13 @@ impl Worker {
         }
         let expanded = |list: &Option<Vec<String>>| list.iter().flatten().map(|text| expand(text, env)).collect::<Vec<_>>();
         let (command, args) = (expanded(&container.command), expanded(&container.args));
+        if let Program::Model { choice, stand_in } = &image.program
+            && let Some(model) = model::by_name(&choice.model)
+        {
+            let ours = command.first().is_some_and(|word| model.has_program(word));
+            let argv = if *stand_in && !ours { model.argv(Vec::new(), Vec::new()) } else { model.argv(command, args) };
+            return if argv.is_empty() { Err(self.unknown_program(container)) } else { Ok(argv) };
+        }
         match (&image.program, command.is_empty(), args.is_empty()) {
             (Program::Unknown, true, _) => Err(self.unknown_program(container)),
             (_, true, true) => Ok(vec!["sh".to_owned()]),
@@ -194,6 +202,10 @@ impl Worker {
             uid: record.uid.clone(),
             subject: subject(record, container),
             image: container.image.clone().unwrap_or_default(),
+            model: match &image.program {
+                Program::Model { choice, .. } => Some(choice.clone()),
+                _ => None,
+            },
             argv: prepared.argv,
             env: prepared.env,
             working_directory: container.working_dir.clone().unwrap_or_else(|| "/".to_owned()),

@@ -31,10 +31,12 @@ use super::descriptor::{Descriptor, Descriptors, Mode};
 use super::errno::Errno;
 use super::filesystem::{Kind, normalize};
 use super::machine::Machine;
+use super::model;
 use super::process::Process;
 use futures::future::BoxFuture;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+pub use system::strftime;
 
 /// The search path that containerd gives a container without one.
 pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -65,6 +67,8 @@ pub struct Invocation {
 pub enum Resolved {
     /// A simulated program.
     Applet(String),
+    /// A program of the image's model.
+    Model(&'static str),
     /// An executable file of the container.
     Script(String),
     /// Nothing.
@@ -98,6 +102,12 @@ fn applet(machine: &Machine, name: &str) -> Option<Resolved> {
 #[must_use]
 pub fn resolve(machine: &Machine, name: &str, search: &str, directory: &str) -> Resolved {
     if name.is_empty() {
+        return Resolved::NotFound;
+    }
+    if let Some(program) = model::program(machine, name) {
+        return Resolved::Model(program);
+    }
+    if model::of(machine).is_some_and(|model| !model.shell) {
         return Resolved::NotFound;
     }
     let places: Vec<String> = if name.contains('/') {
@@ -146,6 +156,7 @@ pub fn find(machine: &Machine, name: &str, search: &str, directory: &str) -> Opt
         Resolved::Applet(_) | Resolved::NotSimulated(_) if name.contains('/') => Some(name.to_owned()),
         Resolved::Applet(base) => Some(format!("/bin/{base}")),
         Resolved::NotSimulated(base) if applets::BUSYBOX.contains(&base.as_str()) => Some(format!("/bin/{base}")),
+        Resolved::Model(base) => Some(format!("/usr/local/bin/{base}")),
         Resolved::Script(path) => Some(path),
         _ => None,
     }
@@ -168,6 +179,10 @@ pub fn run(resolved: Resolved, mut invocation: Invocation) -> BoxFuture<'static,
                         run_simple(invocation).await
                     }
                 }
+            }
+            Resolved::Model(name) => {
+                name.clone_into(&mut invocation.applet);
+                model::run(name, invocation).await
             }
             Resolved::Script(path) => run_script(path, invocation).await,
             Resolved::NotSimulated(what) => invocation.unsupported(&what).await,
@@ -245,11 +260,7 @@ pub fn run_simple(mut invocation: Invocation) -> BoxFuture<'static, i32> {
             "echo" | "printf" => format::run(call).await,
             "test" | "[" | "[[" => test::run(call).await,
             "sleep" | "usleep" | "kill" | "killall" | "pidof" | "ps" => process_control::run(call).await,
-            "cat" | "more" | "less" => {
-                // Without a terminal the pagers copy.
-                stream::run(call).await
-            }
-            "head" | "wc" | "tee" | "yes" | "dd" => stream::run(call).await,
+            "cat" | "more" | "less" | "head" | "wc" | "tee" | "yes" | "dd" => stream::run(call).await,
             "od" | "hexdump" | "base64" | "xxd" => encode::run(call).await,
             "md5sum" | "sha1sum" | "sha256sum" | "sha512sum" | "crc32" => digest::run(call).await,
             "diff" | "cmp" | "comm" => compare::run(call).await,
@@ -257,15 +268,7 @@ pub fn run_simple(mut invocation: Invocation) -> BoxFuture<'static, i32> {
             "tar" => archive::tar(call).await,
             "gzip" | "gunzip" | "zcat" => archive::gzip(call).await,
             "watch" | "su" => session::run(invocation).await,
-            "clear" | "reset" => {
-                call.print(if name == "clear" { "\u{1b}[H\u{1b}[J" } else { "\u{1b}c\u{1b}(B\u{1b}[m\u{1b}[J\u{1b}[?25h" }).await
-            }
-            // Nobody listens at /dev/log, and nothing is said about that.
-            "logger" => 0,
-            "nologin" => {
-                call.print("This account is not available\n").await;
-                1
-            }
+            "clear" | "reset" | "logger" | "nologin" => session::at_a_terminal(call).await,
             "tail" => tail::run(call).await,
             "grep" | "egrep" | "fgrep" => text::grep(call).await,
             "cut" | "tr" | "sort" | "uniq" | "rev" | "tac" | "nl" => text::run(call).await,

@@ -1,12 +1,15 @@
 //! One running container: PID 1, its children, exec sessions, its memory and its end.
 //! The seam between kubelet and interpreter.
 
+mod alone;
+
 use super::command::{self, Invocation, Resolved};
 use super::descriptor::{Descriptor, Descriptors};
 use super::errno::Errno;
 use super::filesystem::{FileSystem, Kind};
 use super::log::ContainerLog;
 use super::machine::Machine;
+use super::model;
 use super::node_memory::NodeMemory;
 use super::process::{self, Child, Origin};
 use super::signals;
@@ -31,6 +34,8 @@ pub struct ContainerSpec {
     pub subject: String,
     /// The image name, as in the manifest (which commands exist depends on it).
     pub image: String,
+    /// The model of the image, where it has one.
+    pub model: Option<model::Choice>,
     /// Program and arguments, already expanded (`$(VAR)`).
     pub argv: Vec<String>,
     /// The environment, complete.
@@ -164,7 +169,7 @@ impl Container {
             Signal::Kill => self.machine.kill_all(),
             Signal::Term => {
                 if let Some(process) = self.machine.process(1) {
-                    process.deliver(signals::TERM);
+                    process.deliver(model::stop_signal(&self.machine));
                 }
             }
         }
@@ -270,7 +275,7 @@ fn launch(machine: &Arc<Machine>, argv: &[String], descriptors: Descriptors) -> 
             let is_directory = machine.spec.filesystem.metadata(&path).is_ok_and(|metadata| metadata.kind == Kind::Directory);
             return Err(failure(if is_directory { "is a directory" } else { "permission denied" }));
         }
-        Resolved::Applet(_) | Resolved::Script(_) | Resolved::NotSimulated(_) => {}
+        Resolved::Applet(_) | Resolved::Model(_) | Resolved::Script(_) | Resolved::NotSimulated(_) => {}
     }
     let origin = Origin { parent: 0, session: None, ignored: Vec::new(), argv: argv.to_vec() };
     let argv = argv.to_vec();

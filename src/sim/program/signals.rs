@@ -36,6 +36,10 @@ const NAMES: &[(&str, i32)] = &[
     ("SYS", 31),
 ];
 
+/// SIGINT.
+pub const INT: i32 = 2;
+/// SIGQUIT.
+pub const QUIT: i32 = 3;
 /// SIGKILL.
 pub const KILL: i32 = 9;
 /// SIGPIPE.

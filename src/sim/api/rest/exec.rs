@@ -39,7 +39,7 @@ const SILENCE: Duration = Duration::from_secs(30);
 /// The largest message.
 const CHUNK: usize = 32 * 1024;
 /// Standard deviation of the logarithm of the latency.
-const SPREAD: f64 = 0.3;
+const SPREAD: f64 = crate::sim::profile::spread::EXEC;
 
 /// Runs the session's command with the whole of its standard input.
 type Run = Arc<dyn Fn(Vec<u8>) -> BoxFuture<'static, Result<Option<ExecResult>, StartFailure>> + Send + Sync>;

@@ -98,7 +98,7 @@ async fn an_image_whose_program_is_unknown_is_a_limit_unless_it_has_a_stand_in()
 
     let mut profile = Profile::default();
     let command = vec!["sleep".to_owned(), "100000".to_owned()];
-    profile.images.push(ImageStandIn { pattern: "shop/api:*".to_owned(), command });
+    profile.images.push(ImageStandIn { pattern: "shop/api:*".to_owned(), command, model: None });
     let world = World::with_profile(1, &profile);
     world.pod(&json!({"containers": [app]}));
     world.pass(5.0).await;

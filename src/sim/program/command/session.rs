@@ -1,4 +1,4 @@
-//! Programs that run another one again and again, or as somebody else: `watch`, `su`.
+//! Programs of a session: `watch` and `su`, which run another one, `clear`, `logger` and their like.
 //! Other programs that run programs are `process_control`.
 
 use super::Invocation;
@@ -12,6 +12,20 @@ const WIDTH: usize = 80;
 /// Runs one of these programs.
 pub async fn run(call: Invocation) -> i32 {
     if call.argv[0] == "watch" { watch(&call).await } else { su(&call).await }
+}
+
+/// Programs that mean something to a terminal or a log only.
+pub async fn at_a_terminal(call: &Invocation) -> i32 {
+    match call.argv[0].as_str() {
+        "clear" => call.print("\u{1b}[H\u{1b}[J").await,
+        "reset" => call.print("\u{1b}c\u{1b}(B\u{1b}[m\u{1b}[J\u{1b}[?25h").await,
+        // Nobody listens at /dev/log, and nothing is said about that.
+        "logger" => 0,
+        _ => {
+            call.print("This account is not available\n").await;
+            1
+        }
+    }
 }
 
 async fn watch(call: &Invocation) -> i32 {

@@ -17,6 +17,7 @@ const BLOCK: u64 = 64 * 1024;
 /// Runs one of these programs.
 pub async fn run(call: &Invocation) -> i32 {
     match call.argv[0].as_str() {
+        // Without a terminal the pagers copy.
         "cat" | "more" | "less" => cat(call).await,
         "head" => head(call).await,
         "wc" => wc(call).await,

@@ -204,7 +204,7 @@ impl Shell {
                 self.unsupported(what).await;
                 Some(127)
             }
-            Resolved::Applet(_) | Resolved::Script(_) => None,
+            Resolved::Applet(_) | Resolved::Model(_) | Resolved::Script(_) => None,
         }
     }
 
