@@ -11,6 +11,7 @@ use crate::sim::program::signals;
 use futures::future::BoxFuture;
 use std::net::SocketAddrV4;
 use std::time::Duration;
+use tokio::sync::Notify;
 
 const ROOT: &str = "/usr/share/nginx/html";
 
@@ -96,7 +97,7 @@ fn nginx(call: Invocation) -> BoxFuture<'static, i32> {
             complain(&call, &notice(&call, line)).await;
         }
         let (ours, running) = (&call, Gauge::default());
-        let (busy, number) = (&running, &Gauge::default());
+        let (busy, number, answered) = (&running, &Gauge::default(), &Notify::new());
         let port =
             if call.process.machine.spec.image.contains("unprivileged") || call.process.machine.spec.image.contains("bitnami") {
                 8080
@@ -108,6 +109,7 @@ fn nginx(call: Invocation) -> BoxFuture<'static, i32> {
             number.set(number.get() + 1);
             let response = page(ours, peer, &request, number.get()).await;
             busy.set(busy.get() - 1);
+            answered.notify_one();
             response
         }));
         loop {
@@ -121,7 +123,7 @@ fn nginx(call: Invocation) -> BoxFuture<'static, i32> {
                         tokio::select! {
                             biased;
                             _ = &mut served => {}
-                            () = tokio::time::sleep(Duration::from_millis(50)) => {}
+                            () = answered.notified() => {}
                         }
                     }
                     complain(&call, &notice(&call, "exit")).await;
