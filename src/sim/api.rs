@@ -18,6 +18,7 @@ mod kinds;
 mod limit_range;
 mod list;
 mod namespace;
+mod openapi;
 mod patch;
 mod pipeline;
 mod pod_defaults;

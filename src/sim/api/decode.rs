@@ -70,12 +70,12 @@ fn check_kind(resource: Resource, object: &Value) -> Result<(), ApiError> {
         return Ok(());
     }
     let version = api_version.rsplit('/').next().unwrap_or_default();
-    Err(ApiError::bad_request(format!(
-        "{kind} in version \"{version}\" cannot be handled as a {}: the path expects {} {}",
-        resource.kind,
-        resource.api_version(),
-        resource.kind
-    )))
+    let why = if super::resource::by_kind(api_version, kind).is_some() {
+        format!("converting ({version}.{kind}) to ({}): unknown conversion", resource.kind)
+    } else {
+        format!("no kind \"{kind}\" is registered for version \"{api_version}\" in scheme \"pkg/runtime/scheme.go:111\"")
+    };
+    Err(ApiError::bad_request(format!("{kind} in version \"{version}\" cannot be handled as a {}: {why}", resource.kind)))
 }
 
 /// Writes every quantity in its canonical form; false when one is malformed.

@@ -94,30 +94,31 @@ fn walked(root: &Place<'_>, object: &Value) -> Walked {
             "metadata" => {
                 for (name, value) in value.as_object().into_iter().flatten().filter(|(name, _)| !UNOWNED.contains(&name.as_str()))
                 {
-                    found.walk(value, &place.field(name), vec!["f:metadata".to_owned(), format!("f:{name}")]);
+                    found.walk(value, &place.field(name), vec!["f:metadata".to_owned(), format!("f:{name}")], false);
                 }
             }
-            _ => found.walk(value, &place, path),
+            _ => found.walk(value, &place, path, false),
         }
     }
     found
 }
 
 impl Walked {
-    fn walk(&mut self, value: &Value, place: &Place<'_>, path: Path) {
+    /// In an entry of a list nothing is there before the entry is, so there everything counts (`new`).
+    fn walk(&mut self, value: &Value, place: &Place<'_>, path: Path, new: bool) {
         let step = |step: String| path.iter().cloned().chain([step]).collect::<Path>();
         match value {
             Value::Object(fields) if !fields.is_empty() && !place.atomic => {
                 for (field, inner) in fields {
-                    self.walk(inner, &place.field(field), step(format!("f:{field}")));
+                    self.walk(inner, &place.field(field), step(format!("f:{field}")), new);
                 }
-                if !place.always {
+                if new || !place.always {
                     self.containers.insert(path);
                 }
             }
             Value::Array(items) if !items.is_empty() && place.apply == ListKind::Set => {
                 self.leaves.extend(items.iter().map(|item| (step(format!("v:{item}")), Value::Null)));
-                if !place.always {
+                if new || !place.always {
                     self.containers.insert(path);
                 }
             }
@@ -126,7 +127,7 @@ impl Walked {
                     for item in items {
                         self.walk_item(item, place, step(item_key(item, keys)));
                     }
-                    if !place.always {
+                    if new || !place.always {
                         self.containers.insert(path);
                     }
                 }
@@ -147,7 +148,7 @@ impl Walked {
             return;
         }
         for (field, inner) in item.as_object().into_iter().flatten() {
-            self.walk(inner, &place.field(field), path.iter().cloned().chain([format!("f:{field}")]).collect());
+            self.walk(inner, &place.field(field), path.iter().cloned().chain([format!("f:{field}")]).collect(), true);
         }
         self.leaves.insert(path, Value::Null);
     }

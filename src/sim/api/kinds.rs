@@ -45,6 +45,17 @@ fn round_trip<T: DeserializeOwned + Serialize>(value: &Value) -> Result<Value, S
     serde_json::to_value(decoded).map_err(|error| error.to_string())
 }
 
+/// The type of a resource in one of the versions that show it.
+pub(super) fn shown(group: &str, version: &str, resource: Resource) -> Option<Kind> {
+    match (group, version, resource.kind) {
+        ("events.k8s.io", "v1", "Event") => Some(Kind::of::<k8s_openapi::api::events::v1::Event>()),
+        ("autoscaling", "v1", "HorizontalPodAutoscaler") => {
+            Some(Kind::of::<k8s_openapi::api::autoscaling::v1::HorizontalPodAutoscaler>())
+        }
+        _ => of(resource),
+    }
+}
+
 /// The type of a built-in resource; none for a custom kind.
 pub(super) fn of(resource: Resource) -> Option<Kind> {
     Some(match (resource.group, resource.kind) {

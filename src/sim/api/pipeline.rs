@@ -153,7 +153,7 @@ pub(super) fn removed(api: &ApiServer, resource: Resource, object: &Value) {
 
 /// The changed object with the generation that it will have.
 pub(super) fn counted(resource: Resource, stored: &Value, mut object: Value, subresource: Subresource) -> Value {
-    if subresource == Subresource::Main && resource.has_generation() && !same_but_for_metadata_and_status(stored, &object) {
+    if subresource.is_of_spec() && resource.has_generation() && !same_but_for_metadata_and_status(stored, &object) {
         let generation = stored.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or(0);
         object["metadata"]["generation"] = json!(generation + 1);
     }

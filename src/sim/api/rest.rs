@@ -129,12 +129,17 @@ impl Rest {
         };
         let named = path.name.is_some();
         match (method, named, path.subresource.as_deref()) {
-            (Method::GET, true, None | Some("status")) => read::get(self, path),
+            (Method::GET, true, None | Some("status" | "resize" | "ephemeralcontainers" | "approval")) => read::get(self, path),
             (Method::GET, false, None) if route.is_watch() => watch::watch(self, path, &route.query),
             (Method::GET, false, None) => read::list(self, path, &route.query),
+            (Method::POST, false, None) if path.is_bindings() => pod::bind_in_collection(self, path, &route.query, request).await,
             (Method::POST, false, None) => write::create(self, path, &route.query, request).await,
-            (Method::PUT, true, None | Some("status")) => change::put(self, path, &route.query, request).await,
-            (Method::PATCH, true, None | Some("status")) => change::patch(self, path, &route.query, request).await,
+            (Method::PUT, true, None | Some("status" | "resize" | "ephemeralcontainers" | "approval")) => {
+                change::put(self, path, &route.query, request).await
+            }
+            (Method::PATCH, true, None | Some("status" | "resize" | "ephemeralcontainers" | "approval")) => {
+                change::patch(self, path, &route.query, request).await
+            }
             (Method::GET, true, Some("scale")) => change::get_scale(self, path),
             (Method::PUT | Method::PATCH, true, Some("scale")) => change::set_scale(self, path, &route.query, request).await,
             (Method::GET, true, Some("log")) => log::log(self, path, &route.query),
@@ -146,7 +151,13 @@ impl Rest {
             (Method::PUT, true, Some("finalize")) => change::finalize(self, path, request).await,
             (Method::DELETE, true, None) => write::delete(self, path, &route.query, request).await,
             (Method::DELETE, false, None) => write::delete_collection(self, path, &route.query, request).await,
-            _ => Err(ApiError::wrong_method()),
+            _ => {
+                // What is not served at all is not found, whatever is done with it.
+                let resource = read::resource_of(self, path)?;
+                let known =
+                    path.subresource.as_deref().is_none_or(|name| resource.subresources().iter().any(|sub| sub.name == name));
+                Err(if known || !resource.is_built_in() { ApiError::wrong_method() } else { ApiError::no_such_path() })
+            }
         }
     }
 

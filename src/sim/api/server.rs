@@ -27,6 +27,32 @@ pub enum Subresource {
     Main,
     /// Status (and metadata that status writers may touch) alone.
     Status,
+    /// The resources of a pod's containers alone.
+    Resize,
+    /// A pod's ephemeral containers alone.
+    EphemeralContainers,
+    /// The conditions that approve or deny a certificate signing request alone.
+    Approval,
+}
+
+impl Subresource {
+    /// The last part of its path; none for the object itself.
+    #[must_use]
+    pub fn path(self) -> Option<&'static str> {
+        match self {
+            Self::Main => None,
+            Self::Status => Some("status"),
+            Self::Resize => Some("resize"),
+            Self::EphemeralContainers => Some("ephemeralcontainers"),
+            Self::Approval => Some("approval"),
+        }
+    }
+
+    /// Whether writing it may change the spec, which the generation counts.
+    #[must_use]
+    pub fn is_of_spec(self) -> bool {
+        matches!(self, Self::Main | Self::Resize | Self::EphemeralContainers)
+    }
 }
 
 /// What a deletion does to dependents.

@@ -151,7 +151,8 @@ impl ApiError {
     /// 404 for a path that is not served.
     #[must_use]
     pub fn no_such_path() -> Self {
-        Self::plain(404, "NotFound", "the server could not find the requested resource")
+        let message = "the server could not find the requested resource";
+        Self { code: 404, reason: "NotFound", message: message.to_owned(), details: Some(json!({})) }
     }
 
     /// 405 for a verb that a resource does not have.

@@ -45,9 +45,9 @@ impl Update<'_> {
     /// Checks and stores the new object, and notes which fields the writer now owns.
     pub(super) fn write(&self, api: &ApiServer, object: Value, writer: &Writer) -> Result<Object, ApiError> {
         let mut object = self.prepare(object)?;
-        let status = (self.subresource == Subresource::Status).then_some("status");
+        let subresource = self.subresource.path();
         let root = Place::root(self.resource, self.rules.schema());
-        fields::after_write(Some(&**self.stored), &mut object, &root, &writer.api_version(self.resource), writer, status);
+        fields::after_write(Some(&**self.stored), &mut object, &root, &writer.api_version(self.resource), writer, subresource);
         Ok(self.store(api, object))
     }
 
@@ -73,7 +73,12 @@ impl Update<'_> {
                 return Err(ApiError::invalid(self.resource, text(self.stored, "/metadata/name"), &errors));
             }
         } else {
-            let errors = self.rules.check(&object);
+            let mut errors = self.rules.check(&object);
+            if self.subresource.is_of_spec() {
+                defaults::apply(self.resource, &mut object);
+                errors.extend(validate::pod_face(self.subresource, self.stored, &object));
+                errors.extend(validate::object(self.resource, &object));
+            }
             if !errors.is_empty() {
                 return Err(ApiError::invalid(self.resource, text(self.stored, "/metadata/name"), &errors));
             }
@@ -114,6 +119,20 @@ impl Update<'_> {
 
     fn keep(&self, object: &mut Value) {
         let stored = &**self.stored;
+        match self.subresource {
+            Subresource::Resize => return *object = resized(stored, object),
+            Subresource::EphemeralContainers => {
+                let given = object.pointer("/spec/ephemeralContainers").cloned();
+                *object = stored.clone();
+                return restore(&mut object["spec"], "ephemeralContainers", given.as_ref());
+            }
+            Subresource::Approval => {
+                let given = object.pointer("/status/conditions").cloned();
+                *object = stored.clone();
+                return restore(&mut object["status"], "conditions", given.as_ref());
+            }
+            Subresource::Main | Subresource::Status => {}
+        }
         if self.subresource == Subresource::Status {
             let status = object.get("status").cloned();
             let given = object.get("metadata").cloned().unwrap_or_default();
@@ -140,6 +159,20 @@ impl Update<'_> {
             restore(&mut object["spec"], "finalizers", stored.pointer("/spec/finalizers"));
         }
     }
+}
+
+/// A stored pod with the resources that another one asks for.
+fn resized(stored: &Value, given: &Value) -> Value {
+    let mut pod = stored.clone();
+    for list in ["containers", "initContainers"] {
+        let wanted = given.pointer(&format!("/spec/{list}")).and_then(Value::as_array).cloned().unwrap_or_default();
+        for container in pod.pointer_mut(&format!("/spec/{list}")).and_then(Value::as_array_mut).into_iter().flatten() {
+            if let Some(wanted) = wanted.iter().find(|wanted| wanted["name"] == container["name"]) {
+                restore(container, "resources", wanted.get("resources"));
+            }
+        }
+    }
+    pod
 }
 
 /// Addresses that the server gave stay when an update does not name them.

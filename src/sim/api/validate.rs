@@ -17,7 +17,7 @@ use super::resource::Resource;
 use super::select::LabelSelector;
 use serde_json::{Value, json};
 
-pub(super) use update::update;
+pub(super) use update::{pod_face, update};
 
 /// What is wrong with an object, new or changed.
 pub(super) fn object(resource: Resource, object: &Value) -> Vec<FieldError> {

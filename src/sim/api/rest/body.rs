@@ -38,6 +38,11 @@ pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Result<Respons
     Ok(with_type(status, "application/json", Full::new(Bytes::from(bytes)).boxed_unsync()))
 }
 
+/// A JSON answer that is encoded already.
+pub(super) fn encoded(bytes: Bytes) -> Response<ResponseBody> {
+    with_type(StatusCode::OK, "application/json", Full::new(bytes).boxed_unsync())
+}
+
 /// A failed request's answer.
 pub(super) fn error(error: &ApiError) -> Response<ResponseBody> {
     let status = StatusCode::from_u16(error.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

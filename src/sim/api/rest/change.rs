@@ -33,6 +33,9 @@ fn subresource_of(served: Served, rules: &Rules, path: &ObjectPath) -> Result<Su
     let is_learnt = !served.resource.is_built_in() && rules.schema().is_none();
     match path.subresource.as_deref() {
         Some("status") if rules.status || is_learnt => Ok(Subresource::Status),
+        Some("resize") if served.resource == resource::PODS => Ok(Subresource::Resize),
+        Some("ephemeralcontainers") if served.resource == resource::PODS => Ok(Subresource::EphemeralContainers),
+        Some("approval") if served.resource == resource::CERTIFICATE_SIGNING_REQUESTS => Ok(Subresource::Approval),
         Some(_) => Err(ApiError::no_such_path()),
         None => Ok(Subresource::Main),
     }

@@ -5,6 +5,7 @@ use super::Rest;
 use super::body::{self, ResponseBody};
 use super::write::parse_object;
 use crate::sim::api::discovery;
+use crate::sim::api::openapi;
 use crate::sim::api::status::ApiError;
 use crate::sim::profile::Version;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
@@ -35,6 +36,15 @@ pub(super) async fn answer(rest: &Rest, segments: &[String], request: Request<Bo
         ["api"] => Some(discovery::core_versions()),
         ["apis"] => Some(discovery::group_list(&resources)),
         ["api", version] => discovery::resource_list(&resources, "", version),
+        ["openapi", "v2"] if accepted.contains("protobuf") && !accepted.contains("json") => {
+            return Err(ApiError::not_acceptable());
+        }
+        ["openapi", "v2"] => return Ok(body::encoded(openapi::second(&resources))),
+        ["openapi", "v3"] => Some(openapi::index(&resources)),
+        ["openapi", "v3", path @ ..] => {
+            let document = openapi::third(&resources, &path.join("/"));
+            return document.map(body::encoded).ok_or_else(ApiError::no_such_path);
+        }
         ["apis", group] => discovery::one_group(&resources, group),
         ["apis", group, version] => discovery::resource_list(&resources, group, version),
         _ => None,

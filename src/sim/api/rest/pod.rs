@@ -53,6 +53,20 @@ pub(super) async fn bind(
     success()
 }
 
+/// POST of a binding to the collection of bindings: the pod is the one of the binding's name.
+pub(super) async fn bind_in_collection(
+    rest: &Rest,
+    path: &ObjectPath,
+    query: &Query,
+    request: Request<Body>,
+) -> Result<Response<ResponseBody>, ApiError> {
+    let (parts, body) = request.into_parts();
+    let bytes = body::read(Request::from_parts(parts.clone(), body)).await?;
+    let name = text(&parse_object(&bytes, "Binding")?, "/metadata/name").to_owned();
+    let path = ObjectPath { plural: "pods".to_owned(), name: Some(name), ..path.clone() };
+    bind(rest, &path, query, Request::from_parts(parts, Body::from(bytes.to_vec()))).await
+}
+
 /// POST of an eviction: granted within the pod's disruption budget.
 pub(super) async fn evict(
     rest: &Rest,

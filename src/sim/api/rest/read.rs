@@ -55,6 +55,11 @@ pub(super) fn list(rest: &Rest, path: &ObjectPath, query: &[(String, String)]) -
 }
 
 impl ObjectPath {
+    /// Whether this is the collection of bindings, which only takes new ones.
+    pub(super) fn is_bindings(&self) -> bool {
+        self.group.is_empty() && self.plural == "bindings"
+    }
+
     /// The namespace, empty for cluster-scoped resources.
     pub(super) fn namespace(&self) -> &str {
         self.namespace.as_deref().unwrap_or_default()

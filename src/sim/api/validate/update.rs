@@ -2,7 +2,9 @@
 //! The new object must also be valid by itself.
 
 use crate::sim::api::field::FieldError;
+use crate::sim::api::pod_defaults;
 use crate::sim::api::resource::Resource;
+use crate::sim::api::server::Subresource;
 use serde_json::{Value, json};
 
 const POD: &str = "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";
@@ -70,6 +72,53 @@ fn deadline(before: &Value, after: &Value, errors: &mut Vec<FieldError>) {
         }
         _ => {}
     }
+}
+
+/// What is wrong with writing one of a pod's own subresources.
+pub(in crate::sim::api) fn pod_face(subresource: Subresource, old: &Value, new: &Value) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    let list = |pod: &Value, name: &str| pod.pointer(name).and_then(Value::as_array).cloned().unwrap_or_default();
+    match subresource {
+        Subresource::Resize => {
+            let (before, after) = (pod_defaults::qos_class(old), pod_defaults::qos_class(new));
+            if before != after {
+                let why = "Pod QOS Class may not change as a result of resizing";
+                errors.push(FieldError::invalid("spec", &json!(after), why));
+            }
+        }
+        Subresource::EphemeralContainers => {
+            const PATH: &str = "spec.ephemeralContainers";
+            let (before, after) = (list(old, "/spec/ephemeralContainers"), list(new, "/spec/ephemeralContainers"));
+            let others: Vec<Value> = ["/spec/containers", "/spec/initContainers"]
+                .iter()
+                .flat_map(|lists| list(new, lists))
+                .map(|c| c["name"].clone())
+                .collect();
+            for container in &before {
+                let same = after.iter().find(|other| other["name"] == container["name"]);
+                let what = match same {
+                    None => "removed",
+                    Some(same) if same != container => "changed",
+                    Some(_) => continue,
+                };
+                let why = format!("existing ephemeral containers {} may not be {what}\n", container["name"]);
+                errors.push(FieldError::forbidden(PATH, &why));
+            }
+            for (index, container) in after.iter().enumerate() {
+                if others.contains(&container["name"]) {
+                    errors.push(FieldError::duplicate(format!("{PATH}[{index}].name"), &container["name"]));
+                }
+                for field in ["ports", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle"] {
+                    if container.get(field).is_some_and(|value| !value.is_null()) {
+                        let path = format!("{PATH}[{index}].{field}");
+                        errors.push(FieldError::forbidden(path, "cannot be set for an Ephemeral Container"));
+                    }
+                }
+            }
+        }
+        _ => {}
+    }
+    errors
 }
 
 /// A pod's spec without what may change.

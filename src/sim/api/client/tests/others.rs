@@ -66,7 +66,7 @@ async fn events_have_two_faces() {
 
 #[rstest::rstest]
 #[case("GET", "/apis/foo.bar/v1/foos", "", 404)]
-#[case("GET", "/api/v1/namespaces/shop/pods/none/nonsense", "", 405)]
+#[case("GET", "/api/v1/namespaces/shop/pods/none/nonsense", "", 404)]
 #[case("PUT", "/api/v1/namespaces/shop/pods", "{}", 405)]
 #[case("POST", "/api/v1/namespaces/shop/pods", "{nope", 400)]
 #[case("POST", "/api/v1/namespaces/shop/pods", "", 400)]
