@@ -19,6 +19,7 @@ mod image_name;
 mod instance;
 mod mount;
 mod node;
+mod persistent;
 mod pod;
 mod pod_network;
 mod probe;

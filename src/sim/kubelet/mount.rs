@@ -3,12 +3,15 @@
 
 use super::agent::lock;
 use super::expansion::expand;
+use super::persistent::place;
+use super::quantity::Amount;
 use super::volume::{Files, Trouble, content, refreshes};
 use super::worker::Worker;
 use crate::sim::events::EventType;
 use crate::sim::limits::{Limit, LimitKind};
-use crate::sim::program::filesystem::Mount;
+use crate::sim::program::filesystem::{Mount, Tmpfs, Volume as ProgramVolume};
 use k8s_openapi::api::core::v1::{Container, PodSpec, Volume};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -41,11 +44,8 @@ impl Worker {
                     left.push((volume, delay, at));
                     continue;
                 }
-                let files = content(&record.agent, &record.state(), volume);
-                match files {
-                    Ok(files) => {
-                        self.keep_content(volume, files);
-                    }
+                match self.mount_one(volume) {
+                    Ok(()) => {}
                     Err(Trouble::Missing(why)) => {
                         failed = true;
                         self.say_failed(volume, &why);
@@ -62,6 +62,27 @@ impl Worker {
         sleep(if failed { POLL } else { latency.mul_f64(0.4) }).await;
         self.share_parts(spec);
         self.mounted = true;
+    }
+
+    /// Mounts a volume.
+    fn mount_one(&self, volume: &Volume) -> Result<(), Trouble> {
+        let record = &self.record;
+        let pod = Arc::clone(&record.state().pod);
+        if let Some(place) = place(&record.agent, &pod, volume) {
+            let disk = record.agent.runtime.disks.open(&place?)?;
+            lock(&record.volumes).insert(volume.name.clone(), disk);
+            return Ok(());
+        }
+        let files = content(&record.agent, &record.state(), volume)?;
+        let rebooted = {
+            let state = record.state();
+            state.sandboxes > 0 && state.sandbox.is_none()
+        };
+        if rebooted && in_memory(volume) {
+            lock(&record.volumes).remove(&volume.name);
+        }
+        self.keep_content(volume, files);
+        Ok(())
     }
 
     /// Keeps the content of a mounted volume. One that an earlier kubelet mounted stays the same to its containers.
@@ -88,7 +109,7 @@ impl Worker {
             subject: format!("{}/{}", self.record.namespace, self.record.name),
             construct: format!("volume {} ({kind})", volume.name),
             position: None,
-            help: "use emptyDir, configMap, secret, downwardAPI or projected volumes, or run this scenario on a real cluster"
+            help: "use emptyDir, configMap, secret, downwardAPI, projected, hostPath or persistentVolumeClaim volumes, or run this scenario on a real cluster"
                 .to_owned(),
         });
     }
@@ -112,9 +133,23 @@ impl Worker {
         let writable = |name: &str| spec.volumes.iter().flatten().any(|volume| volume.name == name && !refreshes(volume));
         for container in spec.init_containers.iter().flatten().chain(&spec.containers) {
             for wanted in container.volume_mounts.iter().flatten() {
-                if let Some(part) = wanted.sub_path.as_deref().filter(|part| !part.is_empty() && writable(&wanted.name)) {
-                    lock(&self.record.volumes).entry(part_key(&wanted.name, part)).or_default();
-                }
+                let Some(part) = wanted.sub_path.as_deref().filter(|part| !part.is_empty() && writable(&wanted.name)) else {
+                    continue;
+                };
+                let pod = Arc::clone(&self.record.state().pod);
+                let volume = spec.volumes.iter().flatten().find(|volume| volume.name == wanted.name);
+                let agent = &self.record.agent;
+                let shared = match volume.and_then(|volume| Some((volume, place(agent, &pod, volume)?.ok()?.part(part)))) {
+                    None => ProgramVolume::default(),
+                    Some((volume, place)) => match agent.runtime.disks.open(&place) {
+                        Ok(shared) => shared,
+                        Err(_) => {
+                            self.report_unsupported(volume, "part of a volume that is also mounted whole");
+                            ProgramVolume::default()
+                        }
+                    },
+                };
+                lock(&self.record.volumes).entry(part_key(&wanted.name, part)).or_insert(shared);
             }
         }
     }
@@ -126,7 +161,9 @@ impl Worker {
         for wanted in container.volume_mounts.iter().flatten() {
             let Some(volume) = volumes.get(&wanted.name) else { continue };
             let follows = spec.volumes.iter().flatten().any(|volume| volume.name == wanted.name && refreshes(volume));
-            let read_only = wanted.read_only == Some(true) || follows;
+            let claimed = spec.volumes.iter().flatten().find(|volume| volume.name == wanted.name);
+            let claimed = claimed.and_then(|volume| volume.persistent_volume_claim.as_ref()?.read_only) == Some(true);
+            let read_only = wanted.read_only == Some(true) || follows || claimed;
             let path = wanted.mount_path.trim_end_matches('/').to_owned();
             let part = wanted.sub_path.clone().or_else(|| wanted.sub_path_expr.as_ref().map(|text| expand(text, env)));
             let volume = match part.filter(|part| !part.is_empty()) {
@@ -140,6 +177,28 @@ impl Worker {
         }
         mounts
     }
+}
+
+/// Whether a volume lives in memory.
+pub(super) fn in_memory(volume: &Volume) -> bool {
+    volume.empty_dir.as_ref().is_some_and(|empty| empty.medium.as_deref() == Some("Memory"))
+}
+
+/// The volumes in memory that a container sees: where, and how many bytes fit. Only the first container of the pod that sees
+/// one is charged for it, as the kernel charges whoever writes.
+pub(super) fn tmpfs_of(spec: &PodSpec, container: &Container) -> Vec<Tmpfs> {
+    let sees = |container: &Container, name: &str| container.volume_mounts.iter().flatten().any(|mount| mount.name == name);
+    let bytes = |quantity: &Quantity| Amount::parse(&quantity.0).map(Amount::units);
+    let mut found = Vec::new();
+    for volume in spec.volumes.iter().flatten().filter(|volume| in_memory(volume)) {
+        let size = volume.empty_dir.as_ref().and_then(|empty| bytes(empty.size_limit.as_ref()?)).filter(|bytes| *bytes > 0);
+        let first = spec.containers.iter().find(|other| sees(other, &volume.name));
+        let charged = first.is_none_or(|first| first.name == container.name);
+        for mount in container.volume_mounts.iter().flatten().filter(|mount| mount.name == volume.name) {
+            found.push(Tmpfs { path: mount.mount_path.trim_end_matches('/').to_owned(), size, charged });
+        }
+    }
+    found
 }
 
 /// The key of a shared part of a volume; no volume has a name with a slash.

@@ -2,6 +2,7 @@
 //! Starting and stopping them lives in `start` and `terminate`.
 
 use super::feed::Feed;
+use super::persistent::Disks;
 use crate::sim::program::Container;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,6 +19,8 @@ pub struct Runtime {
     containers: Arc<Mutex<Instances>>,
     /// How the nodes hear of their pods.
     pub(super) feed: Feed,
+    /// What outlives pods.
+    pub(super) disks: Disks,
 }
 
 /// One container known to the runtime: the present or the last dead instance.

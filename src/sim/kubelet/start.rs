@@ -8,6 +8,7 @@ use super::expansion::expand;
 use super::hook;
 use super::image;
 use super::instance::{Finish, Instance};
+use super::mount::tmpfs_of;
 use super::pod::{PodRecord, Waiting};
 use super::registry::{Image, Program};
 use super::resources::{ContainerLimits, oom_score_adj};
@@ -135,7 +136,7 @@ impl Worker {
             return Err(config_error(format!("{problem} (pod: \"{}\", container: {})", record.full_name(), container.name)));
         }
         let argv = self.argv(container, image, &env)?;
-        let filesystem = FileSystem::with_mounts(self.mounts_of(&spec, container, &env));
+        let filesystem = FileSystem::with_mounts(self.mounts_of(&spec, container, &env)).with_tmpfs(tmpfs_of(&spec, container));
         // The runtime makes it before it starts the program as somebody else.
         for (path, text) in &image.files {
             // Nothing is there yet that could refuse it.

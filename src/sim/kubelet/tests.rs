@@ -8,6 +8,7 @@ mod images;
 mod lifecycle;
 mod nodes;
 mod restarts;
+mod volumes;
 
 use super::Runtime;
 use super::control::NodeControl;

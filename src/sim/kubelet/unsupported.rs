@@ -70,7 +70,7 @@ fn of_volume(spec: &PodSpec, volume: &Volume) -> impl Iterator<Item = String> {
         .chain(&spec.containers)
         .any(|container| security::access(spec, container).user != 0);
     used([
-        (empty.is_some_and(|empty| empty.medium.as_deref().is_some_and(|medium| !medium.is_empty())), "emptyDir.medium"),
+        (empty.is_some_and(|empty| empty.medium.as_deref().is_some_and(|medium| medium.starts_with("Huge"))), "emptyDir.medium"),
         (closed && somebody_else, "defaultMode (for a user other than root)"),
     ])
 }
@@ -138,7 +138,7 @@ mod tests {
     #[case(json!({"securityContext": {"seccompProfile": {"type": "RuntimeDefault"}}}), json!({}), "")]
     #[case(json!({"securityContext": {"seccompProfile": {"type": "Localhost"}}}), json!({}), "securityContext.seccompProfile")]
     #[case(json!({"affinity": {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}}}), json!({}), "")]
-    #[case(json!({"volumes": [{"name": "v", "emptyDir": {"medium": "Memory"}}]}), json!({}), "emptyDir.medium of volume v")]
+    #[case(json!({"volumes": [{"name": "v", "emptyDir": {"medium": "HugePages"}}]}), json!({}), "emptyDir.medium of volume v")]
     #[case(json!({"volumes": [{"name": "v", "secret": {"secretName": "s", "defaultMode": 256}}]}), json!({}), "")]
     #[case(
         json!({"volumes": [{"name": "v", "secret": {"secretName": "s", "defaultMode": 256}}]}),

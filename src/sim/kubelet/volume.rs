@@ -87,14 +87,7 @@ pub(super) fn content(agent: &Agent, state: &State, volume: &Volume) -> Result<F
 }
 
 fn kind(volume: &Volume) -> &'static str {
-    let kinds = [
-        (volume.persistent_volume_claim.is_some(), "persistentVolumeClaim"),
-        (volume.host_path.is_some(), "hostPath"),
-        (volume.nfs.is_some(), "nfs"),
-        (volume.csi.is_some(), "csi"),
-        (volume.ephemeral.is_some(), "ephemeral"),
-        (volume.image.is_some(), "image"),
-    ];
+    let kinds = [(volume.nfs.is_some(), "nfs"), (volume.csi.is_some(), "csi"), (volume.image.is_some(), "image")];
     kinds.iter().find(|(is, _)| *is).map_or("volume source", |(_, name)| name)
 }
 

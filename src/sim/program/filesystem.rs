@@ -28,6 +28,17 @@ pub struct Mount {
     pub volume: Volume,
 }
 
+/// A mounted volume that lives in memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tmpfs {
+    /// Where it is mounted: absolute, without a trailing slash.
+    pub path: String,
+    /// How many bytes fit; none for as many as there is memory.
+    pub size: Option<u64>,
+    /// Whether its content counts as this container's memory.
+    pub charged: bool,
+}
+
 /// The largest file that the model holds (bytes); a larger one fails with ENOSPC.
 pub const LARGEST_FILE: u64 = 256 * 1024 * 1024;
 /// The size of `/dev/shm` (bytes), containerd's default.
@@ -73,6 +84,7 @@ pub struct FileSystem {
     layer: Arc<Mutex<BTreeMap<String, Entry>>>,
     mounts: Vec<Mount>,
     access: Arc<Access>,
+    tmpfs: Arc<Vec<Tmpfs>>,
     version: latest::Sender<u64>,
 }
 
@@ -131,8 +143,13 @@ impl FileSystem {
         ] {
             layer.insert(path.to_owned(), entry(Kind::File, text.as_bytes()));
         }
-        let filesystem =
-            Self { layer: Arc::new(Mutex::new(layer)), mounts, access: Arc::default(), version: latest::Sender::new(0) };
+        let filesystem = Self {
+            layer: Arc::new(Mutex::new(layer)),
+            mounts,
+            access: Arc::default(),
+            tmpfs: Arc::default(),
+            version: latest::Sender::new(0),
+        };
         let points: Vec<_> = filesystem.mounts.iter().map(|mount| mount.path.clone()).collect();
         for point in points {
             filesystem.make_directories(parent(&point));
@@ -145,6 +162,26 @@ impl FileSystem {
     pub fn with_access(mut self, access: Access) -> Self {
         self.access = Arc::new(access);
         self
+    }
+
+    /// The same file system, of whose mounts these live in memory.
+    #[must_use]
+    pub fn with_tmpfs(mut self, tmpfs: Vec<Tmpfs>) -> Self {
+        self.tmpfs = Arc::new(tmpfs);
+        self
+    }
+
+    /// Bytes of a volume's files.
+    fn content(&self, path: &str) -> u64 {
+        let mount = self.mounts.iter().find(|mount| mount.path == path);
+        mount.map_or(0, |mount| volume::lock(&mount.volume).values().map(|bytes| bytes.len() as u64).sum())
+    }
+
+    /// Bytes that still fit on the volume in memory that a path lies on; none for any other place.
+    fn room(&self, path: &str) -> Option<u64> {
+        let (mount, _) = self.mounted(path)?;
+        let size = self.tmpfs.iter().find(|tmpfs| tmpfs.path == mount.path)?.size?;
+        Some(size.saturating_sub(self.content(&mount.path)))
     }
 
     /// Who uses it.
@@ -308,11 +345,13 @@ impl FileSystem {
     pub fn write(&self, path: &str, offset: Option<u64>, data: Data) -> Result<u64, Errno> {
         let shared = self.resolve(path).starts_with("/dev/shm/");
         let others = if shared { self.memory() } else { 0 };
+        let room = self.room(&self.resolve(path));
         let mut end = 0;
         self.change(path, |bytes| {
             let from = offset.unwrap_or(bytes.len() as u64);
             end = from + data.len();
-            if end > LARGEST_FILE || (shared && others + data.len() > SHARED_MEMORY) {
+            let more = end.saturating_sub(bytes.len() as u64);
+            if end > LARGEST_FILE || (shared && others + data.len() > SHARED_MEMORY) || room.is_some_and(|room| more > room) {
                 return Err(Errno::NoSpace);
             }
             let (from, to) = (to_usize(from), to_usize(end));
@@ -328,9 +367,11 @@ impl FileSystem {
     /// Bytes of files that live in memory.
     #[must_use]
     pub fn memory(&self) -> u64 {
+        let mounted: u64 = self.tmpfs.iter().filter(|tmpfs| tmpfs.charged).map(|tmpfs| self.content(&tmpfs.path)).sum();
         let layer = self.lock();
         let from = "/dev/shm/".to_owned();
-        layer.range(from..).take_while(|(path, _)| path.starts_with("/dev/shm/")).map(|(_, entry)| entry.bytes.len() as u64).sum()
+        let shared = layer.range(from..).take_while(|(path, _)| path.starts_with("/dev/shm/"));
+        mounted + shared.map(|(_, entry)| entry.bytes.len() as u64).sum::<u64>()
     }
 
     /// Bytes of files on the container's own writable layer.

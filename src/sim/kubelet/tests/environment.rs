@@ -121,8 +121,8 @@ async fn volumes_hold_what_they_name(#[case] volume: Value, #[case] files: &[(&s
 #[rstest]
 #[case(json!({"configMap": {"name": "none"}}), Trouble::Missing("configmap \"none\" not found".to_owned()))]
 #[case(json!({"configMap": {"name": "c", "items": [{"key": "no", "path": "no"}]}}), Trouble::Missing("references non-existent config key: no".to_owned()))]
-#[case(json!({"hostPath": {"path": "/"}}), Trouble::Unsupported("hostPath"))]
-#[case(json!({"persistentVolumeClaim": {"claimName": "data"}}), Trouble::Unsupported("persistentVolumeClaim"))]
+#[case(json!({"nfs": {"server": "s", "path": "/"}}), Trouble::Unsupported("nfs"))]
+#[case(json!({"csi": {"driver": "d"}}), Trouble::Unsupported("csi"))]
 #[tokio::test(start_paused = true)]
 async fn volumes_say_what_they_lack(#[case] volume: Value, #[case] trouble: Trouble) {
     assert_eq!(mount(&volume).unwrap_err(), trouble);
