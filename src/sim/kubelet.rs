@@ -14,6 +14,7 @@ mod feed;
 mod grid;
 mod hook;
 mod host;
+mod http_get;
 mod image;
 mod image_name;
 mod instance;

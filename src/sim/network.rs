@@ -3,10 +3,15 @@
 
 mod connect;
 mod cut;
+pub mod dns;
 mod error;
+pub mod grpc;
 pub mod http;
 mod listener;
 mod namespace;
+mod policy;
+mod proxy;
+pub mod resolver;
 mod stream;
 
 #[cfg(test)]
@@ -48,6 +53,8 @@ struct State {
     namespaces: BTreeMap<Ipv4Addr, Arc<NetworkNamespace>>,
     pods: BTreeMap<String, (Arc<Identity>, Arc<NetworkNamespace>)>,
     cuts: Cuts,
+    dns: dns::Faults,
+    proxy: proxy::Proxy,
     connections: BTreeMap<u64, Weak<Connection>>,
     last_connection: u64,
 }
@@ -59,10 +66,12 @@ impl Shared {
 }
 
 impl Network {
-    /// The network of the cluster that this API server belongs to.
+    /// The network of the cluster that this API server belongs to. Must be called inside a tokio runtime.
     #[must_use]
     pub fn new(api: &Arc<ApiServer>, limits: &Limits) -> Self {
-        Self::over(Arc::downgrade(api), api.random, limits)
+        let network = Self::over(Arc::downgrade(api), api.random, limits);
+        proxy::start(&network, api);
+        network
     }
 
     /// A network without a cluster: no services, no names, no policies.

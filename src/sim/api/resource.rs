@@ -104,7 +104,7 @@ resources! {
     /// policy/v1 `PodDisruptionBudget`
     POD_DISRUPTION_BUDGETS = ("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", true, Simulated);
     /// networking.k8s.io/v1 `NetworkPolicy`
-    NETWORK_POLICIES = ("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies", true, Unsimulated);
+    NETWORK_POLICIES = ("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies", true, Simulated);
     /// networking.k8s.io/v1 `Ingress`
     INGRESSES = ("networking.k8s.io", "v1", "Ingress", "ingresses", true, Unsimulated);
     /// discovery.k8s.io/v1 `EndpointSlice`

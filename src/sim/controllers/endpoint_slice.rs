@@ -132,12 +132,18 @@ fn has_endpoint(service: &Value, pod: &Value) -> bool {
 fn endpoint(service: &Value, pod: &Value) -> Value {
     let (serving, terminating) = (is_pod_ready(pod), is_deleting(pod));
     let always = service.pointer("/spec/publishNotReadyAddresses") == Some(&json!(true));
-    json!({
+    let mut endpoint = json!({
         "addresses": [text(pod, "/status/podIP")],
         "conditions": {"ready": always || serving && !terminating, "serving": serving || always, "terminating": terminating},
         "targetRef": {"kind": "Pod", "namespace": namespace(pod), "name": name(pod), "uid": uid(pod)},
         "nodeName": text(pod, "/spec/nodeName"),
-    })
+    });
+    // The name that DNS gives the pod below its headless Service.
+    let hostname = text(pod, "/spec/hostname");
+    if !hostname.is_empty() && text(pod, "/spec/subdomain") == name(service) {
+        endpoint["hostname"] = json!(hostname);
+    }
+    endpoint
 }
 
 /// The Service's ports as the pod serves them.

@@ -1,11 +1,11 @@
 //! The lifecycle hooks of containers: postStart and preStop.
 //! What follows from their failure is the business of `start` and `terminate`.
 
+use super::http_get::{self, GetError};
 use super::instance::Instance;
 use super::pod::PodRecord;
-use super::start::subject;
-use crate::sim::limits::{Limit, LimitKind};
 use k8s_openapi::api::core::v1::{Container, LifecycleHandler};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -15,7 +15,7 @@ use tokio::time::sleep;
 /// The message with which the container then waits.
 pub(super) async fn post_start(record: &PodRecord, container: &Container, instance: &Instance) -> Result<(), String> {
     match container.lifecycle.as_ref().and_then(|lifecycle| lifecycle.post_start.as_ref()) {
-        Some(handler) => run(record, container, instance, handler, "postStart", None).await,
+        Some(handler) => run(record, container, instance, handler, None).await,
         None => Ok(()),
     }
 }
@@ -31,7 +31,7 @@ pub(super) async fn pre_stop(
     grace: Duration,
 ) -> Result<(), String> {
     match container.lifecycle.as_ref().and_then(|lifecycle| lifecycle.pre_stop.as_ref()) {
-        Some(handler) => run(record, container, instance, handler, "preStop", Some(grace)).await,
+        Some(handler) => run(record, container, instance, handler, Some(grace)).await,
         None => Ok(()),
     }
 }
@@ -41,7 +41,6 @@ async fn run(
     container: &Container,
     instance: &Instance,
     handler: &LifecycleHandler,
-    which: &str,
     limit: Option<Duration>,
 ) -> Result<(), String> {
     if let Some(pause) = &handler.sleep {
@@ -49,16 +48,17 @@ async fn run(
         sleep(limit.map_or(pause, |limit| pause.min(limit))).await;
         return Ok(());
     }
+    if let Some(get) = &handler.http_get {
+        let asked = http_get::get(record, container, get, "lifecycle", limit).await;
+        // Whatever the answer says, there was one.
+        let (Err(GetError::Failed(why) | GetError::Invalid(why)), path) = (asked, get.path.as_deref().unwrap_or("/")) else {
+            return Ok(());
+        };
+        let (name, pod) = (&container.name, record.full_name());
+        return Err(format!("HTTP lifecycle hook ({path}) for Container \"{name}\" in Pod \"{pod}\" failed - error: {why}"));
+    }
     let (Some(exec), Some(process)) = (&handler.exec, &instance.process) else {
-        record.agent.limits.report(Limit {
-            kind: LimitKind::Program,
-            uid: record.uid.clone(),
-            subject: subject(record, container),
-            construct: format!("{which} hook over the network (httpGet, tcpSocket)"),
-            position: None,
-            help: "use an exec or sleep hook, or run this scenario on a real cluster".to_owned(),
-        });
-        return Ok(());
+        return Err(format!("Cannot run handler: invalid handler: {}", as_go(handler)));
     };
     let command = exec.command.clone().unwrap_or_default();
     sleep(record.latency("exec", record.agent.profile.latencies.exec)).await;
@@ -78,4 +78,19 @@ async fn run(
         container.name,
         record.full_name()
     ))
+}
+
+/// A handler that the kubelet does not run (`tcpSocket` is only kept for old manifests), as Go prints it.
+fn as_go(handler: &LifecycleHandler) -> String {
+    let tcp = handler.tcp_socket.as_ref().map_or_else(
+        || "nil".to_owned(),
+        |tcp| {
+            let port = match &tcp.port {
+                IntOrString::Int(number) => format!("{{0 {number} }}"),
+                IntOrString::String(name) => format!("{{1 0 {name}}}"),
+            };
+            format!("&TCPSocketAction{{Port:{port},Host:{},}}", tcp.host.as_deref().unwrap_or_default())
+        },
+    );
+    format!("&LifecycleHandler{{Exec:nil,HTTPGet:nil,TCPSocket:{tcp},Sleep:nil,}}")
 }

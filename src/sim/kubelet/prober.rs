@@ -147,20 +147,25 @@ impl Prober {
             instances.iter().find(|instance| instance.id == self.id).cloned()?
         };
         let name = self.kind.name();
-        let mut error = String::new();
+        let mut error = ("unknown", String::new());
         for _ in 0..TRIES {
-            match probe::run(&self.record, container, &instance, &self.probe, name).await {
+            match probe::run(&self.record, container, &instance, &self.probe).await {
                 Attempt::Success => return Some(true),
                 Attempt::Failure(output) => {
                     let message = format!("{name} probe failed: {output}");
                     self.record.container_event(&self.container, Warning, "Unhealthy", &message);
                     return Some(false);
                 }
-                Attempt::Unsupported => return None,
-                Attempt::Error(text) => error = text,
+                Attempt::Warning(output) => {
+                    let message = format!("{name} probe warning: {output}");
+                    self.record.container_event(&self.container, Warning, "ProbeWarning", &message);
+                    return Some(true);
+                }
+                Attempt::Error(text) => error = ("unknown", text),
+                Attempt::BrokenOff(text) => error = ("failure", text),
             }
         }
-        let message = format!("{name} probe errored and resulted in unknown state: {error}");
+        let message = format!("{name} probe errored and resulted in {} state: {}", error.0, error.1);
         self.record.container_event(&self.container, Warning, "Unhealthy", &message);
         None
     }

@@ -13,7 +13,7 @@ fn fields(spec: &PodSpec) -> Vec<String> {
         found.extend(of_volume(spec, volume).map(|field| format!("{field} of volume {}", volume.name)));
     }
     for container in spec.init_containers.iter().flatten().chain(&spec.containers) {
-        found.extend(of_container(spec, container).map(|field| format!("{field} of container {}", container.name)));
+        found.extend(of_container(container).map(|field| format!("{field} of container {}", container.name)));
     }
     found
 }
@@ -75,12 +75,8 @@ fn of_volume(spec: &PodSpec, volume: &Volume) -> impl Iterator<Item = String> {
     ])
 }
 
-fn of_container(spec: &PodSpec, container: &Container) -> impl Iterator<Item = String> {
+fn of_container(container: &Container) -> impl Iterator<Item = String> {
     let security = container.security_context.as_ref();
-    let probes = [&container.liveness_probe, &container.readiness_probe, &container.startup_probe];
-    let tcp = probes.into_iter().flatten().filter_map(|probe| probe.tcp_socket.as_ref());
-    let elsewhere =
-        tcp.into_iter().any(|tcp| spec.host_network == Some(true) || tcp.host.as_ref().is_some_and(|host| !host.is_empty()));
     let from_file = |variable: &EnvVar| variable.value_from.as_ref().is_some_and(|source| source.file_key_ref.is_some());
     used([
         (any(container.volume_devices.as_ref()), "volumeDevices"),
@@ -90,8 +86,6 @@ fn of_container(spec: &PodSpec, container: &Container) -> impl Iterator<Item = S
         (container.stdin == Some(true), "stdin"),
         (container.tty == Some(true), "tty"),
         (container.env.iter().flatten().any(from_file), "env.valueFrom.fileKeyRef"),
-        // Nothing listens in a container of the embedded cluster, but something may at another address.
-        (elsewhere, "tcpSocket probe of another address than the pod's"),
         (
             security.and_then(|context| context.seccomp_profile.as_ref()).is_some_and(|profile| profile.type_ == "Localhost"),
             "securityContext.seccompProfile",
@@ -151,11 +145,7 @@ mod tests {
     #[case(json!({}), json!({"securityContext": {"readOnlyRootFilesystem": true, "runAsUser": 1000}}), "")]
     #[case(json!({}), json!({"resources": {"limits": {"cpu": "1", "memory": "1Gi"}}}), "")]
     #[case(json!({}), json!({"readinessProbe": {"tcpSocket": {"port": 80}}}), "")]
-    #[case(
-        json!({}),
-        json!({"readinessProbe": {"tcpSocket": {"port": 80, "host": "db.example"}}}),
-        "tcpSocket probe of another address than the pod's of container app"
-    )]
+    #[case(json!({}), json!({"readinessProbe": {"tcpSocket": {"port": 80, "host": "db.example"}}}), "")]
     fn names_what_is_not_simulated(#[case] pod: Value, #[case] container: Value, #[case] expected: &str) {
         let (mut pod, mut container) = (pod, container);
         container["name"] = json!("app");

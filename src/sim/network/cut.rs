@@ -31,7 +31,7 @@ pub(super) struct Cuts {
 }
 
 impl Party {
-    fn is(&self, end: &End) -> bool {
+    pub(super) fn is(&self, end: &End) -> bool {
         match self {
             Self::Node(name) => end.node == *name,
             Self::Host(name) => end.node == *name && end.uid.is_none(),

@@ -154,6 +154,12 @@ impl<'a> Reader<'a> {
         Self { stream, buffer: Vec::new() }
     }
 
+    /// What was read, but not yet asked for.
+    #[must_use]
+    pub fn into_buffer(self) -> Vec<u8> {
+        self.buffer
+    }
+
     async fn more(&mut self) -> Result<bool, HttpError> {
         let bytes = self.stream.read(CHUNK).await?;
         self.buffer.extend(&bytes);
@@ -189,6 +195,17 @@ impl<'a> Reader<'a> {
         let count = count.min(LONGEST_BODY);
         while self.buffer.len() < count && self.more().await? {}
         Ok(self.buffer.drain(..count.min(self.buffer.len())).collect())
+    }
+
+    /// Up to `limit` bytes, as soon as there are any; none at the end of the stream.
+    ///
+    /// # Errors
+    /// The connection failed.
+    pub async fn some(&mut self, limit: usize) -> Result<Vec<u8>, HttpError> {
+        if self.buffer.is_empty() {
+            self.more().await?;
+        }
+        Ok(self.buffer.drain(..limit.min(self.buffer.len())).collect())
     }
 
     /// Everything to the end of the stream.

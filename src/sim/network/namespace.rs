@@ -8,7 +8,7 @@ use super::stream::End;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 /// The first port that the kernel gives to clients, and how many there are (`ip_local_port_range`).
 const FIRST_LOCAL_PORT: u16 = 32_768;
@@ -144,6 +144,13 @@ impl PodNetwork {
     #[must_use]
     pub fn listening(&self) -> Vec<SocketAddrV4> {
         self.namespace.listening()
+    }
+
+    /// The established connections of the pod's own address: local and remote end, in the order in which they were made.
+    #[must_use]
+    pub fn established(&self) -> Vec<(SocketAddrV4, SocketAddrV4)> {
+        let connections: Vec<_> = self.network.shared.lock().connections.values().filter_map(Weak::upgrade).collect();
+        connections.iter().flat_map(|connection| connection.seen_from(self.namespace.address)).collect()
     }
 
     /// This view as an end of a connection.

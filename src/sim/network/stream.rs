@@ -4,7 +4,7 @@
 use super::error::NetError;
 use bytes::Bytes;
 use std::collections::VecDeque;
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -120,6 +120,21 @@ impl Connection {
     /// One of the two ends: 0 has connected, 1 has accepted.
     pub(super) fn end(&self, side: usize) -> &End {
         &self.ends[side]
+    }
+
+    /// Whether neither end has begun to close it.
+    fn is_established(&self) -> bool {
+        let inner = self.lock();
+        inner.flows.iter().all(|flow| !flow.finished && !flow.unread && !flow.reset)
+    }
+
+    /// The addresses of an established connection, this namespace's first, if one of its ends is there.
+    pub(super) fn seen_from(&self, address: Ipv4Addr) -> Vec<(SocketAddrV4, SocketAddrV4)> {
+        if !self.is_established() {
+            return Vec::new();
+        }
+        let sides = [(0, 1), (1, 0)].into_iter().map(|(here, there)| (self.ends[here].address, self.ends[there].address));
+        sides.filter(|(here, _)| *here.ip() == address).collect()
     }
 
     /// Whether packets pass between the ends now.

@@ -12,16 +12,23 @@ mod file;
 mod files;
 mod find;
 pub mod format;
+mod httpd;
+mod interfaces;
 pub(in crate::sim::program) mod lines;
 mod listing;
+mod nc;
+mod nslookup;
 pub(in crate::sim::program) mod process_control;
+mod reach;
 mod sed;
 mod session;
+mod sockets;
 mod stream;
 mod system;
 mod tail;
 pub mod test;
 mod text;
+mod wget;
 
 #[cfg(test)]
 mod tests;
@@ -270,6 +277,13 @@ pub fn run_simple(mut invocation: Invocation) -> BoxFuture<'static, i32> {
             "watch" | "su" => session::run(invocation).await,
             "clear" | "reset" | "logger" | "nologin" => session::at_a_terminal(call).await,
             "tail" => tail::run(call).await,
+            "wget" => wget::run(call).await,
+            "nslookup" => nslookup::run(call).await,
+            "ping" => reach::ping(call).await,
+            "telnet" => reach::telnet(call).await,
+            "ip" | "ifconfig" | "route" | "netstat" => interfaces::run(call).await,
+            "nc" => nc::run(invocation).await,
+            "httpd" => httpd::run(invocation).await,
             "grep" | "egrep" | "fgrep" => text::grep(call).await,
             "cut" | "tr" | "sort" | "uniq" | "rev" | "tac" | "nl" => text::run(call).await,
             "sed" => sed::run(call).await,

@@ -147,10 +147,10 @@ async fn programs_that_do_not_start(#[case] argv: &[&str], #[case] message: &str
 
 #[tokio::test(start_paused = true)]
 async fn gaps_are_reported_with_their_place() {
-    let mut limited = spec(&["sh", "-c", "echo a\n  wget http://x && echo healthy"], Vec::new());
+    let mut limited = spec(&["sh", "-c", "echo a\n  traceroute http://x && echo healthy"], Vec::new());
     let (lines, code, _, limits) = finish(limited.clone()).await;
-    assert_eq!((code, limits), (127, vec!["wget".to_owned()]));
-    assert_eq!(lines, ["a", "sh: wget: not simulated"]);
+    assert_eq!((code, limits), (127, vec!["traceroute".to_owned()]));
+    assert_eq!(lines, ["a", "sh: traceroute: not simulated"]);
     assert_eq!(limited.limits.since(0)[0].position.as_deref(), Some("line 2, column 3"));
     limited.image = "python:3".to_owned();
     limited.argv = vec!["python".to_owned()];

@@ -11,7 +11,7 @@ pub async fn run(call: &Invocation) -> i32 {
     let (host, access) = (&machine.spec.hostname, machine.spec.filesystem.access());
     match call.argv[0].as_str() {
         "date" => date(call).await,
-        "hostname" => call.print(format!("{host}\n")).await,
+        "hostname" => hostname(call, host).await,
         "id" => {
             let text = match call.arguments().first().map(String::as_str) {
                 None | Some("root") if access.user == 0 => access.identity(),
@@ -86,6 +86,35 @@ pub async fn run(call: &Invocation) -> i32 {
             status
         }
     }
+}
+
+async fn hostname(call: &Invocation, host: &str) -> i32 {
+    let spec = &call.process.machine.spec;
+    let file = spec.filesystem.read("/etc/hosts").unwrap_or_default();
+    // The first name beside the pod's address is the canonical one.
+    let own = spec.network.address().to_string();
+    let lines = String::from_utf8_lossy(&file).into_owned();
+    let found = lines.lines().find_map(|line| line.split_once('\t').filter(|(address, _)| *address == own));
+    let full = found.and_then(|(_, names)| names.split_whitespace().next()).unwrap_or(host);
+    let text = match call.arguments().first().map(String::as_str) {
+        None => host,
+        Some("-i") => &own,
+        Some("-f") => full,
+        Some("-s") => host.split('.').next().unwrap_or(host),
+        Some("-d") => match full.split_once('.') {
+            Some((_, domain)) => domain,
+            None => return 0,
+        },
+        Some(option) if option.starts_with('-') => {
+            let text = "hostname [-sidf] [HOSTNAME | -F FILE]\n\nShow or set hostname or DNS domain name";
+            return super::sockets::usage(call, Some(option), text).await;
+        }
+        Some(_) => {
+            call.error("sethostname: Operation not permitted").await;
+            return 1;
+        }
+    };
+    call.print(format!("{text}\n")).await
 }
 
 async fn unknown_user(call: &Invocation) -> i32 {
