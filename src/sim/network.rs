@@ -16,8 +16,11 @@ mod stream;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod whole;
 
 pub use cut::{CutId, Party};
+pub use dns::DnsFault;
 pub use error::NetError;
 pub use listener::Listener;
 pub use namespace::{Identity, PodNetwork};

@@ -9,7 +9,7 @@ use super::runtime::Runtime;
 use crate::sim::api::ApiServer;
 use crate::sim::latest;
 use crate::sim::limits::Limits;
-use crate::sim::network::{CutId, Network, Party};
+use crate::sim::network::{CutId, Network};
 use crate::sim::profile::{NodeShape, Profile};
 use crate::sim::program::Signal;
 use crate::sim::program::filesystem::Volume;
@@ -176,9 +176,9 @@ impl Host {
         }
     }
 
-    /// Takes the machine off the network: nobody reaches it, and it reaches nobody.
+    /// Takes the machine off the network: nobody reaches it, and its connections are gone without a word.
     pub(super) fn unplug(&self) {
-        *lock(&self.unplugged) = Some(self.network.cut(Party::Node(self.node.name.clone()), Party::Everyone));
+        *lock(&self.unplugged) = Some(self.network.power_off(&self.node.name));
     }
 
     /// Puts the machine back on the network, where nothing is left of its pods' sandboxes.

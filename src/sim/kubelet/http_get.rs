@@ -12,6 +12,8 @@ use tokio::time::{Instant, timeout_at};
 
 /// Redirects that are followed at most.
 const MOST_REDIRECTS: usize = 10;
+/// How much of a response's body is read.
+const LONGEST_BODY: usize = 10 * 1024;
 /// What a TLS client says first; no server of the simulation understands it.
 const CLIENT_HELLO: &[u8] = &[0x16, 3, 1, 0, 5, 1, 0, 0, 1, 0];
 
@@ -92,7 +94,7 @@ pub(super) async fn get(
         let (stream, mut response) = client.head(&target, &headers(action, &target, purpose)).await.map_err(&failed)?;
         let location = response.headers.get("Location").map(ToOwned::to_owned);
         if !matches!(response.status, 301 | 302 | 303 | 307 | 308) {
-            response.body = client.body(&stream, response.body).await?;
+            client.body(&stream, &mut response).await?;
             return Ok(response);
         }
         let Some(location) = location.filter(|location| !location.is_empty()) else {
@@ -100,7 +102,7 @@ pub(super) async fn get(
         };
         let next = target.follow(&location);
         if next.host != first.host {
-            response.body = client.body(&stream, response.body).await?;
+            client.body(&stream, &mut response).await?;
             return Ok(response);
         }
         target = next;
@@ -171,12 +173,15 @@ impl Client {
         Ok((stream, response))
     }
 
-    /// Reads the body to its end. Chunks are not taken apart: nobody looks at them.
-    async fn body(&self, stream: &Stream, begun: Vec<u8>) -> Result<Vec<u8>, GetError> {
-        let mut body = begun;
+    /// Reads the body to its end, 10 KiB of it at most. Chunks are not taken apart: nobody looks at them.
+    async fn body(&self, stream: &Stream, response: &mut Response) -> Result<(), GetError> {
+        let length = response.headers.get("Content-Length").and_then(|length| length.parse().ok());
+        let length = if matches!(response.status, 204 | 304) { Some(0) } else { length };
+        let wanted = length.unwrap_or(LONGEST_BODY).min(LONGEST_BODY);
+        let body = &mut response.body;
         let rest = async {
-            while body.len() < 10 * 1024 {
-                let bytes = stream.read(10 * 1024).await?;
+            while body.len() < wanted {
+                let bytes = stream.read(wanted - body.len()).await?;
                 if bytes.is_empty() {
                     break;
                 }
@@ -185,7 +190,7 @@ impl Client {
             Ok::<_, NetError>(())
         };
         match self.within(rest).await {
-            Some(Ok(())) => Ok(body),
+            Some(Ok(())) => Ok(()),
             Some(Err(error)) => Err(GetError::Body(read_error(stream, &error.into()))),
             None => Err(GetError::Body(
                 "context deadline exceeded (Client.Timeout or context cancellation while reading body)".to_owned(),

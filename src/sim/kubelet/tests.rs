@@ -7,6 +7,7 @@ mod environment;
 mod images;
 mod lifecycle;
 mod nodes;
+mod probes;
 mod restarts;
 mod volumes;
 

@@ -12,14 +12,9 @@ mod file;
 mod files;
 mod find;
 pub mod format;
-mod httpd;
-mod interfaces;
 pub(in crate::sim::program) mod lines;
 mod listing;
-mod nc;
-mod nslookup;
 pub(in crate::sim::program) mod process_control;
-mod reach;
 mod sed;
 mod session;
 mod sockets;
@@ -28,7 +23,6 @@ mod system;
 mod tail;
 pub mod test;
 mod text;
-mod wget;
 
 #[cfg(test)]
 mod tests;
@@ -94,7 +88,7 @@ pub fn is_busybox(image: &str) -> bool {
 }
 
 fn applet(machine: &Machine, name: &str) -> Option<Resolved> {
-    if applets::SIMULATED.contains(&name) {
+    if applets::SIMULATED.contains(&name) || name == "curl" && applets::has_curl(&machine.spec.image) {
         Some(Resolved::Applet(name.to_owned()))
     } else if applets::BUSYBOX.contains(&name) {
         Some(Resolved::NotSimulated(name.to_owned()))
@@ -277,13 +271,7 @@ pub fn run_simple(mut invocation: Invocation) -> BoxFuture<'static, i32> {
             "watch" | "su" => session::run(invocation).await,
             "clear" | "reset" | "logger" | "nologin" => session::at_a_terminal(call).await,
             "tail" => tail::run(call).await,
-            "wget" => wget::run(call).await,
-            "nslookup" => nslookup::run(call).await,
-            "ping" => reach::ping(call).await,
-            "telnet" => reach::telnet(call).await,
-            "ip" | "ifconfig" | "route" | "netstat" => interfaces::run(call).await,
-            "nc" => nc::run(invocation).await,
-            "httpd" => httpd::run(invocation).await,
+            name if sockets::PROGRAMS.contains(&name) => sockets::run(invocation).await,
             "grep" | "egrep" | "fgrep" => text::grep(call).await,
             "cut" | "tr" | "sort" | "uniq" | "rev" | "tac" | "nl" => text::run(call).await,
             "sed" => sed::run(call).await,

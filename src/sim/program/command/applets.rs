@@ -287,3 +287,10 @@ pub const BUSYBOX: &[&str] = &[
     "xz",
     "xzcat",
 ];
+
+/// Whether an image that is not busybox is known to carry curl: those named after it, and usual tool boxes and servers.
+#[must_use]
+pub fn has_curl(image: &str) -> bool {
+    let name = image.rsplit('/').next().unwrap_or(image).split([':', '@']).next().unwrap_or_default();
+    name.contains("curl") || ["nginx", "httpd", "netshoot", "fedora", "centos", "rockylinux", "amazonlinux"].contains(&name)
+}

@@ -1,11 +1,40 @@
-//! What the programs that use the network share: looking names up, time limits, usage texts.
+//! The programs that use the network, and what they share: looking names up, time limits, usage texts.
 //! The network itself is `sim::network`.
+
+mod curl;
+mod httpd;
+mod interfaces;
+mod nc;
+mod nslookup;
+mod reach;
+#[cfg(test)]
+mod tests;
+mod wget;
 
 use super::Invocation;
 use crate::sim::network::{NetError, Stream};
 use crate::sim::program::data::Data;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
+
+/// Their names.
+pub const PROGRAMS: [&str; 11] =
+    ["curl", "httpd", "ifconfig", "ip", "nc", "netstat", "nslookup", "ping", "route", "telnet", "wget"];
+
+/// Runs one of them.
+pub async fn run(invocation: Invocation) -> i32 {
+    let call = &invocation;
+    match call.argv[0].as_str() {
+        "curl" => curl::run(call).await,
+        "httpd" => httpd::run(invocation).await,
+        "nc" => nc::run(invocation).await,
+        "nslookup" => nslookup::run(call).await,
+        "ping" => reach::ping(call).await,
+        "telnet" => reach::telnet(call).await,
+        "wget" => wget::run(call).await,
+        _ => interfaces::run(call).await,
+    }
+}
 
 /// The first address of a name, by the container's own files; busybox's message if there is none.
 pub async fn lookup(call: &Invocation, name: &str) -> Option<Ipv4Addr> {

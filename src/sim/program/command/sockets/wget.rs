@@ -3,10 +3,10 @@
 
 mod options;
 
-use super::Invocation;
-use super::sockets::{Connected, connect, lookup, note, usage};
+use super::{Connected, connect, lookup, note, usage};
 use crate::sim::network::http::{HttpError, Reader};
 use crate::sim::network::{NetError, Stream};
+use crate::sim::program::command::Invocation;
 use crate::sim::program::data::Data;
 use crate::sim::program::descriptor::{Descriptor, Mode};
 use options::{Options, USAGE, parse};
@@ -108,7 +108,10 @@ impl Options {
             self.agent
         );
         if let Some(user) = &url.user {
-            text.push_str(&format!("Authorization: Basic {}\r\n", super::encode::to_base64(user.as_bytes())));
+            text.push_str(&format!(
+                "Authorization: Basic {}\r\n",
+                crate::sim::program::command::encode::to_base64(user.as_bytes())
+            ));
         }
         for header in &self.headers {
             text.push_str(&format!("{header}\r\n"));

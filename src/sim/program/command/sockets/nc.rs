@@ -1,9 +1,9 @@
 //! `nc` as busybox has it: a client, a listener for one connection (`-l`) or for many (`-ll -e`), a program on a connection.
 //! Its options `-z`, `-v`, `-k` belong to other netcats; the busybox of the recorded image refuses them.
 
-use super::sockets::{Connected, connect, lookup, port, usage};
-use super::{Invocation, run_other};
+use super::{Connected, connect, lookup, port, usage};
 use crate::sim::network::{Listener, NetError, Stream};
+use crate::sim::program::command::{Invocation, run_other};
 use crate::sim::program::data::Data;
 use crate::sim::program::descriptor::Descriptor;
 use crate::sim::program::process::{self, Origin};

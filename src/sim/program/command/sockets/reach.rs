@@ -1,8 +1,8 @@
 //! Programs that try whether somebody is there: `ping` and `telnet`.
 //! Echo requests obey partitions and policies as connections do; a Service's address does not answer them.
 
-use super::Invocation;
-use super::sockets::{Connected, connect, lookup, port, usage};
+use super::{Connected, connect, lookup, port, usage};
+use crate::sim::program::command::Invocation;
 use crate::sim::program::data::Data;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! Programs that show a pod's network: `ip`, `ifconfig`, `route`, `netstat`.
 //! They show what `sim::network` knows; changing anything is not simulated.
 
-use super::Invocation;
-use super::sockets::usage;
+use super::usage;
+use crate::sim::program::command::Invocation;
 use std::net::Ipv4Addr;
 
 const IP_USAGE: &str = "ip [OPTIONS] address|route|link|tunnel|neigh|rule [ARGS]

@@ -1,10 +1,10 @@
 //! `nslookup` as busybox has it: asks one server for A and AAAA (or another type) of every name that the search list makes.
 //! The order of its lines follows the search list: on a real cluster they come as the answers arrive.
 
-use super::Invocation;
-use super::sockets::{note, usage};
+use super::{note, usage};
 use crate::sim::network::dns::{Answer, Question, Record};
 use crate::sim::network::resolver::ResolvConf;
+use crate::sim::program::command::Invocation;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 use tokio::time::sleep;
@@ -40,7 +40,7 @@ pub async fn run(call: &Invocation) -> i32 {
     let conf = ResolvConf::parse(&String::from_utf8_lossy(&file));
     let server = match operands.get(1) {
         None => conf.servers.first().copied().unwrap_or(Ipv4Addr::LOCALHOST),
-        Some(named) => match super::sockets::lookup(call, named).await {
+        Some(named) => match super::lookup(call, named).await {
             Some(server) => server,
             None => return 1,
         },

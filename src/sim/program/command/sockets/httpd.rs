@@ -1,11 +1,11 @@
 //! `httpd` as busybox has it: the files of a directory and CGI programs over HTTP, one request a connection.
 //! What it answers to what was recorded on the real cluster.
 
-use super::sockets::{lookup, port, usage};
-use super::system::strftime;
-use super::{Invocation, Resolved, run as run_program};
+use super::{lookup, port, usage};
 use crate::sim::network::http::{self, HttpError, Reader, Request};
 use crate::sim::network::{Listener, Stream};
+use crate::sim::program::command::system::strftime;
+use crate::sim::program::command::{Invocation, Resolved, run as run_program};
 use crate::sim::program::descriptor::{Descriptor, Descriptors};
 use crate::sim::program::filesystem::Kind;
 use crate::sim::program::pipe;
