@@ -19,6 +19,7 @@ const SCENARIOS: &[(&str, f64)] = &[
     ("probe-bad-liveness", 6.0),
     ("crash-after-config-change", 8.0),
     ("pod-deleted", 6.0),
+    ("pod-stateful-deleted", 4.0),
     ("image-not-found", 4.0),
 ];
 

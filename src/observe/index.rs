@@ -260,11 +260,11 @@ impl Index {
                 Ok(selector) => self.all_pods().filter(|pod| selector.matches(&pod.labels)).collect(),
                 Err(_) => Vec::new(),
             },
-            Target::Deployment(name) => self
+            Target::Deployment(_) | Target::StatefulSet(_) | Target::DaemonSet(_) | Target::Job(_) => self
                 .all_pods()
                 .filter(|pod| {
                     let workload = self.workload_of(pod);
-                    workload.kind == "Deployment" && workload.name == *name
+                    target.workload() == Some((workload.kind.as_str(), workload.name.as_str()))
                 })
                 .collect(),
         }
@@ -287,15 +287,30 @@ impl Index {
         self.replica_sets_of(deployment).into_iter().next()
     }
 
-    /// Whether a pod is of its workload's current revision; pods without a Deployment always are.
+    /// Whether a pod is of its workload's current revision; pods of no workload, and of Jobs, always are.
     #[must_use]
     pub fn is_current(&self, pod: &PodRecord) -> bool {
         let workload = self.workload_of(pod);
-        if workload.kind != "Deployment" {
-            return true;
+        let revision = pod.labels.get("controller-revision-hash").map(String::as_str);
+        match workload.kind.as_str() {
+            "Deployment" => {
+                let owner = pod.owner.as_ref().map(|owner| owner.name.as_str());
+                self.current_replica_set(&workload.name).is_none_or(|set| Some(text(set, "/metadata/name")) == owner)
+            }
+            "StatefulSet" => self.get("StatefulSet", &workload.name).is_none_or(|set| {
+                let update = text(set, "/status/updateRevision");
+                update.is_empty() || Some(update) == revision
+            }),
+            "DaemonSet" => {
+                let number = |revision: &&Arc<Value>| revision.get("revision").and_then(Value::as_i64);
+                let own = self.objects("ControllerRevision").filter(|object| {
+                    controller_of(object).is_some_and(|owner| owner.kind == "DaemonSet" && owner.name == workload.name)
+                });
+                own.max_by_key(number)
+                    .is_none_or(|newest| Some(text(newest, "/metadata/labels/controller-revision-hash")) == revision)
+            }
+            _ => true,
         }
-        let owner = pod.owner.as_ref().map(|owner| owner.name.as_str());
-        self.current_replica_set(&workload.name).is_none_or(|set| Some(text(set, "/metadata/name")) == owner)
     }
 }
 

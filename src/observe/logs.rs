@@ -66,6 +66,8 @@ fn is_of(pod: &Value, target: &Target) -> bool {
     match target {
         Target::Pod(name) => text(pod, "/metadata/name") == name,
         Target::Selector(selector) => Selector::parse(selector).is_ok_and(|selector| selector.matches(&labels())),
+        Target::StatefulSet(_) | Target::DaemonSet(_) | Target::Job(_) => super::index::controller_of(pod)
+            .is_some_and(|owner| target.workload() == Some((owner.kind.as_str(), owner.name.as_str()))),
         Target::Deployment(name) => super::index::controller_of(pod).is_some_and(|owner| {
             let hash = text(pod, "/metadata/labels/pod-template-hash");
             owner.kind == "ReplicaSet" && owner.name == format!("{name}-{hash}")

@@ -80,6 +80,10 @@ pub fn kinds_of(plan: &Plan) -> Vec<WatchedKind> {
     // What has a pod template is compared with the baseline at the end.
     for manifest in plan.manifests.iter().filter(|manifest| manifest.object.pointer("/spec/template").is_some()) {
         let text = |field| manifest.object.get(field).and_then(Value::as_str).map(ToOwned::to_owned);
+        // The present revision of a DaemonSet's template is told by no field of its own.
+        if text("kind").as_deref() == Some("DaemonSet") {
+            wanted.insert(WatchedKind { kind: "ControllerRevision".to_owned(), api_version: None });
+        }
         wanted.extend(text("kind").map(|kind| WatchedKind { kind, api_version: text("apiVersion") }));
     }
     let mut kinds: Vec<_> = ALWAYS.iter().map(|kind| WatchedKind { kind: (*kind).to_owned(), api_version: None }).collect();

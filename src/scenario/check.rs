@@ -169,7 +169,7 @@ impl Check<'_> {
         let recover = !self.is_control() && self.spec.at(&["recover", "until"]).is_none();
         let Some(place) = self.spec.get("workload").filter(|_| (steady || recover) && !workload.is_empty()) else { return };
         let phase = if steady { "steady" } else { "recover" };
-        let other = workload.iter().find(|object| matches!(object.kind(), "StatefulSet" | "DaemonSet" | "Job" | "CronJob"));
+        let other = workload.iter().find(|object| object.kind() == "CronJob");
         if let Some(object) = other {
             let message =
                 format!("`{phase}` would wait for the {} `{}`, which is not supported yet", object.kind(), object.name());

@@ -43,7 +43,8 @@ pub enum Condition {
 
 targeted! {
     /// `ready`: observedGeneration current, at least the baseline's replicas and at least one, all of the current revision,
-    /// Ready and not terminating, judged from the pods by uid.
+    /// Ready and not terminating, judged from the pods by uid. A `DaemonSet` has as many replicas as nodes that want its pod;
+    /// a Job is ready when it has completed, or while as many pods as it still needs at once are Ready, never once it failed.
     pub struct Ready {
         /// At least this many ready pods instead of the baseline's.
         #[serde(default, skip_serializing_if = "Option::is_none")]

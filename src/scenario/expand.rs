@@ -97,15 +97,22 @@ pub fn default_within(rto: Option<Duration>) -> Duration {
     RECOVER_WITHIN.max(rto.map_or(Duration::ZERO, |rto| rto.saturating_mul(3)))
 }
 
-/// "Every workload is ready": each Deployment that wants pods, and each bare pod.
+/// "Every workload is ready": each Deployment, `StatefulSet` and Job that wants pods, each `DaemonSet`, and each bare pod.
 #[must_use]
 pub fn ready(objects: &[Object]) -> Vec<Condition> {
-    let condition = |object: &Object| match object.kind() {
-        "Deployment" if object.manifest.object.pointer("/spec/replicas").and_then(Value::as_u64) != Some(0) => {
-            Some(Ready { deployment: Some(object.name().to_owned()), pod: None, selector: None, at_least: None })
+    let none =
+        || Ready { deployment: None, stateful_set: None, daemon_set: None, job: None, pod: None, selector: None, at_least: None };
+    let condition = |object: &Object| {
+        let name = Some(object.name().to_owned());
+        let wants = |field: &str| object.manifest.object.pointer(field).and_then(Value::as_u64) != Some(0);
+        match object.kind() {
+            "Deployment" if wants("/spec/replicas") => Some(Ready { deployment: name, ..none() }),
+            "StatefulSet" if wants("/spec/replicas") => Some(Ready { stateful_set: name, ..none() }),
+            "DaemonSet" => Some(Ready { daemon_set: name, ..none() }),
+            "Job" if wants("/spec/parallelism") => Some(Ready { job: name, ..none() }),
+            "Pod" => Some(Ready { pod: name, ..none() }),
+            _ => None,
         }
-        "Pod" => Some(Ready { deployment: None, pod: Some(object.name().to_owned()), selector: None, at_least: None }),
-        _ => None,
     };
     objects.iter().filter_map(condition).map(Condition::Ready).collect()
 }

@@ -9,6 +9,12 @@ use serde::{Deserialize, Serialize};
 pub enum Target {
     /// All pods of a Deployment.
     Deployment(String),
+    /// All pods of a `StatefulSet`.
+    StatefulSet(String),
+    /// All pods of a `DaemonSet`.
+    DaemonSet(String),
+    /// All pods of a Job.
+    Job(String),
     /// One pod by name.
     Pod(String),
     /// All pods that a label selector (kubectl's form) matches.
@@ -16,14 +22,25 @@ pub enum Target {
 }
 
 impl Target {
-    /// The target that exactly one of the keys names; `None` when none or several are given.
+    /// The target that exactly one of the keys names (`deployment`, `statefulSet`, `daemonSet`, `job`, `pod`, `selector`, in
+    /// this order); `None` when none or several are given.
     #[must_use]
-    pub fn of(deployment: Option<&String>, pod: Option<&String>, selector: Option<&String>) -> Option<Self> {
-        match (deployment, pod, selector) {
-            (Some(name), None, None) => Some(Self::Deployment(name.clone())),
-            (None, Some(name), None) => Some(Self::Pod(name.clone())),
-            (None, None, Some(selector)) => Some(Self::Selector(selector.clone())),
-            _ => None,
+    pub fn of(keys: [Option<&String>; 6]) -> Option<Self> {
+        const KINDS: [fn(String) -> Target; 6] =
+            [Target::Deployment, Target::StatefulSet, Target::DaemonSet, Target::Job, Target::Pod, Target::Selector];
+        let mut given = keys.iter().zip(KINDS).filter_map(|(name, kind)| Some(kind((*name)?.clone())));
+        given.next().filter(|_| given.next().is_none())
+    }
+
+    /// The workload object that the target names, by kind and name.
+    #[must_use]
+    pub fn workload(&self) -> Option<(&'static str, &str)> {
+        match self {
+            Self::Deployment(name) => Some(("Deployment", name)),
+            Self::StatefulSet(name) => Some(("StatefulSet", name)),
+            Self::DaemonSet(name) => Some(("DaemonSet", name)),
+            Self::Job(name) => Some(("Job", name)),
+            Self::Pod(_) | Self::Selector(_) => None,
         }
     }
 }
@@ -32,13 +49,17 @@ impl std::fmt::Display for Target {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Deployment(name) => write!(f, "deployment/{name}"),
+            Self::StatefulSet(name) => write!(f, "statefulset/{name}"),
+            Self::DaemonSet(name) => write!(f, "daemonset/{name}"),
+            Self::Job(name) => write!(f, "job/{name}"),
             Self::Pod(name) => write!(f, "pod/{name}"),
             Self::Selector(selector) => write!(f, "pods with {selector}"),
         }
     }
 }
 
-/// Declares a struct with the target keys (`deployment`, `pod`, `selector`) and fields of its own.
+/// Declares a struct with the target keys (`deployment`, `statefulSet`, `daemonSet`, `job`, `pod`, `selector`) and fields of its
+/// own.
 macro_rules! targeted {
     ($(#[$meta:meta])* pub struct $name:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty,)* }) => {
         $(#[$meta])*
@@ -48,6 +69,15 @@ macro_rules! targeted {
             /// The Deployment by name.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub deployment: Option<String>,
+            /// The `StatefulSet` by name.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub stateful_set: Option<String>,
+            /// The `DaemonSet` by name.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub daemon_set: Option<String>,
+            /// The Job by name.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub job: Option<String>,
             /// One pod by name.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub pod: Option<String>,
@@ -58,10 +88,17 @@ macro_rules! targeted {
         }
 
         impl $name {
-            /// The target, if exactly one of the three keys is given (validation ensures it).
+            /// The target, if exactly one of the keys is given (validation ensures it).
             #[must_use]
             pub fn target(&self) -> Option<$crate::scenario::target::Target> {
-                $crate::scenario::target::Target::of(self.deployment.as_ref(), self.pod.as_ref(), self.selector.as_ref())
+                $crate::scenario::target::Target::of([
+                    self.deployment.as_ref(),
+                    self.stateful_set.as_ref(),
+                    self.daemon_set.as_ref(),
+                    self.job.as_ref(),
+                    self.pod.as_ref(),
+                    self.selector.as_ref(),
+                ])
             }
         }
     };

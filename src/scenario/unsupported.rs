@@ -45,8 +45,7 @@ pub fn key(part: &str, key: &str) -> bool {
         "Step" => &["scale", "cordonNode", "drainNode", "rebootNode", "webhook", "notify"],
         "Detect" => &["alert"],
         // The other kinds of target.
-        "Ready" | "Restarts" | "Waiting" | "Terminated" | "Replaced" | "PhaseIs" | "LogMatches" | "DeletePods" | "Exec"
-        | "Rollout" | "SetImage" | "SetResources" => &["statefulSet", "daemonSet", "job"],
+        "Rollout" | "SetImage" | "SetResources" => &["statefulSet", "daemonSet", "job"],
         _ => return matches!(key, "for" | "after") && FAULTS.contains(&part),
     };
     keys.contains(&key) || (FAULTS.contains(&part) && matches!(key, "for" | "after"))

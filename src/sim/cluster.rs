@@ -58,6 +58,7 @@ impl Simulation {
         let network = Network::new(&api, &limits);
         if !profile.without.controllers {
             controllers::start(&api, &profile, &limits);
+            controllers::start_autoscaling(&api, &profile, &runtime);
         }
         if !profile.without.scheduler {
             scheduler::start(&api, &profile);

@@ -8,6 +8,7 @@ mod deployment;
 pub(crate) mod disruption;
 mod endpoint_slice;
 mod garbage_collector;
+mod horizontal_pod_autoscaler;
 mod job;
 mod namespace;
 mod node_lifecycle;
@@ -33,7 +34,12 @@ use super::profile::Profile;
 pub(crate) use context::Context;
 use std::sync::Arc;
 
-/// Starts every controller; they run until the runtime ends.
+/// Starts the controller of autoscalers, which asks `runtime` what pods use.
+pub fn start_autoscaling(api: &Arc<ApiServer>, profile: &Profile, runtime: &super::kubelet::Runtime) {
+    horizontal_pod_autoscaler::start(&Context::new(api, &profile.latencies, "horizontal-pod-autoscaler"), runtime);
+}
+
+/// Starts every controller but that of autoscalers; they run until the runtime ends.
 pub fn start(api: &Arc<ApiServer>, profile: &Profile, _limits: &Limits) {
     let context = |name| Context::new(api, &profile.latencies, name);
     deployment::start(&context("deployment-controller"));

@@ -11,7 +11,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 fn ready() -> Vec<Condition> {
-    vec![Condition::Ready(Ready { deployment: Some("app".to_owned()), pod: None, selector: None, at_least: None })]
+    vec![Condition::Ready(Ready {
+        deployment: Some("app".to_owned()),
+        stateful_set: None,
+        daemon_set: None,
+        job: None,
+        pod: None,
+        selector: None,
+        at_least: None,
+    })]
 }
 
 /// A pod is deleted and must be back; a hold of 30 s, a budget of 5 min.
@@ -27,6 +35,9 @@ pub fn plan(rto: Option<u64>) -> Arc<Plan> {
         steady: Some(SteadyPlan { until: ready(), within: Duration::from_mins(1), hold: Duration::from_secs(5) }),
         faults: vec![Fault::DeletePods(DeletePods {
             deployment: Some("app".to_owned()),
+            stateful_set: None,
+            daemon_set: None,
+            job: None,
             pod: None,
             selector: None,
             count: None,

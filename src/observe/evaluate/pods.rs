@@ -15,17 +15,19 @@ fn unknown(what: &str) -> Seen {
 
 pub(super) fn ready(condition: &Ready, frame: Frame<'_>) -> Seen {
     let Some(target) = condition.target() else { return unknown("ready: no target") };
-    if let Target::Deployment(name) = &target {
-        let Some(deployment) = frame.index.get("Deployment", name) else {
-            return Seen { truth: Truth::False, text: format!("ready {target}: it does not exist"), server: None };
-        };
-        let number = |pointer| deployment.pointer(pointer).and_then(Value::as_i64).unwrap_or(0);
-        if number("/status/observedGeneration") < number("/metadata/generation") {
-            let text = format!("ready {target}: its controller has not seen generation {} yet", number("/metadata/generation"));
-            return Seen { truth: Truth::False, text, server: None };
+    if let Some((kind, name)) = target.workload() {
+        let refused = |why: String| Seen { truth: Truth::False, text: format!("ready {target}: {why}"), server: None };
+        let Some(object) = frame.index.get(kind, name) else { return refused("it does not exist".to_owned()) };
+        if kind == "Job" {
+            if let Some(seen) = ended(object, &target) {
+                return seen;
+            }
+        } else if number(object, "/status/observedGeneration") < number(object, "/metadata/generation") {
+            let generation = number(object, "/metadata/generation");
+            return refused(format!("its controller has not seen generation {generation} yet"));
         }
-        if frame.index.current_replica_set(name).is_none() {
-            return Seen { truth: Truth::False, text: format!("ready {target}: it has no ReplicaSet yet"), server: None };
+        if kind == "Deployment" && frame.index.current_replica_set(name).is_none() {
+            return refused("it has no ReplicaSet yet".to_owned());
         }
     }
     let wanted = condition.at_least.map_or_else(|| wanted_pods(&target, frame), |n| n.max(1) as usize);
@@ -43,24 +45,56 @@ pub(super) fn ready(condition: &Ready, frame: Frame<'_>) -> Seen {
     Seen { truth: (good.len() >= wanted && old == 0).into(), text: words, server }
 }
 
+fn number(object: &Value, pointer: &str) -> i64 {
+    object.pointer(pointer).and_then(Value::as_i64).unwrap_or(0)
+}
+
+/// A Job that has completed is as good as ready; one that has failed never will be.
+fn ended(job: &Value, target: &Target) -> Option<Seen> {
+    let conditions = job.pointer("/status/conditions").and_then(Value::as_array)?;
+    let holds = |kind: &str| conditions.iter().find(|c| text(c, "/type") == kind && text(c, "/status") == "True");
+    let server = |condition: &Value| text(condition, "/lastTransitionTime").parse().ok();
+    if let Some(complete) = holds("Complete") {
+        return Some(Seen { truth: Truth::True, text: format!("ready {target}: it has completed"), server: server(complete) });
+    }
+    let failed = holds("Failed").or_else(|| holds("FailureTarget"))?;
+    let why = format!("it has failed ({}: {})", text(failed, "/reason"), text(failed, "/message"));
+    Some(Seen { truth: Truth::False, text: format!("ready {target}: {why}"), server: server(failed) })
+}
+
+/// How many pods a workload object asks for at once.
+fn replicas(object: &Value) -> usize {
+    let count = |pointer: &str| object.pointer(pointer).and_then(Value::as_u64);
+    let wanted = match text(object, "/kind") {
+        "DaemonSet" => count("/status/desiredNumberScheduled").unwrap_or(1),
+        "Job" => {
+            let parallelism = count("/spec/parallelism").unwrap_or(1);
+            let done = count("/status/succeeded").unwrap_or(0);
+            count("/spec/completions").map_or(parallelism, |all| parallelism.min(all.saturating_sub(done)))
+        }
+        _ => count("/spec/replicas").unwrap_or(1),
+    };
+    usize::try_from(wanted).unwrap_or(usize::MAX)
+}
+
 /// How many pods a target should have: the baseline's replicas, at least one.
 fn wanted_pods(target: &Target, frame: Frame<'_>) -> usize {
-    let replicas = |object: &Value| {
-        let count = object.pointer("/spec/replicas").and_then(Value::as_u64).unwrap_or(1);
-        usize::try_from(count).unwrap_or(usize::MAX)
-    };
     let known: Vec<&Value> = match frame.baseline {
         Some(baseline) => baseline.objects.iter().map(AsRef::as_ref).collect(),
-        None => ["Deployment", "StatefulSet", "ReplicaSet"]
+        None => ["Deployment", "StatefulSet", "DaemonSet", "Job", "ReplicaSet"]
             .iter()
             .flat_map(|kind| frame.index.objects(kind))
             .map(AsRef::as_ref)
             .collect(),
     };
     let count = match target {
-        Target::Deployment(name) => known
+        // What a Job still needs shrinks with each pod that succeeds: the baseline would ask for too many.
+        Target::Job(name) => frame.index.get("Job", name).map_or(1, |job| replicas(job)),
+        Target::Deployment(name) | Target::StatefulSet(name) | Target::DaemonSet(name) => known
             .iter()
-            .find(|object| text(object, "/kind") == "Deployment" && text(object, "/metadata/name") == name)
+            .find(|object| {
+                Some(text(object, "/kind")) == target.workload().map(|(kind, _)| kind) && text(object, "/metadata/name") == name
+            })
             .map_or(1, |object| replicas(object)),
         Target::Pod(_) => 1,
         Target::Selector(selector) => {

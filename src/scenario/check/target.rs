@@ -9,6 +9,10 @@ use crate::selector::Selector;
 /// Conditions and faults that are about pods.
 const TARGETED: [&str; 9] = ["ready", "restarts", "waiting", "terminated", "replaced", "phase", "log", "deletePods", "exec"];
 
+/// The keys that name a workload object, with its kind.
+const WORKLOADS: [(&str, &str); 5] =
+    [("deployment", "Deployment"), ("statefulSet", "StatefulSet"), ("daemonSet", "DaemonSet"), ("job", "Job"), ("pod", "Pod")];
+
 /// Kinds whose objects controllers make: a workload does not contain them, and yet they may be named.
 const MADE_BY_CONTROLLERS: [&str; 7] =
     ["ReplicaSet", "EndpointSlice", "Endpoints", "Event", "Lease", "ControllerRevision", "PodMetrics"];
@@ -65,20 +69,22 @@ impl<'a> Check<'a> {
 
     /// A condition or fault on pods: exactly one of the keys, and pods that exist.
     fn targeted(&mut self, name: &str, body: &Node) {
-        let given: Vec<_> = ["deployment", "pod", "selector"].into_iter().filter_map(|key| body.key(key)).collect();
-        let later = ["statefulSet", "daemonSet", "job"].iter().any(|key| body.get(key).is_some());
-        if given.len() != 1 && !later && body.kind() == "a mapping" {
+        let keys = WORKLOADS.iter().map(|(key, _)| *key).chain(["selector"]);
+        let given: Vec<_> = keys.filter_map(|key| body.key(key)).collect();
+        if given.len() != 1 && body.kind() == "a mapping" {
             let (span, message) = match given.get(1) {
                 Some(second) => (second.span, format!("`{name}` has several targets")),
                 None => (body.span, format!("`{name}` has no target")),
             };
-            self.report(Code::Target, span, message, "Give exactly one of `deployment`, `pod`, `selector`.");
+            let help = "Give exactly one of `deployment`, `statefulSet`, `daemonSet`, `job`, `pod`, `selector`.";
+            self.report(Code::Target, span, message, help);
         }
         if self.objects.is_empty() {
             return;
         }
-        self.named(body, "deployment", "Deployment");
-        self.named(body, "pod", "Pod");
+        for (key, kind) in WORKLOADS {
+            self.named(body, key, kind);
+        }
         let pods = self.pods(body);
         if let (Some(node), Some(pods)) = (body.get("selector"), &pods)
             && pods.is_empty()
@@ -93,11 +99,8 @@ impl<'a> Check<'a> {
 
     /// The pods of the target; none where it names nothing that is known.
     fn pods(&self, body: &Node) -> Option<Vec<Pods<'a>>> {
-        if let Some(name) = body.text_of("deployment") {
-            return self.objects.pods_of("Deployment", name).map(|pods| vec![pods]);
-        }
-        if let Some(name) = body.text_of("pod") {
-            return self.objects.pods_of("Pod", name).map(|pods| vec![pods]);
+        if let Some((kind, name)) = WORKLOADS.iter().find_map(|(key, kind)| Some((kind, body.text_of(key)?))) {
+            return self.objects.pods_of(kind, name).map(|pods| vec![pods]);
         }
         let selector = Selector::parse(body.text_of("selector")?).ok()?;
         Some(self.objects.selected(&selector))

@@ -100,7 +100,7 @@ resources! {
     /// batch/v1 `CronJob`
     CRON_JOBS = ("batch", "v1", "CronJob", "cronjobs", true, Simulated);
     /// autoscaling/v2 `HorizontalPodAutoscaler`
-    HORIZONTAL_POD_AUTOSCALERS = ("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", true, Unsimulated);
+    HORIZONTAL_POD_AUTOSCALERS = ("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", true, Simulated);
     /// policy/v1 `PodDisruptionBudget`
     POD_DISRUPTION_BUDGETS = ("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", true, Simulated);
     /// networking.k8s.io/v1 `NetworkPolicy`

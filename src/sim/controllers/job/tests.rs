@@ -110,6 +110,7 @@ async fn past_its_deadline_a_job_ends_when_its_pods_have_ended() {
     cluster.pass(2.5).await;
     assert_eq!(conditions(&cluster)[1], "Failed True DeadlineExceeded");
     assert_eq!((integer(&status(&cluster), "/failed"), cluster.all(PODS).len()), (2, 0));
+    assert_eq!(cluster.events("DeadlineExceeded"), ["Job was active longer than specified deadline x1"]);
 }
 
 #[tokio::test(start_paused = true)]
