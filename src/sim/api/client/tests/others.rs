@@ -106,8 +106,9 @@ async fn a_body_of_more_than_three_mebibytes_is_refused() {
 #[tokio::test(start_paused = true)]
 async fn a_kind_without_its_controller_is_a_limit() {
     let (api, _client) = cluster();
-    let job = json!({"metadata": {"name": "j"}, "spec": {"template": {"spec": {"containers": [{"name": "c", "image": "i"}]}}}});
-    api.create(resource::JOBS, "shop", job).unwrap();
+    let backend = json!({"service": {"name": "web", "port": {"number": 80}}});
+    let ingress = json!({"metadata": {"name": "i"}, "spec": {"defaultBackend": backend}});
+    api.create(resource::INGRESSES, "shop", ingress).unwrap();
     let limits = api.limits.since(0);
-    assert_eq!((limits.len(), limits[0].construct.as_str()), (1, "batch/v1 Job"));
+    assert_eq!((limits.len(), limits[0].construct.as_str()), (1, "networking.k8s.io/v1 Ingress"));
 }
