@@ -11,6 +11,7 @@ pub mod heartbeat;
 pub mod kubelet;
 pub mod latest;
 pub mod limits;
+pub mod metrics;
 pub mod network;
 pub mod profile;
 pub mod program;

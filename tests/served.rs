@@ -3,5 +3,13 @@
 
 #[path = "served/client.rs"]
 mod client;
+#[path = "served/control_plane.rs"]
+mod control_plane;
+#[path = "served/go_client.rs"]
+mod go_client;
+#[path = "served/kubectl.rs"]
+mod kubectl;
+#[path = "served/prometheus.rs"]
+mod prometheus;
 #[path = "served/server.rs"]
 mod server;

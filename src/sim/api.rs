@@ -3,6 +3,7 @@
 
 mod apply;
 mod authentication;
+mod authorization;
 mod client;
 mod custom;
 mod decode;
@@ -23,6 +24,7 @@ mod patch;
 mod pipeline;
 mod pod_defaults;
 mod priority;
+mod protobuf;
 pub mod quantity;
 mod quota;
 #[cfg(test)]
@@ -37,6 +39,7 @@ pub mod server;
 pub mod status;
 mod strategic;
 mod table;
+pub mod token;
 mod update;
 mod validate;
 

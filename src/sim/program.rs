@@ -15,6 +15,7 @@ pub mod node_memory;
 pub mod pipe;
 pub mod process;
 pub mod processor;
+pub mod session;
 pub mod shell;
 pub mod signals;
 

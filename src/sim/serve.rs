@@ -93,7 +93,7 @@ impl Served {
         let server = authority.server().map_err(no_certificate)?;
         let admin = authority.client(admin_user, admin_group).map_err(no_certificate)?;
         let user = User::new(admin_user, &[admin_group]);
-        let token = secret()?;
+        let token: String = secret::<24>()?.iter().map(|byte| format!("{byte:02x}")).collect();
         let contents = kubeconfig::Contents {
             address,
             authority: &authority.pem(),
@@ -112,6 +112,7 @@ impl Served {
             profile: options.profile,
             speed: options.speed,
             credentials: Credentials::new([(token, user.clone())]),
+            secret: secret()?,
             notify: options.notify,
         };
         let simulating = std::thread::Builder::new()
@@ -170,14 +171,14 @@ fn ended(simulating: JoinHandle<Result<(), ServeError>>) -> Result<(), ServeErro
     simulating.join().unwrap_or_else(|_| Err(ServeError("the simulation ended by a bug".to_owned())))
 }
 
-/// A bearer token that nobody can guess.
-fn secret() -> Result<String, ServeError> {
-    let mut bytes = [0; 24];
+/// Bytes that nobody can guess.
+fn secret<const N: usize>() -> Result<[u8; N], ServeError> {
+    let mut bytes = [0; N];
     rustls::crypto::ring::default_provider()
         .secure_random
         .fill(&mut bytes)
         .map_err(|_| ServeError("the system gives no random bytes".to_owned()))?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(bytes)
 }
 
 fn acceptor(authority: &Authority, server: &certificates::Pair) -> Result<TlsAcceptor, ServeError> {

@@ -65,6 +65,9 @@ async fn a_token_suffices_a_wrong_one_does_not_and_nobody_gets_nothing() {
     let wrong = change(|user| *user = serde_json::from_value(json!({"token": "guessed"})).unwrap()).await.unwrap_err();
     assert!(matches!(wrong, kube::Error::Api(status) if status.code == 401));
     let nobody = change(|user| *user = kube::config::AuthInfo::default()).await.unwrap_err();
-    assert!(matches!(nobody, kube::Error::Api(status) if status.code == 401));
+    let kube::Error::Api(status) = nobody else { unreachable!("{nobody}") };
+    let refusal =
+        "nodes is forbidden: User \"system:anonymous\" cannot list resource \"nodes\" in API group \"\" at the cluster scope";
+    assert_eq!((status.code, status.message.as_str()), (403, refusal));
     cluster.served.stop().unwrap();
 }

@@ -1,8 +1,10 @@
 //! A served cluster for one test, on a free port.
 //! What is asked of it is the tests' business.
 
-use comeback::sim::profile::{NodeShape, Profile};
+use comeback::sim::profile::{NodeShape, Profile, Without};
 use comeback::sim::serve::{Notice, ServeOptions, Served};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -21,6 +23,10 @@ pub struct Cluster {
 
 impl Cluster {
     pub async fn start(speed: f64) -> Self {
+        Self::with(speed, Without::default()).await
+    }
+
+    pub async fn with(speed: f64, without: Without) -> Self {
         let notices: Arc<Mutex<Vec<Notice>>> = Arc::default();
         let told = Arc::clone(&notices);
         #[expect(clippy::disallowed_methods, reason = "certificates are valid around the present")]
@@ -28,7 +34,7 @@ impl Cluster {
         let options = ServeOptions {
             seed: 1,
             epoch: now,
-            profile: profile(),
+            profile: Profile { without, ..profile() },
             speed,
             port: 0,
             now,
@@ -42,6 +48,39 @@ impl Cluster {
         let kubeconfig = kube::config::Kubeconfig::from_yaml(self.served.kubeconfig()).unwrap();
         let config = kube::Config::from_custom_kubeconfig(kubeconfig, &kube::config::KubeConfigOptions::default()).await.unwrap();
         kube::Client::try_from(config).unwrap()
+    }
+}
+
+/// A program, on PATH or in the cache of the cluster scripts; without it one line says what did not run.
+pub fn program(name: &str, places: &[&str]) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let cache = std::env::var_os("COMEBACK_CLUSTER_CACHE").map(PathBuf::from).or_else(|| {
+        let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+        Some(cache.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")))?.join("comeback-cluster"))
+    });
+    let cached = cache.iter().flat_map(|cache| places.iter().map(|place| cache.join(place)));
+    let found = std::env::split_paths(&path).chain(cached).map(|folder| folder.join(name)).find(|file| file.is_file());
+    if found.is_none() {
+        eprintln!("NOT RUN: {name} is neither on PATH nor in the cache of the cluster scripts");
+    }
+    found
+}
+
+/// Starts a program that runs beside the test, with its output in a file.
+pub fn start(program: &Path, arguments: &[String], log: &Path) -> Background {
+    let log = std::fs::File::create(log).unwrap();
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+    Background(command.spawn().unwrap())
+}
+
+/// A program that ends with the test.
+pub struct Background(Child);
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

@@ -2,9 +2,11 @@
 //! The service behind it is `rest`.
 
 use super::authentication::Credentials;
+use super::authorization::bootstrap;
 use super::rest::RestService;
 use super::server::ApiServer;
 use super::status::ApiError;
+use super::token::TokenAuthority;
 use crate::sim::cluster::Simulation;
 use crate::sim::kubelet::Runtime;
 use crate::sim::profile::Profile;
@@ -21,9 +23,20 @@ pub fn client(api: Arc<ApiServer>, runtime: Runtime, profile: &Profile) -> Resul
 }
 
 /// The service for requests from outside, in which every request says who sends it. `speed` is that of the simulated clock:
-/// time-outs that a client asks for are its own, real time.
-pub(in crate::sim) fn served(simulation: &Simulation, credentials: Credentials, speed: f64) -> RestService {
-    RestService::new(Arc::clone(&simulation.api), simulation.runtime.clone(), &simulation.profile).guarded(credentials, speed)
+/// time-outs that a client asks for are its own, real time. Tokens are signed with `secret`.
+///
+/// # Errors
+/// When the roles of a new cluster cannot be created: a bug.
+pub(in crate::sim) fn served(
+    simulation: &Simulation,
+    credentials: Credentials,
+    secret: [u8; 32],
+    speed: f64,
+) -> Result<RestService, ApiError> {
+    simulation.api.sign_with(TokenAuthority::new(secret));
+    bootstrap::create(&simulation.api)?;
+    let service = RestService::new(Arc::clone(&simulation.api), simulation.runtime.clone(), &simulation.profile);
+    Ok(service.guarded(credentials, speed))
 }
 
 #[cfg(test)]

@@ -2,29 +2,39 @@
 //! Paths are read in `rest/route`; each verb has a file of its own.
 
 mod accept;
+mod access;
 mod body;
 mod change;
 mod exec;
 mod log;
+mod metrics;
 mod other;
 mod pod;
+mod port_forward;
 mod read;
+mod review;
 mod route;
 mod show;
+mod terminal;
+mod upgrade;
 mod watch;
 mod write;
 
-use super::authentication::{Credentials, Peer};
+use super::authentication::Credentials;
 use super::list;
+use super::protobuf;
+use super::resource;
 use super::server::ApiServer;
 use super::status::ApiError;
 use crate::sim::kubelet::Runtime;
+use crate::sim::metrics::usage::Samples;
 use crate::sim::profile::Profile;
 pub(in crate::sim) use body::LARGEST as LARGEST_BODY;
 use body::ResponseBody;
 use futures::future::BoxFuture;
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, header};
 use kube::client::Body;
+use metrics::PaceReport;
 use route::{Route, Target};
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -35,9 +45,6 @@ use std::time::Duration;
 const READ_LATENCY: Duration = Duration::from_millis(1);
 /// Standard deviation of the logarithm of a write's latency.
 const WRITE_SPREAD: f64 = crate::sim::profile::spread::CONTROL_PLANE;
-
-/// What everybody may ask for.
-const OPEN: &[&str] = &["healthz", "livez", "readyz", "version"];
 
 /// The API server as a tower service.
 #[derive(Clone, Debug)]
@@ -58,19 +65,30 @@ pub(super) struct Rest {
     guard: Option<Credentials>,
     /// Simulated seconds in a second of the clients.
     pub(super) speed: f64,
+    /// How well that speed is kept.
+    pace: Arc<PaceReport>,
+    /// What containers used before.
+    samples: Samples,
 }
 
 impl RestService {
     /// A service on an API server and the containers of its nodes.
     pub(super) fn new(api: Arc<ApiServer>, runtime: Runtime, profile: &Profile) -> Self {
-        Self { server: Arc::new(Rest { api, runtime, profile: profile.clone(), guard: None, speed: 1.0 }) }
+        let (pace, samples) = (Arc::default(), Samples::default());
+        Self { server: Arc::new(Rest { api, runtime, profile: profile.clone(), guard: None, speed: 1.0, pace, samples }) }
     }
 
     /// The same service for clients from outside, whose clocks run at a `speed`-th of the simulated one.
     pub(super) fn guarded(self, credentials: Credentials, speed: f64) -> Self {
-        let Rest { api, runtime, profile, .. } = &*self.server;
-        let (api, runtime, profile) = (Arc::clone(api), runtime.clone(), profile.clone());
-        Self { server: Arc::new(Rest { api, runtime, profile, guard: Some(credentials), speed }) }
+        let Rest { api, runtime, profile, pace, .. } = &*self.server;
+        let (api, runtime, profile, pace) = (Arc::clone(api), runtime.clone(), profile.clone(), Arc::clone(pace));
+        let samples = Samples::default();
+        Self { server: Arc::new(Rest { api, runtime, profile, guard: Some(credentials), speed, pace, samples }) }
+    }
+
+    /// Where the keeping of the pace is to be told.
+    pub(in crate::sim) fn pace(&self) -> Arc<PaceReport> {
+        Arc::clone(&self.server.pace)
     }
 }
 
@@ -92,7 +110,9 @@ impl tower::Service<Request<Body>> for RestService {
 impl Rest {
     async fn answer(self: Arc<Self>, request: Request<Body>) -> Result<Response<ResponseBody>, ApiError> {
         let route = Route::parse(request.uri())?;
-        self.admit(&request, &route)?;
+        let user = self.admit(&request, &route)?;
+        let mut request = translated(request).await?;
+        request.extensions_mut().insert(user);
         let latency = self.latency(request.method(), &route);
         let warning = self.deprecation(&route);
         let mut response = self.dispatch(request, route).await;
@@ -101,16 +121,6 @@ impl Rest {
         }
         tokio::time::sleep(latency).await;
         response
-    }
-
-    /// Lets in whoever is known; everybody may ask for health and version.
-    fn admit(&self, request: &Request<Body>, route: &Route) -> Result<(), ApiError> {
-        let Some(guard) = &self.guard else { return Ok(()) };
-        let nobody = Peer::default();
-        let user = guard.authenticate(request.extensions().get().unwrap_or(&nobody), request.headers())?;
-        let open =
-            matches!(&route.target, Target::Other(parts) if parts.first().is_some_and(|first| OPEN.contains(&first.as_str())));
-        if user.is_some() || open { Ok(()) } else { Err(ApiError::unauthorized()) }
     }
 
     async fn dispatch(self: &Arc<Self>, request: Request<Body>, mut route: Route) -> Result<Response<ResponseBody>, ApiError> {
@@ -127,6 +137,13 @@ impl Rest {
             Target::Object(path) => path,
             Target::Other(segments) => return other::answer(self, segments, request).await,
         };
+        if path.group == metrics::GROUP && self.guard.is_some() {
+            return if method == Method::GET {
+                metrics::measured(self, path, &route.query)
+            } else {
+                Err(ApiError::wrong_method())
+            };
+        }
         let named = path.name.is_some();
         match (method, named, path.subresource.as_deref()) {
             (Method::GET, true, None | Some("status" | "resize" | "ephemeralcontainers" | "approval")) => read::get(self, path),
@@ -146,8 +163,17 @@ impl Rest {
             (Method::GET | Method::POST, true, Some("exec")) => {
                 exec::exec(self, path, &route.query, &request.headers().clone()).await
             }
+            (Method::GET | Method::POST, true, Some("portforward")) => {
+                port_forward::port_forward(self, path, &request.headers().clone()).await
+            }
+            (Method::GET | Method::POST, true, Some("attach")) => {
+                exec::attach(self, path, &route.query, &request.headers().clone()).await
+            }
             (Method::POST, true, Some("binding")) => pod::bind(self, path, &route.query, request).await,
             (Method::POST, true, Some("eviction")) => pod::evict(self, path, &route.query, request).await,
+            (Method::POST, true, Some("token")) if read::resource_of(self, path)? == resource::SERVICE_ACCOUNTS => {
+                review::token(self, path, request).await
+            }
             (Method::PUT, true, Some("finalize")) => change::finalize(self, path, request).await,
             (Method::DELETE, true, None) => write::delete(self, path, &route.query, request).await,
             (Method::DELETE, false, None) => write::delete_collection(self, path, &route.query, request).await,
@@ -182,4 +208,19 @@ impl Rest {
         let n = self.api.ordinal(&entity);
         self.api.random.lognormal(&entity, "api write", n, self.profile.latencies.api_write, WRITE_SPREAD)
     }
+}
+
+/// A request whose body, if it is protobuf, is JSON: the handlers know nothing else.
+async fn translated(request: Request<Body>) -> Result<Request<Body>, ApiError> {
+    let media_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if media_type.split(';').next().map(str::trim) != Some(protobuf::MEDIA_TYPE) || request.method() == Method::PATCH {
+        return Ok(request);
+    }
+    let (mut parts, body) = request.into_parts();
+    let bytes = body::read(Request::new(body)).await?;
+    parts.headers.remove(header::CONTENT_TYPE);
+    if bytes.is_empty() {
+        return Ok(Request::from_parts(parts, Body::empty()));
+    }
+    Ok(Request::from_parts(parts, Body::from(protobuf::decode(&bytes)?.to_string().into_bytes())))
 }

@@ -9,6 +9,7 @@ use super::pipeline;
 use super::priority;
 use super::resource::{self, Resource};
 use super::status::ApiError;
+use super::token::TokenAuthority;
 use crate::sim::clock::Clock;
 use crate::sim::heartbeat::Heartbeats;
 use crate::sim::latest;
@@ -18,7 +19,7 @@ use crate::sim::store::{ChangeKind, Object, Part, Store};
 use serde_json::Value;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Which face of an object a write changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +95,7 @@ pub struct ApiServer {
     pub limits: Limits,
     /// When each node's kubelet last renewed its lease.
     pub heartbeats: Heartbeats,
+    tokens: OnceLock<TokenAuthority>,
     namespaces_exist: AtomicBool,
     pub(super) custom: CustomKinds,
     drawn: Mutex<BTreeMap<String, u64>>,
@@ -115,6 +117,7 @@ impl ApiServer {
             random,
             limits,
             heartbeats: Heartbeats::new(random),
+            tokens: OnceLock::new(),
             namespaces_exist: AtomicBool::new(false),
             custom: CustomKinds::default(),
             drawn: Mutex::default(),
@@ -142,6 +145,16 @@ impl ApiServer {
             }
         }
         Ok(())
+    }
+
+    /// What signs the tokens of service accounts; from the seed unless [`ApiServer::sign_with`] was called first.
+    pub fn tokens(&self) -> &TokenAuthority {
+        self.tokens.get_or_init(|| TokenAuthority::seeded(self.random))
+    }
+
+    /// Signs tokens with a secret that nobody can guess. Does nothing once a token was asked for.
+    pub fn sign_with(&self, authority: TokenAuthority) {
+        let _ = self.tokens.set(authority);
     }
 
     /// Whether [`ApiServer::bootstrap`] has run.

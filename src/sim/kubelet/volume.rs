@@ -5,8 +5,11 @@ use super::agent::Agent;
 use super::environment::{byte_data, field_value, resource_value, singular};
 use super::pod::State;
 use crate::sim::api::resource::{CONFIG_MAPS, Resource, SECRETS};
-use k8s_openapi::api::core::v1::{Container, DownwardAPIVolumeFile, KeyToPath, PodSpec, Volume};
+use crate::sim::api::token::Bound;
+use k8s_openapi::api::core::v1::{Container, DownwardAPIVolumeFile, KeyToPath, PodSpec, ServiceAccountTokenProjection, Volume};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// Relative paths and their bytes.
 pub(super) type Files = BTreeMap<String, Vec<u8>>;
@@ -78,12 +81,25 @@ pub(super) fn content(agent: &Agent, state: &State, volume: &Volume) -> Result<F
         } else if let Some(source) = &source.downward_api {
             files.extend(downward(agent, state, source.items.as_deref().unwrap_or_default())?);
         } else if let Some(source) = &source.service_account_token {
-            files.insert(source.path.clone(), b"embedded-cluster-token".to_vec());
+            files.insert(source.path.clone(), token(agent, state, source)?.into_bytes());
         } else {
             return Err(Trouble::Unsupported("projected clusterTrustBundle or podCertificate"));
         }
     }
     Ok(files)
+}
+
+/// The pod's own token: made anew when four fifths of its time are over.
+fn token(agent: &Agent, state: &State, source: &ServiceAccountTokenProjection) -> Result<String, Trouble> {
+    /// Seconds that a token is valid where nothing is asked.
+    const USUAL: u64 = 3_600;
+    let text = |pointer: &str| state.pod.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let account = (text("/metadata/namespace"), text("/spec/serviceAccountName"));
+    let bound = Bound { kind: "pod", name: text("/metadata/name").to_owned(), uid: text("/metadata/uid").to_owned() };
+    let audience: Vec<String> = source.audience.iter().filter(|audience| !audience.is_empty()).cloned().collect();
+    let valid = source.expiration_seconds.and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(USUAL);
+    let issued = agent.api.tokens().projected(&agent.api, account, &audience, Duration::from_secs(valid), &bound);
+    issued.map_err(|error| Trouble::Missing(format!("failed to fetch token: {}", error.message)))
 }
 
 fn kind(volume: &Volume) -> &'static str {

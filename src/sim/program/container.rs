@@ -195,7 +195,7 @@ impl Container {
         );
         let mut child = launch(&self.machine, argv, streams)?;
         // A caller that loses interest ends its session.
-        let session = Session { machine: Arc::clone(&self.machine), pid: child.pid };
+        let session = Watchdog::new(&self.machine, child.pid);
         let ended = match timeout {
             None => child.wait().await,
             Some(limit) => match tokio::time::timeout(limit, child.wait()).await {
@@ -205,6 +205,17 @@ impl Container {
         };
         std::mem::forget(session);
         Ok(Some(ExecResult { stdout: taken(&stdout), stderr: taken(&stderr), code: ended.code() }))
+    }
+
+    /// What it sees of the network.
+    #[must_use]
+    pub fn network(&self) -> &PodNetwork {
+        &self.machine.spec.network
+    }
+
+    /// The machine that its programs run on.
+    pub(super) const fn machine(&self) -> &Arc<Machine> {
+        &self.machine
     }
 
     /// Processor time that all its processes used.
@@ -239,19 +250,27 @@ impl Drop for Container {
 }
 
 /// Kills the processes of an exec session when it is dropped.
-struct Session {
+#[derive(Debug)]
+pub(super) struct Watchdog {
     machine: Arc<Machine>,
     pid: u32,
 }
 
-impl Drop for Session {
+impl Watchdog {
+    /// Watches over the session of this process.
+    pub(super) fn new(machine: &Arc<Machine>, pid: u32) -> Self {
+        Self { machine: Arc::clone(machine), pid }
+    }
+}
+
+impl Drop for Watchdog {
     fn drop(&mut self) {
         self.machine.kill_session(self.pid);
     }
 }
 
 /// Starts a program that no other process of the container starts.
-fn launch(machine: &Arc<Machine>, argv: &[String], descriptors: Descriptors) -> Result<Child, StartFailure> {
+pub(super) fn launch(machine: &Arc<Machine>, argv: &[String], descriptors: Descriptors) -> Result<Child, StartFailure> {
     let failure =
         |problem: &str| StartFailure { message: format!("exec: {:?}: {problem}", argv.first().map_or("", String::as_str)) };
     let Some(name) = argv.first().filter(|name| !name.is_empty()) else {

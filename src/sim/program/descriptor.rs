@@ -7,6 +7,7 @@ use super::filesystem::{FileSystem, Kind};
 use super::log::Stream as LogStream;
 use super::machine::Machine;
 use super::pipe;
+use super::session::Terminal;
 use crate::sim::network::Stream;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -60,6 +61,8 @@ pub enum Descriptor {
     Writer(Arc<pipe::Writer>),
     /// A regular file.
     File(Arc<OpenFile>),
+    /// The terminal of an exec session.
+    Terminal(Arc<Terminal>),
     /// A TCP connection.
     Socket(Arc<Stream>),
 }
@@ -80,6 +83,7 @@ impl Descriptor {
             Self::Log(_) => Ok(Data::Bytes(Vec::new())),
             Self::Input(input) => Ok(input.lock().unwrap_or_else(PoisonError::into_inner).take(limit)),
             Self::Reader(reader) => Ok(reader.read(limit).await),
+            Self::Terminal(terminal) => Ok(terminal.input.read(limit).await),
             Self::Writer(_) => Err(Errno::BadDescriptor),
             Self::File(file) => file.read(limit),
             Self::Socket(stream) => Ok(Data::Bytes(stream.read(to_usize(limit)).await?.to_vec())),
@@ -108,6 +112,7 @@ impl Descriptor {
             }
             Self::Input(_) | Self::Reader(_) => Err(Errno::BadDescriptor),
             Self::Writer(writer) => writer.write(data).await,
+            Self::Terminal(terminal) => terminal.output.write(data).await,
             Self::File(file) => file.write(data),
             Self::Socket(stream) => {
                 let mut data = data;

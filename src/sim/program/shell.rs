@@ -7,6 +7,7 @@ mod condition;
 mod execute;
 mod expand;
 mod fields;
+mod interactive;
 mod jobs;
 mod lower;
 pub mod parse;
@@ -152,6 +153,10 @@ async fn main(mut invocation: Invocation) -> i32 {
                 return 2;
             }
         }
+    } else if shell.is_interactive() {
+        shell.positional = words.collect();
+        let flow = shell.converse().await;
+        return shell.leave(flow).await;
     } else {
         shell.read_everything().await
     };

@@ -36,12 +36,12 @@ const NAMES: &[(&str, i32)] = &[
     ("SYS", 31),
 ];
 
-/// SIGINT.
-pub const INT: i32 = 2;
 /// SIGQUIT.
 pub const QUIT: i32 = 3;
 /// SIGKILL.
 pub const KILL: i32 = 9;
+/// SIGINT.
+pub const INT: i32 = 2;
 /// SIGPIPE.
 pub const PIPE: i32 = 13;
 /// SIGTERM.

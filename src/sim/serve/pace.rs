@@ -26,13 +26,24 @@ pub struct Pace {
     reached: Duration,
     lost: Duration,
     last_loss: Option<Instant>,
+    /// What was lost in the present stretch.
+    stretch: Duration,
+    told: bool,
 }
 
 impl Pace {
     /// Simulated time zero is `now`; a second of real time is worth `speed` simulated seconds.
     #[must_use]
     pub fn new(speed: f64, now: Instant) -> Self {
-        Self { speed, anchor: (now, Duration::ZERO), reached: Duration::ZERO, lost: Duration::ZERO, last_loss: None }
+        Self {
+            speed,
+            anchor: (now, Duration::ZERO),
+            reached: Duration::ZERO,
+            lost: Duration::ZERO,
+            last_loss: None,
+            stretch: Duration::ZERO,
+            told: false,
+        }
     }
 
     /// The simulated time that was reached.
@@ -65,7 +76,7 @@ impl Pace {
         rest.max(due.saturating_sub(allowed).div_f64(self.speed)).min(Duration::from_secs(1))
     }
 
-    /// The simulation has run up to `target`. Says true when it has just begun to be late.
+    /// The simulation has run up to `target`. Says true when it has begun to be late, once per stretch.
     pub fn ran(&mut self, target: Duration, now: Instant) -> bool {
         self.reached = target;
         let behind = self.allowed(now).saturating_sub(target);
@@ -75,9 +86,15 @@ impl Pace {
         }
         self.lost += behind - bearable;
         self.anchor = (now, target + bearable);
-        let begins = self.last_loss.is_none_or(|last| now.duration_since(last) > CALM);
+        if self.last_loss.is_none_or(|last| now.duration_since(last) > CALM) {
+            (self.stretch, self.told) = (Duration::ZERO, false);
+        }
         self.last_loss = Some(now);
-        begins
+        self.stretch += behind - bearable;
+        // A hiccup of the machine is no news.
+        let tells = !self.told && self.stretch >= bearable;
+        self.told |= tells;
+        tells
     }
 
     fn allowed(&self, now: Instant) -> Duration {

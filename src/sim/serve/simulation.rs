@@ -25,6 +25,8 @@ pub(super) struct Setting {
     pub(super) speed: f64,
     /// Who may come in.
     pub(super) credentials: Credentials,
+    /// What the tokens of service accounts are signed with.
+    pub(super) secret: [u8; 32],
     /// Who is told what the user should know.
     pub(super) notify: Arc<dyn Fn(Notice) + Send + Sync>,
 }
@@ -47,12 +49,14 @@ pub(super) fn run(setting: Setting, inbox: &Receiver<Message>, ready: impl FnOnc
         .start_paused(true)
         .build()
         .map_err(|error| ServeError(format!("no runtime for the simulation: {error}")))?;
-    let Setting { seed, epoch, profile, speed, credentials, notify } = setting;
+    let Setting { seed, epoch, profile, speed, credentials, secret, notify } = setting;
     let (begun, service) = runtime.block_on(async {
         let simulation = Simulation::start(seed, epoch, profile);
         tokio::spawn(tell_limits(simulation.limits.clone(), Arc::clone(&notify)));
-        (tokio::time::Instant::now(), api::served(&simulation, credentials, speed))
+        (tokio::time::Instant::now(), api::served(&simulation, credentials, secret, speed))
     });
+    let service = service.map_err(|error| ServeError(format!("the cluster did not start: {error}")))?;
+    let report = service.pace();
     ready();
     let open = Arc::new(AtomicUsize::new(0));
     let mut pace = Pace::new(speed, real_now());
@@ -74,7 +78,9 @@ pub(super) fn run(setting: Setting, inbox: &Receiver<Message>, ready: impl FnOnc
         if let Some(target) = pace.next(real_now()) {
             // The runtime's clock jumps from timer to timer, and not beyond this one.
             runtime.block_on(async { tokio::time::sleep_until(begun + target).await });
-            if pace.ran(target, real_now()) {
+            let late = pace.ran(target, real_now());
+            report.set_lost(pace.lost());
+            if late {
                 notify(Notice::Late { reached: pace.reached(), lost: pace.lost() });
             }
         }

@@ -55,6 +55,11 @@ pub(super) fn text(text: impl Into<Bytes>) -> Response<ResponseBody> {
     with_type(StatusCode::OK, "text/plain; charset=utf-8", Full::new(text.into()).boxed_unsync())
 }
 
+/// Text of a type of its own.
+pub(super) fn typed_text(media_type: &'static str, text: impl Into<Bytes>) -> Response<ResponseBody> {
+    with_type(StatusCode::OK, media_type, Full::new(text.into()).boxed_unsync())
+}
+
 /// An answer that is sent as it comes.
 pub(super) fn stream(media_type: &'static str, chunks: impl Stream<Item = Bytes> + Send + 'static) -> Response<ResponseBody> {
     let frames = chunks.map(|chunk| Ok::<_, Infallible>(Frame::data(chunk)));

@@ -1,28 +1,27 @@
-//! Commands in running containers over a WebSocket (`v5.channel.k8s.io`, `v4.channel.k8s.io`).
-//! The upgraded connection is a pair of hyper's ends over an in-memory pipe, for clients insist on a real upgrade.
+//! Commands in running containers, and the output of a container as it comes, over a WebSocket (`v5.channel.k8s.io`,
+//! `v4.channel.k8s.io`). The upgrade is `upgrade`'s, the terminal's habits are `terminal`'s.
 
 use super::Rest;
 use super::body::ResponseBody;
 use super::pod::{container_of, container_status, pod_of};
 use super::route::{ObjectPath, parameter};
+use super::terminal::{self, Line};
+use super::upgrade::{self, Socket};
 use crate::sim::api::list::is_true;
 use crate::sim::api::pipeline::text;
 use crate::sim::api::status::ApiError;
-use crate::sim::program::{Container, ExecResult, StartFailure};
-use bytes::Bytes;
-use futures::future::BoxFuture;
-use futures::{SinkExt, StreamExt};
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt, Empty};
-use hyper::upgrade::Upgraded;
-use hyper_util::rt::TokioIo;
+use crate::sim::program::data::Data;
+use crate::sim::program::pipe::Writer;
+use crate::sim::program::session::{ExecSession, Keyboard, Streams};
+use crate::sim::program::{Container, StartFailure};
+use futures::stream::{SplitSink, SplitStream};
+use futures::{FutureExt, SinkExt, StreamExt};
+use http::{HeaderMap, Response};
 use serde_json::{Value, json};
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::{Message, protocol::Role};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, frame::coding::CloseCode};
 
 type Query = [(String, String)];
 
@@ -34,27 +33,44 @@ const ERROR: u8 = 3;
 const CLOSE: u8 = 255;
 /// The protocols that are spoken, in order of preference.
 const PROTOCOLS: &[&str] = &["v5.channel.k8s.io", "v4.channel.k8s.io"];
-/// How long an open standard input may be silent.
-const SILENCE: Duration = Duration::from_secs(30);
-/// The largest message.
+/// The largest message that is sent, in bytes.
 const CHUNK: usize = 32 * 1024;
 /// Standard deviation of the logarithm of the latency.
 const SPREAD: f64 = crate::sim::profile::spread::EXEC;
 
-/// Runs the session's command with the whole of its standard input.
-type Run = Arc<dyn Fn(Vec<u8>) -> BoxFuture<'static, Result<Option<ExecResult>, StartFailure>> + Send + Sync>;
-
-/// One command to run.
-#[derive(Clone)]
+/// Which streams a client wants.
+#[derive(Clone, Copy, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "the flags of the request")]
-struct Session {
-    run: Run,
-    command: Vec<String>,
+struct Wanted {
     stdin: bool,
     stdout: bool,
     stderr: bool,
     tty: bool,
-    latency: Duration,
+}
+
+/// The container that a request means, and which streams it wants.
+fn prepare(rest: &Rest, path: &ObjectPath, query: &Query, what: &str) -> Result<(Arc<Container>, Wanted), ApiError> {
+    let pod = pod_of(rest, path)?;
+    let container = container_of(&pod, query)?;
+    let flag = |name: &str| parameter(query, name).is_some_and(is_true);
+    let wanted = Wanted { stdin: flag("stdin"), stdout: flag("stdout"), stderr: flag("stderr"), tty: flag("tty") };
+    if !(wanted.stdin || wanted.stdout || wanted.stderr) {
+        return Err(ApiError::bad_request("you must specify at least 1 of stdin, stdout, stderr"));
+    }
+    let phase = text(&pod, "/status/phase");
+    if ["Succeeded", "Failed"].contains(&phase) {
+        return Err(ApiError::bad_request(format!("cannot {what} a container in a completed pod; current phase is {phase}")));
+    }
+    let running = container_status(&pod, &container).is_some_and(|status| status.pointer("/state/running").is_some());
+    let found = rest.runtime.find(text(&pod, "/metadata/uid"), &container, false).filter(|_| running);
+    let found = found
+        .ok_or_else(|| ApiError::internal(format!("unable to upgrade connection: container not found (\"{container}\")")))?;
+    Ok((found.container, wanted))
+}
+
+fn latency(rest: &Rest, path: &ObjectPath) -> Duration {
+    let entity = format!("exec {}/{}", path.namespace(), path.name());
+    rest.api.random.lognormal(&entity, "latency", rest.api.ordinal(&entity), rest.profile.latencies.exec, SPREAD)
 }
 
 /// GET or POST of exec.
@@ -64,175 +80,201 @@ pub(super) async fn exec(
     query: &Query,
     headers: &HeaderMap,
 ) -> Result<Response<ResponseBody>, ApiError> {
-    let session = prepare(rest, path, query)?;
-    let header = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let (key, offered) = (header(header::SEC_WEBSOCKET_KEY), header(header::SEC_WEBSOCKET_PROTOCOL));
-    if !header(header::UPGRADE).eq_ignore_ascii_case("websocket") || key.is_empty() {
-        return Err(ApiError::bad_request("Upgrade request required"));
-    }
-    let offered: Vec<&str> = offered.split(',').map(str::trim).collect();
-    let protocol = PROTOCOLS.iter().copied().find(|protocol| offered.contains(protocol));
-    let protocol = protocol
-        .ok_or_else(|| ApiError::bad_request(format!("unable to upgrade: the protocols are {}", PROTOCOLS.join(", "))))?;
-    upgrade(headers, key, protocol, session)
-        .await
-        .map_err(|error| ApiError::internal(format!("unable to upgrade connection: {error}")))
-}
-
-fn prepare(rest: &Rest, path: &ObjectPath, query: &Query) -> Result<Session, ApiError> {
-    let pod = pod_of(rest, path)?;
-    let container = container_of(&pod, query)?;
-    let flag = |name: &str| parameter(query, name).is_some_and(is_true);
     let command: Vec<String> = query.iter().filter(|(name, _)| name == "command").map(|(_, value)| value.clone()).collect();
     if command.is_empty() {
         return Err(ApiError::bad_request("you must specify at least one command for the container"));
     }
-    if !["stdin", "stdout", "stderr"].into_iter().any(flag) {
-        return Err(ApiError::bad_request("you must specify at least 1 of stdin, stdout, stderr"));
-    }
-    let phase = text(&pod, "/status/phase");
-    if ["Succeeded", "Failed"].contains(&phase) {
-        return Err(ApiError::bad_request(format!("cannot exec into a container in a completed pod; current phase is {phase}")));
-    }
-    let running = container_status(&pod, &container).is_some_and(|status| status.pointer("/state/running").is_some());
-    let found = rest.runtime.find(text(&pod, "/metadata/uid"), &container, false).filter(|_| running);
-    let found = found
-        .ok_or_else(|| ApiError::internal(format!("unable to upgrade connection: container not found (\"{container}\")")))?;
-    let entity = format!("exec {}/{}", path.namespace(), path.name());
-    let latency = rest.api.random.lognormal(&entity, "latency", rest.api.ordinal(&entity), rest.profile.latencies.exec, SPREAD);
-    Ok(Session {
-        run: in_container(found.container, command.clone()),
-        command,
-        stdin: flag("stdin"),
-        stdout: flag("stdout"),
-        stderr: flag("stderr"),
-        tty: flag("tty"),
-        latency,
-    })
-}
-
-fn in_container(container: Arc<Container>, command: Vec<String>) -> Run {
-    Arc::new(move |stdin| {
-        let (container, command) = (Arc::clone(&container), command.clone());
-        Box::pin(async move { container.exec(&command, &stdin, None).await })
-    })
-}
-
-/// Sends the handshake through a pipe with a server on its other end, so that the answer carries a real upgrade.
-async fn upgrade(
-    headers: &HeaderMap,
-    key: &str,
-    protocol: &'static str,
-    session: Session,
-) -> Result<Response<ResponseBody>, hyper::Error> {
-    let (near, far) = tokio::io::duplex(CHUNK);
-    let accept = derive_accept_key(key.as_bytes());
-    let service = hyper::service::service_fn(move |mut request: Request<hyper::body::Incoming>| {
-        let upgraded = hyper::upgrade::on(&mut request);
-        let session = session.clone();
-        tokio::spawn(async move {
-            if let Ok(upgraded) = upgraded.await {
-                session.serve(upgraded).await;
-            }
-        });
-        let mut response = Response::new(Empty::<Bytes>::new());
-        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-        let headers = response.headers_mut();
-        headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-        headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(protocol));
-        if let Ok(accept) = HeaderValue::from_str(&accept) {
-            headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
-        }
-        std::future::ready(Ok::<_, Infallible>(response))
-    });
-    let server = hyper::server::conn::http1::Builder::new().auto_date_header(false).serve_connection(TokioIo::new(far), service);
-    tokio::spawn(server.with_upgrades());
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(near)).await?;
-    tokio::spawn(connection.with_upgrades());
-    let mut handshake = Request::new(Empty::<Bytes>::new());
-    *handshake.headers_mut() = headers.clone();
-    handshake.headers_mut().remove(header::CONTENT_LENGTH);
-    let response = sender.send_request(handshake).await?;
-    // The body of a switched protocol is empty; its frames cannot fail.
-    Ok(response.map(|_| Empty::<Bytes>::new().boxed_unsync()))
-}
-
-impl Session {
-    async fn serve(self, upgraded: Upgraded) {
-        let mut socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, None).await;
-        let Some(stdin) = self.read_stdin(&mut socket).await else { return };
-        let status = match stdin {
-            Err(status) => status,
-            Ok(stdin) => {
-                tokio::time::sleep(self.latency).await;
-                let result = (self.run)(stdin).await;
-                self.report(&mut socket, result).await
-            }
-        };
-        send(&mut socket, ERROR, status.to_string().as_bytes()).await;
-        let _ = socket.close(None).await;
-        // A peer may go on sending until it has seen the close.
-        while let Some(Ok(_)) = socket.next().await {}
-    }
-
-    /// Everything that comes on standard input. `None` when the client went away, `Err` when its input stays open:
-    /// a command is run with the whole of its input.
-    async fn read_stdin(&self, socket: &mut WebSocketStream<TokioIo<Upgraded>>) -> Option<Result<Vec<u8>, Value>> {
-        let mut stdin = Vec::new();
-        if !self.stdin {
-            return Some(Ok(stdin));
-        }
-        loop {
-            let Ok(message) = tokio::time::timeout(SILENCE, socket.next()).await else {
-                let why = "the embedded cluster runs a command when its standard input is closed; close it, or attach none";
-                return Some(Err(failure("InternalError", why, None)));
-            };
-            match message?.ok()? {
-                Message::Binary(data) => match data.split_first() {
-                    Some((&STDIN, bytes)) => stdin.extend_from_slice(bytes),
-                    Some((&CLOSE, [STDIN, ..])) => break,
-                    _ => {}
-                },
-                Message::Close(_) => break,
-                _ => {}
-            }
-        }
-        Some(Ok(stdin))
-    }
-
-    async fn report(
-        &self,
-        socket: &mut WebSocketStream<TokioIo<Upgraded>>,
-        result: Result<Option<ExecResult>, StartFailure>,
-    ) -> Value {
-        let result = match result {
-            Ok(Some(result)) => result,
-            Ok(None) => return failure("InternalError", "error executing command in container: the command was killed", None),
+    let (container, wanted) = prepare(rest, path, query, "exec into")?;
+    let latency = latency(rest, path);
+    upgrade::websocket(headers, PROTOCOLS, move |socket| async move {
+        tokio::time::sleep(latency).await;
+        let (out, input) = Channels::new(socket);
+        let streams = if wanted.tty { Streams::Terminal } else { Streams::Pipes { stdin: wanted.stdin } };
+        match container.open(&command, streams) {
+            Ok(session) => run(session, &command, wanted, out, input).await,
             Err(StartFailure { message, .. }) => {
                 let why = format!(
                     "error executing command in container: failed to exec in container: failed to start exec: OCI runtime exec failed: exec failed: unable to start container process: {message}"
                 );
-                return failure("InternalError", &why, None);
+                out.end(input, &failure("InternalError", &why, None)).await;
+            }
+        }
+    })
+    .await
+}
+
+/// GET or POST of attach: the output of the container's first process from now on. Its standard input is not connected.
+pub(super) async fn attach(
+    rest: &Rest,
+    path: &ObjectPath,
+    query: &Query,
+    headers: &HeaderMap,
+) -> Result<Response<ResponseBody>, ApiError> {
+    let (container, wanted) = prepare(rest, path, query, "attach to")?;
+    let latency = latency(rest, path);
+    upgrade::websocket(headers, PROTOCOLS, move |socket| async move {
+        let log = container.log();
+        let mut next = log.subscribe().get().0;
+        tokio::time::sleep(latency).await;
+        let (mut out, mut input) = Channels::new(socket);
+        let mut changes = log.subscribe();
+        let output = async {
+            loop {
+                let closed = changes.get_and_mark().1;
+                for line in log.since(next) {
+                    next += 1;
+                    let line = format!("{}\n", line.text);
+                    if !out.send(STDOUT, line.as_bytes(), wanted.tty).await {
+                        return;
+                    }
+                }
+                if closed || changes.changed().await.is_err() {
+                    return;
+                }
             }
         };
-        if self.stdout {
-            send(socket, STDOUT, &result.stdout).await;
+        let gone = async {
+            while let Some(Ok(message)) = input.next().await {
+                if matches!(message, Message::Close(_)) {
+                    return;
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            () = output => out.end(input, &json!({"metadata": {}, "status": "Success"})).await,
+            () = gone => {}
         }
-        if self.tty {
-            send(socket, STDOUT, &result.stderr).await;
-        } else if self.stderr {
-            send(socket, STDERR, &result.stderr).await;
+    })
+    .await
+}
+
+/// Connects a session with its client until one of them ends.
+async fn run(mut session: ExecSession, command: &[String], wanted: Wanted, mut out: Channels, mut input: SplitStream<Socket>) {
+    let (stdin, keyboard) = (session.take_stdin(), session.keyboard());
+    let code = tokio::select! {
+        biased;
+        code = show(&mut session, &mut out, wanted) => code,
+        () = read_input(&mut input, stdin, &keyboard, wanted.tty) => None,
+    };
+    // The client has gone: the session goes with it, killed by its drop.
+    let Some(code) = code else { return };
+    let status = if code == 0 {
+        json!({"metadata": {}, "status": "Success"})
+    } else {
+        let command = command.join(" ");
+        let why = format!("command terminated with non-zero exit code: error executing command [{command}], exit code {code}");
+        failure("NonZeroExitCode", &why, Some(code))
+    };
+    out.end(input, &status).await;
+}
+
+/// Sends what the program writes until it has ended: its exit code. `None` when the client has gone.
+async fn show(session: &mut ExecSession, out: &mut Channels, wanted: Wanted) -> Option<i32> {
+    let (mut more_out, mut more_err, mut code) = (true, !wanted.tty, None);
+    loop {
+        let (channel, data) = if code.is_some() {
+            // What it wrote before its end. Others that it left behind may hold its output open for ever.
+            match (session.stdout.read(CHUNK as u64).now_or_never(), session.stderr.read(CHUNK as u64).now_or_never()) {
+                (Some(data), _) if !data.is_empty() => (STDOUT, data),
+                (_, Some(data)) if !data.is_empty() => (STDERR, data),
+                _ => return code,
+            }
+        } else {
+            let (stdout, stderr, ended) = session.parts();
+            tokio::select! {
+                biased;
+                data = stdout.read(CHUNK as u64), if more_out => (STDOUT, data),
+                data = stderr.read(CHUNK as u64), if more_err => (STDERR, data),
+                ended = ended.wait() => {
+                    code = Some(ended.code());
+                    continue;
+                }
+            }
+        };
+        let wants = if channel == STDOUT { wanted.stdout || wanted.tty } else { wanted.stderr };
+        if data.is_empty() {
+            if channel == STDOUT { more_out = false } else { more_err = false }
+        } else if wants && !out.send(channel, &data.into_bytes(), wanted.tty).await {
+            return None;
         }
-        if result.code == 0 {
-            return json!({"metadata": {}, "status": "Success"});
+    }
+}
+
+/// Gives the program what the client sends. Ends when the client has gone.
+async fn read_input(input: &mut SplitStream<Socket>, stdin: Option<Writer>, keyboard: &Keyboard, tty: bool) {
+    let (mut stdin, mut line) = (stdin, Line::default());
+    while let Some(Ok(message)) = input.next().await {
+        let Message::Binary(data) = message else {
+            if matches!(message, Message::Close(_)) {
+                return;
+            }
+            continue;
+        };
+        let bytes = match data.split_first() {
+            Some((&STDIN, bytes)) => bytes,
+            Some((&CLOSE, [STDIN, ..])) => {
+                stdin = None;
+                continue;
+            }
+            // The size of the client's window changes nothing here.
+            _ => continue,
+        };
+        let bytes = if tty {
+            let typed = line.take(bytes);
+            keyboard.echo(&typed.echo).await;
+            if typed.interrupted {
+                keyboard.interrupt();
+            }
+            if typed.ended {
+                stdin = None;
+            }
+            typed.input
+        } else {
+            bytes.to_vec()
+        };
+        if let Some(writer) = stdin.as_ref().filter(|_| !bytes.is_empty())
+            && writer.write(Data::Bytes(bytes)).await.is_err()
+        {
+            // The program reads no more; what comes is lost, as in a closed pipe.
+            stdin = None;
         }
-        let why = format!(
-            "command terminated with non-zero exit code: error executing command [{}], exit code {}",
-            self.command.join(" "),
-            result.code
-        );
-        failure("NonZeroExitCode", &why, Some(result.code))
+    }
+}
+
+/// The sending half of a connection.
+struct Channels {
+    socket: SplitSink<Socket, Message>,
+}
+
+impl Channels {
+    fn new(socket: Socket) -> (Self, SplitStream<Socket>) {
+        let (socket, input) = socket.split();
+        (Self { socket }, input)
+    }
+
+    /// Sends bytes on a channel, waiting while the client does not read. False when it has gone.
+    async fn send(&mut self, channel: u8, bytes: &[u8], tty: bool) -> bool {
+        let shown = if tty { terminal::shown(bytes) } else { bytes.to_vec() };
+        for chunk in shown.chunks(CHUNK) {
+            let mut message = Vec::with_capacity(chunk.len() + 1);
+            message.push(channel);
+            message.extend_from_slice(chunk);
+            if self.socket.send(Message::binary(message)).await.is_err() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Says how it ended, and closes.
+    async fn end(mut self, mut input: SplitStream<Socket>, status: &Value) {
+        if self.send(ERROR, status.to_string().as_bytes(), false).await {
+            let close = CloseFrame { code: CloseCode::Normal, reason: "".into() };
+            let _ = self.socket.send(Message::Close(Some(close))).await;
+        }
+        // A peer may go on sending until it has seen the close.
+        while let Some(Ok(_)) = input.next().await {}
     }
 }
 
@@ -243,17 +285,6 @@ fn failure(reason: &str, message: &str, code: Option<i32>) -> Value {
         None => status["code"] = json!(500),
     }
     status
-}
-
-async fn send(socket: &mut WebSocketStream<TokioIo<Upgraded>>, channel: u8, bytes: &[u8]) {
-    for chunk in bytes.chunks(CHUNK) {
-        let mut message = Vec::with_capacity(chunk.len() + 1);
-        message.push(channel);
-        message.extend_from_slice(chunk);
-        if socket.send(Message::binary(message)).await.is_err() {
-            return;
-        }
-    }
 }
 
 #[cfg(test)]

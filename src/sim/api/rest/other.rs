@@ -1,9 +1,10 @@
-//! Paths that name no stored object: discovery, version, health, access reviews.
+//! Paths that name no stored object: discovery, version, health. Reviews are in `review`.
 //! What discovery says is in `discovery`.
 
 use super::Rest;
 use super::body::{self, ResponseBody};
-use super::write::parse_object;
+use super::metrics;
+use super::review;
 use crate::sim::api::discovery;
 use crate::sim::api::openapi;
 use crate::sim::api::status::ApiError;
@@ -18,13 +19,18 @@ const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGrou
 /// Answers a path that names no stored object; `None` when this is none of those paths.
 pub(super) async fn answer(rest: &Rest, segments: &[String], request: Request<Body>) -> Result<Response<ResponseBody>, ApiError> {
     let parts: Vec<&str> = segments.iter().map(String::as_str).collect();
-    if let ["apis", "authorization.k8s.io", "v1", review @ ("selfsubjectaccessreviews" | "selfsubjectrulesreviews")] =
-        parts.as_slice()
-    {
-        return if request.method() == Method::POST { allow(review, request).await } else { Err(ApiError::wrong_method()) };
+    if let Some(review) = review::of_path(&parts) {
+        return if request.method() == Method::POST {
+            review::answer(rest, review, request).await
+        } else {
+            Err(ApiError::wrong_method())
+        };
     }
     if request.method() != Method::GET {
         return Err(ApiError::wrong_method());
+    }
+    if let Some(answer) = metrics::text(rest, &parts) {
+        return answer;
     }
     let resources = rest.api.custom.all();
     let accepted = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -32,9 +38,29 @@ pub(super) async fn answer(rest: &Rest, segments: &[String], request: Request<Bo
     let found = match parts.as_slice() {
         ["healthz" | "livez" | "readyz", ..] => return Ok(body::text("ok")),
         ["version"] => Some(version(rest.profile.version)),
-        ["api" | "apis"] if aggregated => return discovered(&discovery::aggregated(&resources, parts[0] == "api")),
+        ["apis"] if aggregated => {
+            let mut list = discovery::aggregated(&resources, false);
+            if let Some(items) = list["items"].as_array_mut().filter(|_| rest.is_served()) {
+                items.push(metrics::aggregated());
+            }
+            return discovered(&list);
+        }
+        ["api"] if aggregated => return discovered(&discovery::aggregated(&resources, true)),
         ["api"] => Some(discovery::core_versions()),
-        ["apis"] => Some(discovery::group_list(&resources)),
+        ["apis"] => {
+            let mut list = discovery::group_list(&resources);
+            if let Some(groups) = list["groups"].as_array_mut().filter(|_| rest.is_served()) {
+                groups.push(metrics::group());
+            }
+            Some(list)
+        }
+        ["apis", metrics::GROUP] if rest.is_served() => {
+            let mut group = metrics::group();
+            group["kind"] = json!("APIGroup");
+            group["apiVersion"] = json!("v1");
+            Some(group)
+        }
+        ["apis", metrics::GROUP, "v1beta1"] if rest.is_served() => Some(metrics::resources()),
         ["api", version] => discovery::resource_list(&resources, "", version),
         ["openapi", "v2"] if accepted.contains("protobuf") && !accepted.contains("json") => {
             return Err(ApiError::not_acceptable());
@@ -67,19 +93,4 @@ fn version(version: Version) -> Value {
         "major": "1", "minor": minor, "gitVersion": format!("v1.{minor}.{patch}-sim"), "gitCommit": "", "gitTreeState": "clean",
         "buildDate": "1970-01-01T00:00:00Z", "goVersion": "", "compiler": "", "platform": "linux/amd64",
     })
-}
-
-/// Everybody may do everything in the simulation.
-async fn allow(review: &str, request: Request<Body>) -> Result<Response<ResponseBody>, ApiError> {
-    let bytes = body::read(request).await?;
-    let mut review_object = parse_object(&bytes, review)?;
-    review_object["status"] = if review == "selfsubjectaccessreviews" {
-        json!({"allowed": true})
-    } else {
-        json!({
-            "incomplete": false, "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}],
-            "resourceRules": [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}],
-        })
-    };
-    body::json(StatusCode::CREATED, &review_object)
 }

@@ -75,7 +75,8 @@ pub(super) fn parameter<'a>(query: &'a [(String, String)], name: &str) -> Option
 }
 
 fn object_path(segments: &[String]) -> Option<ObjectPath> {
-    let is_review = segments.get(1).is_some_and(|group| group == "authorization.k8s.io");
+    let is_review =
+        segments.get(1).is_some_and(|group| ["authorization.k8s.io", "authentication.k8s.io"].contains(&group.as_str()));
     let (group, version, rest) = match segments {
         _ if is_review => return None,
         [api, version, rest @ ..] if api == "api" && version == "v1" => (String::new(), version, rest),

@@ -50,6 +50,17 @@ pub fn whole(text: &str) -> Result<ast::Program, Refusal> {
     parser.parse_program().map_err(|error| describe(text, &error))
 }
 
+/// Whether more lines must come before this is a program: an open quote, an `if` without its `fi`.
+pub fn is_incomplete(text: &str) -> bool {
+    let mut parser = Parser::new(std::io::Cursor::new(text.as_bytes()), &options());
+    !too_deep(text)
+        && match parser.parse_program() {
+            Err(ParseError::ParsingAtEndOfInput) => true,
+            Err(ParseError::Tokenizing { inner, .. }) => inner.is_incomplete(),
+            _ => false,
+        }
+}
+
 fn too_deep(text: &str) -> bool {
     let (mut depth, mut substitutions) = (0usize, 0usize);
     let mut previous = ' ';
