@@ -55,6 +55,7 @@ impl Simulation {
             }),
         );
         super::events::expiry::start(&api);
+        kubelet::schedulable::start(&api);
         let network = Network::new(&api, &limits);
         if !profile.without.controllers {
             controllers::start(&api, &profile, &limits);

@@ -7,6 +7,7 @@ mod daemon_set;
 mod deployment;
 pub(crate) mod disruption;
 mod endpoint_slice;
+mod endpoints;
 mod garbage_collector;
 mod horizontal_pod_autoscaler;
 mod job;
@@ -51,6 +52,7 @@ pub fn start(api: &Arc<ApiServer>, profile: &Profile, _limits: &Limits) {
     cron_job::start(&context("cronjob-controller"));
     ttl_after_finished::start(&context("ttl-after-finished-controller"));
     endpoint_slice::start(&context("endpoint-slice-controller"));
+    endpoints::start(&context("endpoint-controller"));
     namespace::start_filling(&context("serviceaccount-controller"));
     namespace::start_emptying(&context("namespace-controller"));
     quota::start(&context("resourcequota-controller"));

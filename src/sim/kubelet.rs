@@ -30,6 +30,7 @@ mod registry;
 mod resize;
 mod resources;
 mod runtime;
+pub(crate) mod schedulable;
 mod security;
 mod start;
 mod status;

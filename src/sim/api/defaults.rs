@@ -1,16 +1,17 @@
 //! Defaulting of every kind but pods: what the server fills in before validation and storage.
 //! The pod template and the pod itself are in `pod_defaults`.
 
+mod service;
 mod storage;
 mod workload;
 
-use super::pipeline::text;
 use super::pod_defaults::{self, set};
 use super::quantity;
 use super::resource::Resource;
 use super::server::ApiServer;
 use serde_json::{Map, Value, json};
 
+pub(in crate::sim::api) use service::allocate;
 pub(in crate::sim) use storage::default_class;
 pub(super) use workload::{follow, identify};
 
@@ -22,7 +23,7 @@ pub(super) fn apply(resource: Resource, object: &mut Value) {
         ("", "Namespace") => namespace(object),
         ("", "Event") => event(object),
         ("", "ResourceQuota") => canonical_quantities(object, &["/spec/hard"]),
-        ("", "Service") => service(object),
+        ("", "Service") => service::apply(object),
         ("apiextensions.k8s.io", "CustomResourceDefinition") => super::custom::definition::defaults(object),
         ("", "LimitRange") => super::limit_range::complete(object),
         ("scheduling.k8s.io", "PriorityClass") => set(object, "preemptionPolicy", || json!("PreemptLowerPriority")),
@@ -41,10 +42,7 @@ pub(super) fn begin(api: &ApiServer, resource: Resource, object: &mut Value) {
             set(&mut object["spec"], "finalizers", || json!(["kubernetes"]));
             object["status"] = json!({"phase": "Active"});
         }
-        ("", "Service") => {
-            object["status"] = json!({"loadBalancer": {}});
-            allocate_addresses(api, object);
-        }
+        ("", "Service") => object["status"] = json!({"loadBalancer": {}}),
         ("apiextensions.k8s.io", "CustomResourceDefinition") => super::custom::definition::begin(object),
         ("", "Node") => {}
         _ if storage::begin(api, resource, object) => {}
@@ -93,63 +91,6 @@ fn template(object: &mut Value, pointer: &str) {
     if let Some(template) = object.pointer_mut(pointer) {
         pod_defaults::template(template);
     }
-}
-
-fn service(object: &mut Value) {
-    let spec = &mut object["spec"];
-    set(spec, "type", || json!("ClusterIP"));
-    set(spec, "sessionAffinity", || json!("None"));
-    if spec["type"] == "ExternalName" {
-        return;
-    }
-    set(spec, "internalTrafficPolicy", || json!("Cluster"));
-    if spec["type"] == "NodePort" || spec["type"] == "LoadBalancer" {
-        set(spec, "externalTrafficPolicy", || json!("Cluster"));
-    }
-    for port in spec.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
-        set(port, "protocol", || json!("TCP"));
-        let number = port.get("port").cloned().unwrap_or_default();
-        set(port, "targetPort", || number);
-    }
-}
-
-fn allocate_addresses(api: &ApiServer, object: &mut Value) {
-    let entity = format!("services/{}/{}", text(object, "/metadata/namespace"), text(object, "/metadata/name"));
-    let spec = &mut object["spec"];
-    let kind = spec["type"].as_str().unwrap_or_default().to_owned();
-    if kind == "ExternalName" {
-        return;
-    }
-    let given = spec["clusterIP"].as_str().unwrap_or_default().to_owned();
-    let address = if given.is_empty() { free_address(api, &entity) } else { given };
-    spec["clusterIP"] = json!(address);
-    spec["clusterIPs"] = json!([address]);
-    set(spec, "ipFamilies", || json!(["IPv4"]));
-    set(spec, "ipFamilyPolicy", || json!("SingleStack"));
-    if kind == "NodePort" || kind == "LoadBalancer" {
-        for (n, port) in spec.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten().enumerate() {
-            let drawn = 30_000 + api.random.bits(&entity, "nodePort", n as u64) % 2_768;
-            set(port, "nodePort", || json!(drawn));
-        }
-    }
-}
-
-/// An address of the service network 10.96.0.0/16 that no other service has.
-fn free_address(api: &ApiServer, entity: &str) -> String {
-    let taken: Vec<Value> = api
-        .list(super::resource::SERVICES, None)
-        .iter()
-        .filter_map(|service| service.pointer("/spec/clusterIP").cloned())
-        .collect();
-    let mut address = String::new();
-    for n in 0..64 {
-        let bits = api.random.bits(entity, "clusterIP", n);
-        address = format!("10.96.{}.{}", 1 + bits % 254, 1 + (bits >> 8) % 254);
-        if !taken.contains(&json!(address)) {
-            break;
-        }
-    }
-    address
 }
 
 /// Standard base64 with padding, as Secret data is written.

@@ -82,6 +82,9 @@ pub(super) fn admit(
     if !errors.is_empty() {
         return Err(ApiError::invalid(resource, &name, &errors));
     }
+    if resource == resource::SERVICES {
+        defaults::allocate(api, &mut object)?;
+    }
     limit_range::check(api, resource, namespace, &object)?;
     if resource == resource::PRIORITY_CLASSES {
         priority::admit_class(api, &object)?;
@@ -128,7 +131,11 @@ pub(super) fn store_update(
     object: Value,
     subresource: Subresource,
 ) -> Object {
-    let object = counted(resource, stored, object, subresource);
+    let mut object = counted(resource, stored, object, subresource);
+    if resource == resource::SERVICES && subresource == Subresource::Main {
+        // A Service that has become reachable from outside gets its ports; what it names itself was validated.
+        let _ = defaults::allocate(api, &mut object);
+    }
     let (namespace, name) = (text(stored, "/metadata/namespace").to_owned(), text(stored, "/metadata/name").to_owned());
     if is_done_deleting(resource, &object) {
         api.store.remove(resource, &namespace, &name);

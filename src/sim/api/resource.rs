@@ -124,7 +124,7 @@ resources! {
     /// scheduling.k8s.io/v1 `PriorityClass`
     PRIORITY_CLASSES = ("scheduling.k8s.io", "v1", "PriorityClass", "priorityclasses", false, Plain);
     /// core/v1 `Endpoints`
-    ENDPOINTS = ("", "v1", "Endpoints", "endpoints", true, Unsimulated);
+    ENDPOINTS = ("", "v1", "Endpoints", "endpoints", true, Simulated);
     /// core/v1 `PodTemplate`
     POD_TEMPLATES = ("", "v1", "PodTemplate", "podtemplates", true, Plain);
     /// certificates.k8s.io/v1 `CertificateSigningRequest`

@@ -35,7 +35,7 @@ pub(super) fn start(context: &Arc<Context>) {
 }
 
 /// The Services that select a pod, when something changed that a slice shows.
-fn concerned(context: &Context, item: &WatchItem) -> Vec<Key> {
+pub(super) fn concerned(context: &Context, item: &WatchItem) -> Vec<Key> {
     let shown = |pod: &Value| {
         let ip = text(pod, "/status/podIP").to_owned();
         (ip, is_pod_ready(pod), is_deleting(pod), is_pod_finished(pod), pod.pointer("/metadata/labels").cloned())
@@ -120,12 +120,12 @@ fn write_trigger(slice: &mut Value, trigger: Option<String>) {
 }
 
 /// The newest change of readiness among the pods.
-fn last_change(pods: &[Object]) -> Option<String> {
+pub(super) fn last_change(pods: &[Object]) -> Option<String> {
     let ready = pods.iter().filter(|pod| is_pod_ready(pod)).filter_map(|pod| condition(&pod["status"], "Ready"));
     ready.map(|ready| text(ready, "/lastTransitionTime").to_owned()).max()
 }
 
-fn has_endpoint(service: &Value, pod: &Value) -> bool {
+pub(super) fn has_endpoint(service: &Value, pod: &Value) -> bool {
     selects(service, pod) && !text(pod, "/status/podIP").is_empty() && !is_pod_finished(pod)
 }
 
@@ -147,7 +147,7 @@ fn endpoint(service: &Value, pod: &Value) -> Value {
 }
 
 /// The Service's ports as the pod serves them.
-fn ports(service: &Value, pod: &Value) -> Value {
+pub(super) fn ports(service: &Value, pod: &Value) -> Value {
     let of = |port: &Value| {
         let target = &port["targetPort"];
         let number = match target.as_str() {

@@ -59,7 +59,7 @@ pub(crate) fn check(pod: &Object, node: &Object, others: &[Object]) -> Result<()
         return Err(predicate("NodePorts", "node(s) didn't have free ports for the requested pod ports"));
     }
     let repels = |taint: &&serde_json::Value| text(taint, "/effect") == "NoExecute" && !tolerates(&pod, taint);
-    if info.taints().iter().find(repels).is_some() {
+    if info.taints.iter().find(repels).is_some() {
         return Err(predicate("TaintToleration", "node(s) had taints that the pod didn't tolerate"));
     }
     Ok(())

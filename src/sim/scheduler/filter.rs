@@ -109,7 +109,7 @@ impl Cycle {
 
     fn objection(&self, api: &ApiServer, node: &NodeInfo) -> Option<Refusal> {
         let pod = &self.pod;
-        if node.get("/spec/unschedulable") == &Value::Bool(true) && !tolerates(pod, &cordon()) {
+        if node.cordoned && !tolerates(pod, &cordon()) {
             return Some(Refusal::final_(Plugin::NodeUnschedulable, "node(s) were unschedulable"));
         }
         if !tolerates_all(pod, node) {
@@ -187,18 +187,18 @@ pub(super) fn tolerates(pod: &PodInfo, taint: &Value) -> bool {
 
 /// Whether a pod tolerates all taints of a node that keep pods away.
 pub(super) fn tolerates_all(pod: &PodInfo, node: &NodeInfo) -> bool {
-    node.taints().iter().all(|taint| !matches!(text(taint, "/effect"), "NoSchedule" | "NoExecute") || tolerates(pod, taint))
+    node.taints.iter().all(|taint| !matches!(text(taint, "/effect"), "NoSchedule" | "NoExecute") || tolerates(pod, taint))
 }
 
 /// `nodeSelector` and required node affinity.
 pub(super) fn selects(pod: &PodInfo, node: &NodeInfo) -> bool {
+    if !pod.choosy {
+        return true;
+    }
     let pod = &pod.object;
     let wanted = pod.pointer("/spec/nodeSelector");
     let required = pod.pointer("/spec/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution");
-    if wanted.is_none() && required.is_none() {
-        return true;
-    }
-    matches_map(wanted, Some(node.get("/metadata/labels")))
+    matches_map(wanted, Some(&node.labels))
         && required.is_none_or(|required| matches_terms(list(required, "/nodeSelectorTerms"), node))
 }
 
@@ -210,7 +210,7 @@ pub(super) fn matches_terms(terms: &[Value], node: &NodeInfo) -> bool {
 /// Whether a term of a node selector matches; one without any requirement matches no node.
 pub(super) fn matches_term(term: &Value, node: &NodeInfo) -> bool {
     let (expressions, names) = (list(term, "/matchExpressions"), list(term, "/matchFields"));
-    let labels = Some(node.get("/metadata/labels"));
+    let labels = Some(&node.labels);
     let fields = || json!({"metadata.name": node.name()});
     expressions.len() + names.len() > 0
         && expressions.iter().all(|expression| matches_expression(expression, labels))

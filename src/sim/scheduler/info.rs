@@ -9,6 +9,8 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+const NODE_AFFINITY: &str = "/spec/affinity/nodeAffinity";
+
 /// A port of a host: address, protocol, number.
 pub(super) type HostPort = (String, String, i64);
 
@@ -23,6 +25,8 @@ pub(super) struct PodInfo {
     pub requests: Bundle,
     /// What it counts as in scores.
     pub usual: Bundle,
+    /// Whether it says on which nodes it may be.
+    pub choosy: bool,
     /// The ports of the host that it takes.
     pub ports: Vec<HostPort>,
     /// Required terms of affinity.
@@ -44,6 +48,7 @@ impl PodInfo {
             priority: integer(object, "/spec/priority"),
             requests: resources::requested(object),
             usual: resources::usual(object),
+            choosy: object.pointer("/spec/nodeSelector").is_some() || object.pointer(NODE_AFFINITY).is_some(),
             ports: host_ports(object),
             affinity,
             anti_affinity,
@@ -87,6 +92,12 @@ fn host_ports(pod: &Value) -> Vec<HostPort> {
 pub(super) struct NodeInfo {
     /// The node; none when pods name one that does not exist.
     pub object: Option<Object>,
+    /// Its labels.
+    pub labels: Value,
+    /// Its taints.
+    pub taints: Vec<Value>,
+    /// Whether it is cordoned.
+    pub cordoned: bool,
     /// What it offers.
     pub allocatable: Bundle,
     /// How many pods it takes; none when it does not say.
@@ -113,6 +124,9 @@ impl NodeInfo {
                 list(image, "/names").iter().filter_map(Value::as_str).map(move |name| (name.to_owned(), size))
             })
             .collect();
+        self.labels = node.pointer("/metadata/labels").cloned().unwrap_or_default();
+        self.taints = list(node, "/spec/taints").to_vec();
+        self.cordoned = node.pointer("/spec/unschedulable") == Some(&Value::Bool(true));
         self.object = Some(Arc::clone(node));
     }
 
@@ -134,22 +148,12 @@ impl NodeInfo {
 
     /// The value of a label of the node.
     pub(super) fn label(&self, key: &str) -> Option<&str> {
-        self.object.as_ref()?.pointer("/metadata/labels")?.get(key)?.as_str()
+        self.labels.get(key)?.as_str()
     }
 
     /// The node's name.
     pub(super) fn name(&self) -> &str {
         self.object.as_deref().map(name).unwrap_or_default()
-    }
-
-    /// The value at a pointer of the node, null when there is none.
-    pub(super) fn get(&self, pointer: &str) -> &Value {
-        self.object.as_ref().and_then(|node| node.pointer(pointer)).unwrap_or(&Value::Null)
-    }
-
-    /// The node's taints.
-    pub(super) fn taints(&self) -> &[Value] {
-        self.get("/spec/taints").as_array().map(Vec::as_slice).unwrap_or_default()
     }
 }
 

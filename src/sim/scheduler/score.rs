@@ -45,11 +45,14 @@ fn normal(raw: Vec<i64>, reverse: bool) -> Vec<i64> {
 }
 
 fn avoided_taints(pod: &PodInfo, node: &NodeInfo) -> i64 {
-    let avoided = node.taints().iter().filter(|taint| text(taint, "/effect") == "PreferNoSchedule" && !tolerates(pod, taint));
+    let avoided = node.taints.iter().filter(|taint| text(taint, "/effect") == "PreferNoSchedule" && !tolerates(pod, taint));
     i64::try_from(avoided.count()).unwrap_or(i64::MAX)
 }
 
 fn preference(pod: &PodInfo, node: &NodeInfo) -> i64 {
+    if !pod.choosy {
+        return 0;
+    }
     list(&pod.object, "/spec/affinity/nodeAffinity/preferredDuringSchedulingIgnoredDuringExecution")
         .iter()
         .filter(|term| matches_term(&term["preference"], node))

@@ -29,6 +29,9 @@ impl Peers {
 
     /// Whether a pod is meant.
     pub(super) fn contain(&self, api: &ApiServer, pod: &Value) -> bool {
+        if self.namespace_selector.is_none() && !self.namespaces.contains(namespace(pod)) {
+            return false;
+        }
         let labels = pod.pointer("/metadata/labels").unwrap_or(&Value::Null);
         let labels = labels.is_object().then_some(labels);
         self.selectors.iter().all(|selector| selector::matches(Some(selector), labels)) && self.reach(api, namespace(pod))

@@ -7,7 +7,7 @@ use super::super::store::Object;
 use super::filter::{Plugin, could_ever_fit, selects, tolerates, tolerates_all};
 use super::info::{NodeInfo, PodInfo, collide};
 use super::{neighbours, spread, volumes};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -70,19 +70,19 @@ impl Waiting {
 
     /// Who is worth another attempt after a node came, or changed from `before`.
     pub(super) fn by_node(&self, before: Option<&NodeInfo>, now: &NodeInfo) -> Vec<Key> {
-        let moved = before.is_none_or(|before| before.get("/metadata/labels") != now.get("/metadata/labels"));
+        let moved = before.is_none_or(|before| before.labels != now.labels);
         let changed = |test: &dyn Fn(&NodeInfo) -> bool| test(now) && before.is_none_or(|before| !test(before));
         self.woken(|Failed { pod, .. }, plugin| match plugin {
             Plugin::NodeUnschedulable => changed(&|node| {
                 let cordon = json!({"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"});
-                node.get("/spec/unschedulable") != &Value::Bool(true) || tolerates(pod, &cordon)
+                !node.cordoned || tolerates(pod, &cordon)
             }),
             Plugin::TaintToleration => changed(&|node| tolerates_all(pod, node)),
             Plugin::NodeAffinity => changed(&|node| selects(pod, node)),
             Plugin::NodePorts | Plugin::VolumeRestrictions => before.is_none(),
             Plugin::NodeResourcesFit => could_ever_fit(pod, now) && before.is_none_or(|before| grew(pod, before, now)),
             Plugin::VolumeBinding => moved,
-            Plugin::PodTopologySpread => moved || before.is_some_and(|before| before.taints() != now.taints()),
+            Plugin::PodTopologySpread => moved || before.is_some_and(|before| before.taints != now.taints),
             Plugin::InterPodAffinity => moved,
         })
     }

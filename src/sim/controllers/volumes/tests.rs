@@ -113,3 +113,25 @@ async fn the_smallest_volume_that_fits_is_taken_and_kept_when_released() {
     cluster.pass(1.0).await;
     assert_eq!(text(&cluster.get(PERSISTENT_VOLUME_CLAIMS, "lost"), "/status/phase"), "Bound", "a bound volume is protected");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_one_pod_writes_another_reads() {
+    use crate::sim::cluster::Simulation;
+    use crate::sim::profile::Profile;
+    let cluster = Simulation::start(1, "2026-01-01T00:00:00Z".parse().unwrap(), Profile::default());
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    let spec = json!({"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Mi"}}});
+    cluster.api.create(PERSISTENT_VOLUME_CLAIMS, "default", json!({"metadata": {"name": "data"}, "spec": spec})).unwrap();
+    for (pod, command) in [("writer", "echo hello > /v/x"), ("reader", "test \"$(cat /v/x)\" = hello")] {
+        let mounts = json!([{"name": "v", "mountPath": "/v"}]);
+        let container = json!({"name": "app", "image": "busybox", "command": ["sh", "-c", command], "volumeMounts": mounts});
+        let volumes = json!([{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}]);
+        let spec = json!({"restartPolicy": "Never", "containers": [container], "volumes": volumes});
+        cluster.api.create(PODS, "default", json!({"metadata": {"name": pod}, "spec": spec})).unwrap();
+        tokio::time::sleep(std::time::Duration::from_secs(10)).await;
+        let ended = cluster.api.get(PODS, "default", pod).unwrap();
+        assert_eq!(text(&ended, "/status/phase"), "Succeeded", "{pod}");
+        cluster.api.delete(PODS, "default", pod, &DeleteOptions::default()).unwrap();
+    }
+    assert!(cluster.limits.since(0).is_empty(), "{:?}", cluster.limits.since(0));
+}
