@@ -18,6 +18,7 @@ pub mod processor;
 pub mod session;
 pub mod shell;
 pub mod signals;
+mod system_files;
 
 pub use container::{Container, ContainerSpec, ExecResult, Exit, Signal, StartFailure};
 pub use filesystem::FileSystem;

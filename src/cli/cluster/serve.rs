@@ -7,7 +7,7 @@ use crate::engine::Signal;
 use crate::exit_code::ExitCode;
 use crate::report::format::plain;
 use crate::sim::limits::LimitKind;
-use crate::sim::profile::{NodeShape, Profile, Without};
+use crate::sim::profile::{NodeShape, Profile, ProfileChoice, Without};
 use crate::sim::serve::kubeconfig::{CONTEXT, MARK};
 use crate::sim::serve::{Notice, ServeOptions, Served};
 use clap::{Args, ValueEnum};
@@ -34,6 +34,9 @@ pub struct Serve {
     /// The seed of everything that is random in the simulation [default: random, printed]
     #[arg(long, env = "COMEBACK_SEED", value_name = "N", allow_negative_numbers = true)]
     pub seed: Option<u64>,
+    /// What it imitates: 1.36, 1.34 or instant, and cgroup-v1 or cgroup-v2 [default: 1.36,cgroup-v2]
+    #[arg(long, env = "COMEBACK_PROFILE", value_name = "PROFILE")]
+    pub profile: Option<ProfileChoice>,
     /// Parts that are left out, so that the real ones can be run against it
     #[arg(long, env = "COMEBACK_WITHOUT", value_name = "PART", value_enum, value_delimiter = ',')]
     pub without: Vec<Part>,
@@ -116,7 +119,7 @@ fn now() -> jiff::Timestamp {
 }
 
 fn profile(arguments: &Serve) -> Profile {
-    let mut profile = Profile::default();
+    let mut profile = arguments.profile.unwrap_or_default().profile();
     let shape = NodeShape { control_plane: false, ..profile.nodes.first().cloned().unwrap_or_else(node) };
     let worker = |n: u16| match n {
         1 => "embedded-worker".to_owned(),
@@ -266,7 +269,8 @@ mod tests {
 
     #[test]
     fn the_first_of_several_nodes_is_the_control_plane() {
-        let arguments = Serve { nodes: 3, speed: 1.0, kubeconfig: None, port: 0, seed: None, without: vec![Part::Scheduler] };
+        let arguments =
+            Serve { nodes: 3, speed: 1.0, kubeconfig: None, port: 0, seed: None, profile: None, without: vec![Part::Scheduler] };
         let profile = profile(&arguments);
         let nodes: Vec<_> = profile.nodes.iter().map(|node| (node.name.as_str(), node.control_plane)).collect();
         assert_eq!(nodes, [("embedded-control-plane", true), ("embedded-worker", false), ("embedded-worker2", false)]);

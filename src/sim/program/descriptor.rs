@@ -181,6 +181,13 @@ impl Descriptors {
         if let Some(descriptor) = self.special(machine, &path) {
             return descriptor;
         }
+        if mode == Mode::Read && (path.starts_with("/proc/") || path.starts_with("/sys/")) && filesystem.metadata(&path).is_err()
+        {
+            return match super::system_files::content(machine, &path) {
+                Some(text) => Ok(Descriptor::input(text.into_bytes())),
+                None => Err(Errno::NotFound),
+            };
+        }
         match mode {
             Mode::Read => match filesystem.metadata(&path)?.kind {
                 // A directory can be opened; reading it fails.
