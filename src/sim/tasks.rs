@@ -145,7 +145,7 @@ mod tests {
         for _ in 0..2 {
             let held = Arc::clone(&alive);
             tasks.spawn(async move {
-                sleep(Duration::from_secs(60)).await;
+                sleep(Duration::from_mins(1)).await;
                 drop(held);
             });
             tokio::task::yield_now().await;

@@ -28,7 +28,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 /// From the healing of a partition to the first list of a kubelet's watches (recorded: 0.25 to 1 s).
-const RECONNECT: (Duration, Duration) = (Duration::from_millis(150), Duration::from_millis(1_000));
+const RECONNECT: (Duration, Duration) = (Duration::from_millis(150), Duration::from_secs(1));
 
 /// The address of the first node: 172.18.0.2, as in kind.
 const NODES: u32 = 0xac12_0002;

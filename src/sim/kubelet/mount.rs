@@ -141,13 +141,10 @@ impl Worker {
                 let agent = &self.record.agent;
                 let shared = match volume.and_then(|volume| Some((volume, place(agent, &pod, volume)?.ok()?.part(part)))) {
                     None => ProgramVolume::default(),
-                    Some((volume, place)) => match agent.runtime.disks.open(&place) {
-                        Ok(shared) => shared,
-                        Err(_) => {
-                            self.report_unsupported(volume, "part of a volume that is also mounted whole");
-                            ProgramVolume::default()
-                        }
-                    },
+                    Some((volume, place)) => agent.runtime.disks.open(&place).unwrap_or_else(|_| {
+                        self.report_unsupported(volume, "part of a volume that is also mounted whole");
+                        ProgramVolume::default()
+                    }),
                 };
                 lock(&self.record.volumes).entry(part_key(&wanted.name, part)).or_insert(shared);
             }

@@ -128,7 +128,7 @@ fn is_changed(record: &PodRecord) -> bool {
             .all(|key| ours.and_then(|condition| condition.get(*key)) == theirs.and_then(|condition| condition.get(*key)))
     };
     let keys = ["phase", "containerStatuses", "initContainerStatuses", "podIP"];
-    !OWNED.iter().all(|kind| same(kind)) || keys.iter().any(|key| written.get(*key) != shown.get(*key))
+    !OWNED.iter().all(same) || keys.iter().any(|key| written.get(*key) != shown.get(*key))
 }
 
 /// Writes the status again if the API shows another one.
@@ -196,11 +196,9 @@ pub(super) fn generate(state: &State, host_ip: &str, now: &str, terminal: bool) 
     if let Some(requests) = of_pod(&allocated).get("requests").cloned() {
         status["allocatedResources"] = requests;
     }
-    if let (Some(ending), "Failed") = (&state.ending, phase) {
-        if terminal {
-            status["reason"] = json!(ending.reason);
-            status["message"] = json!(ending.message);
-        }
+    if let (Some(ending), "Failed", true) = (&state.ending, phase, terminal) {
+        status["reason"] = json!(ending.reason);
+        status["message"] = json!(ending.message);
     }
     if let Some(sandbox) = &state.sandbox {
         status["podIP"] = json!(sandbox.ip);

@@ -52,7 +52,7 @@ impl Snapshot {
         let mut exits = BTreeMap::new();
         let present = |instance: &&Instance| state.sandbox.is_some() && instance.sandbox == state.sandboxes;
         let newest = |container: &Container| state.newest(&container.name);
-        let started = state.spec.containers.iter().any(|container| newest(container).filter(present).is_some());
+        let started = state.spec.containers.iter().any(|container| newest(container).as_ref().is_some_and(present));
         let init = state.spec.init_containers.iter().flatten();
         for (container, in_any) in state.spec.containers.iter().map(|c| (c, true)).chain(init.map(|c| (c, false))) {
             // A new sandbox is initialised anew.

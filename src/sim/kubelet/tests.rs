@@ -6,6 +6,7 @@ mod endings;
 mod environment;
 mod images;
 mod lifecycle;
+mod multinode;
 mod nodes;
 mod probes;
 mod restarts;

@@ -191,7 +191,7 @@ mod tests {
         let greedy = holder(&node, 150, 1, 500);
         assert!(tokio::time::timeout(Duration::from_secs(30), shortages.changed()).await.is_ok());
         sleep(Duration::from_secs(1)).await;
-        assert!(victims.get().first().is_some(), "somebody had to die");
+        assert!(!victims.get().is_empty(), "somebody had to die");
         let dead: Vec<bool> =
             [&guaranteed, &modest, &greedy].map(|c| c.exit().get().is_some_and(|exit| exit.oom_killed)).to_vec();
         assert!(!dead[0], "guaranteed pods are the last to go: {dead:?}");
