@@ -137,7 +137,7 @@ fn judge(item: &Value, kind: &str, requests: &Amounts, limits: &Amounts, by_limi
     for (name, (bound, shown)) in stated(&item["max"]) {
         match (requests.get(&name), limits.get(&name)) {
             (None, _) if !by_limit => {
-                broken.push(format!("maximum {name} usage per {kind} is {shown}.  No request is specified"))
+                broken.push(format!("maximum {name} usage per {kind} is {shown}.  No request is specified"));
             }
             (_, None) if by_limit => broken.push(format!("maximum {name} usage per {kind} is {shown}.  No limit is specified")),
             (_, Some((limit, told))) if *limit > bound => {

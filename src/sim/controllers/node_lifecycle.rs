@@ -31,7 +31,7 @@ const PERIOD: Duration = Duration::from_secs(5);
 /// A node whose kubelet says nothing for longer is unknown (`--node-monitor-grace-period`).
 const GRACE: Duration = Duration::from_secs(50);
 /// The same for a node that never said anything (`--node-startup-grace-period`).
-const STARTUP_GRACE: Duration = Duration::from_secs(60);
+const STARTUP_GRACE: Duration = Duration::from_mins(1);
 /// The queue of nodes to taint is worked off this often.
 const TAINT_PASS: Duration = Duration::from_millis(100);
 

@@ -68,8 +68,8 @@ pub(super) fn start(context: &Arc<Context>) {
 
 fn until_next(context: &Context) -> Duration {
     let phase = Duration::from_millis(context.api.random.bits("pod-garbage-collector", "phase", 0) % 20_000);
-    let past = (context.api.clock.elapsed() + PERIOD - phase).as_millis() % PERIOD.as_millis();
-    PERIOD - Duration::from_millis(u64::try_from(past).unwrap_or(0))
+    let past = (context.api.clock.elapsed() + PERIOD).saturating_sub(phase).as_millis() % PERIOD.as_millis();
+    PERIOD.saturating_sub(Duration::from_millis(u64::try_from(past).unwrap_or(0)))
 }
 
 fn wake(context: &Context, look: &Key, wanted: bool) {

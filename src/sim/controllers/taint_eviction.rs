@@ -1,4 +1,4 @@
-//! The taint eviction controller: deletes pods that do not tolerate a NoExecute taint of their node, or not any longer.
+//! The taint eviction controller: deletes pods that do not tolerate a `NoExecute` taint of their node, or not any longer.
 //! Who taints nodes, and why, is not its business.
 
 use super::context::Context;

@@ -42,8 +42,8 @@ fn turned(item: &WatchItem) -> Option<(String, bool)> {
 
 async fn tell(api: Arc<ApiServer>, recorder: EventRecorder, node: String, cordoned: bool) {
     let phase = Duration::from_millis(api.random.bits(&node, "status-look", 0) % 10_000);
-    let past = (api.clock.elapsed() + LOOK - phase).as_millis() % LOOK.as_millis();
-    tokio::time::sleep(LOOK - Duration::from_millis(u64::try_from(past).unwrap_or(0))).await;
+    let past = (api.clock.elapsed() + LOOK).saturating_sub(phase).as_millis() % LOOK.as_millis();
+    tokio::time::sleep(LOOK.saturating_sub(Duration::from_millis(u64::try_from(past).unwrap_or(0)))).await;
     let still = api.get(NODES, "", &node).is_ok_and(|node| is_cordoned(&node) == cordoned);
     if !still || api.heartbeats.silent(&node) {
         return;

@@ -71,8 +71,8 @@ async fn sync(context: &Context, key: &Key) -> Result<(), ApiError> {
 
 fn until_resync(context: &Context) -> Duration {
     let phase = Duration::from_millis(context.api.random.bits("persistentvolume-controller", "resync", 0) % 15_000);
-    let past = (context.api.clock.elapsed() + RESYNC - phase).as_millis() % RESYNC.as_millis();
-    RESYNC - Duration::from_millis(u64::try_from(past).unwrap_or(0))
+    let past = (context.api.clock.elapsed() + RESYNC).saturating_sub(phase).as_millis() % RESYNC.as_millis();
+    RESYNC.saturating_sub(Duration::from_millis(u64::try_from(past).unwrap_or(0)))
 }
 
 fn say(context: &Context, object: &Value, kind: EventType, reason: &str, message: &str) {
