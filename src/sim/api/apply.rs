@@ -25,6 +25,11 @@ pub(super) struct Application<'a> {
     pub(super) root: Place<'a>,
 }
 
+/// The manager of kubectl's server-side apply.
+const KUBECTL: &str = "kubectl";
+/// Where kubectl's own apply notes what it applied.
+const LAST_APPLIED: &str = "/metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration";
+
 impl Application<'_> {
     /// The object after the apply, with its new ownership; refused while another manager owns what would change.
     pub(super) fn onto(&self, live: &Value) -> Result<Value, ApiError> {
@@ -47,19 +52,41 @@ impl Application<'_> {
         let present = fields::owned_paths(&self.root, &merged);
         let changed = |path: &Path| old.get(path) != new.get(path);
         let mut conflicts: BTreeSet<(String, String)> = BTreeSet::new();
+        let mut contested = Paths::new();
         for entry in owners.iter_mut().filter(|entry| !is_mine(entry)) {
             let taken: Paths = entry.paths.iter().filter(|path| wanted.contains(*path) && changed(path)).cloned().collect();
+            contested.extend(taken.iter().cloned());
             for path in &taken {
                 conflicts.insert((described(entry), fields::shown(path)));
             }
             entry.paths.retain(|path| !taken.contains(path) && present.contains(path));
         }
-        if !conflicts.is_empty() && !self.force {
+        if !conflicts.is_empty() && !self.force && !self.takes_over(live, &contested) {
             return Err(ApiError::apply_conflict(&conflicts.into_iter().collect::<Vec<_>>()));
         }
         self.own(&mut owners, wanted, &api_version);
         fields::set_entries(&mut merged, &owners);
+        self.note_last_applied(&mut merged);
         Ok(merged)
+    }
+
+    /// Whether kubectl applies by the server what it applied by itself before: that is no conflict of two parties.
+    fn takes_over(&self, live: &Value, contested: &Paths) -> bool {
+        let last = live.pointer(LAST_APPLIED).and_then(Value::as_str).filter(|_| self.writer.manager == KUBECTL);
+        let Some(last) = last.and_then(|last| serde_json::from_str::<Value>(last).ok()) else { return false };
+        let same_version = last.get("apiVersion") == self.wanted.get("apiVersion");
+        let applied = fields::leaves(&self.root, &last);
+        same_version && contested.iter().all(|path| applied.contains_key(path))
+    }
+
+    /// Keeps the annotation of kubectl's own apply up to date, where there is one.
+    fn note_last_applied(&self, merged: &mut Value) {
+        let Some(noted) = merged.pointer_mut(LAST_APPLIED).filter(|_| self.writer.manager == KUBECTL) else { return };
+        let mut applied = self.wanted.clone();
+        if let Some(annotations) = applied.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut) {
+            annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
+        }
+        *noted = json!(format!("{applied}\n"));
     }
 
     /// Notes that the manager owns what it applied, and since when.

@@ -1,4 +1,4 @@
-//! The kinds that are served although they are not built in: those of CustomResourceDefinitions, and those learnt from an object.
+//! The kinds that are served although they are not built in: those of `CustomResourceDefinition`s, and those learnt from an object.
 //! How a definition is read and accepted is in `custom/definition`; this is the register of what is served.
 
 pub(super) mod definition;

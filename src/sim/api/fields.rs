@@ -269,7 +269,8 @@ pub(super) fn after_write(
     changed.extend(after.containers.difference(&before.containers).cloned());
     let is_there = |path: &Path| after.leaves.contains_key(path) || after.containers.contains(path);
     let removed: Paths = before.leaves.keys().chain(&before.containers).filter(|path| !is_there(path)).cloned().collect();
-    let mut owners = old.map(entries).unwrap_or_default();
+    // What the write says of ownership itself was looked at before: see `are_given`.
+    let mut owners = old.map(|_| entries(new)).unwrap_or_default();
     for entry in &mut owners {
         entry.paths.retain(|path| !removed.contains(path));
         if !entry.is_of(&writer.manager, "Update", api_version, subresource) {
@@ -293,6 +294,16 @@ pub(super) fn after_write(
         }
     }
     set_entries(new, &owners);
+}
+
+/// Whether a write says itself who owns what: with entries that are whole, or with one empty entry, which clears them.
+pub(super) fn are_given(object: &Value) -> bool {
+    let Some(given) = object.pointer("/metadata/managedFields").and_then(Value::as_array) else { return false };
+    let text = |entry: &Value, field: &str| entry.get(field).and_then(Value::as_str).is_some_and(|text| !text.is_empty());
+    let whole = |entry: &Value| text(entry, "manager") && text(entry, "operation") && text(entry, "apiVersion");
+    let cleared = given.as_slice() == [json!({})];
+    cleared
+        || (!given.is_empty() && given.iter().all(|entry| whole(entry) && entry.get("fieldsV1").is_some_and(Value::is_object)))
 }
 
 /// Whether something can be owned at a path of an object: a leaf, or a map or list with something in it.

@@ -1,4 +1,4 @@
-//! The OpenAPI documents, versions 2 and 3: made from the kinds' types when they are first asked for, then kept.
+//! The `OpenAPI` documents, versions 2 and 3: made from the kinds' types when they are first asked for, then kept.
 //! How the schemas are published is in `openapi/schemas`, the paths of each resource in `openapi/paths`.
 
 mod paths;
@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 enum Edition {
     /// Swagger 2: all groups in one document.
     Second,
-    /// OpenAPI 3: a document for each group and version.
+    /// `OpenAPI` 3: a document for each group and version.
     Third,
 }
 

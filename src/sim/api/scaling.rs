@@ -1,4 +1,4 @@
-//! HorizontalPodAutoscalers of autoscaling/v1 and v2: the same object, with the CPU target in a field of its own in v1.
+//! `HorizontalPodAutoscaler`s of autoscaling/v1 and v2: the same object, with the CPU target in a field of its own in v1.
 //! What v1 cannot say travels in the annotations that Kubernetes uses for it.
 
 use serde_json::{Map, Value, json};

@@ -151,7 +151,9 @@ impl Update<'_> {
         for field in KEPT {
             restore(&mut object["metadata"], field, stored.pointer(&format!("/metadata/{field}")));
         }
-        restore(&mut object["metadata"], "managedFields", stored.pointer("/metadata/managedFields"));
+        if !fields::are_given(object) {
+            restore(&mut object["metadata"], "managedFields", stored.pointer("/metadata/managedFields"));
+        }
         if self.resource == resource::SERVICES {
             keep_addresses(object, stored);
         }

@@ -1,4 +1,4 @@
-//! CustomResourceDefinitions: defaults, what is refused, acceptance of their names, and what they make the server serve.
+//! `CustomResourceDefinition`s: defaults, what is refused, acceptance of their names, and what they make the server serve.
 //! How objects of the new kinds are checked is in `structural` and `validation`.
 
 use super::{CustomKind, CustomVersion};
@@ -204,16 +204,13 @@ pub(in crate::sim::api) fn stored(api: &ApiServer, definition: &Object) {
             }
         });
     };
-    match conflict {
-        Some((reason, taken)) => {
-            write("NamesAccepted", "False", reason, &format!("\"{taken}\" is already in use"));
-            write("Established", "False", "NotAccepted", "not all names are accepted");
-        }
-        None => {
-            write("NamesAccepted", "True", "NoConflicts", "no conflicts found");
-            if !established {
-                write("Established", "True", "InitialNamesAccepted", "the initial names have been accepted");
-            }
+    if let Some((reason, taken)) = conflict {
+        write("NamesAccepted", "False", reason, &format!("\"{taken}\" is already in use"));
+        write("Established", "False", "NotAccepted", "not all names are accepted");
+    } else {
+        write("NamesAccepted", "True", "NoConflicts", "no conflicts found");
+        if !established {
+            write("Established", "True", "InitialNamesAccepted", "the initial names have been accepted");
         }
     }
 }

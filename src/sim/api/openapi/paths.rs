@@ -90,7 +90,7 @@ fn common(part: &Part, entry: &Entry, action: &str) -> Value {
     })
 }
 
-/// The paths of an OpenAPI 3 document.
+/// The paths of an `OpenAPI` 3 document.
 pub(super) fn third(part: &Part) -> Map<String, Value> {
     all(part, |part, entry, method, action, query| {
         let mut operation = common(part, entry, action);

@@ -39,7 +39,8 @@ pub(super) fn get(rest: &Rest, path: &ObjectPath) -> Result<Response<ResponseBod
 
 /// The options of a LIST or WATCH of what a path serves.
 pub(super) fn options(rest: &Rest, served: Served, query: &[(String, String)]) -> Result<ListOptions, ApiError> {
-    let kind = rest.api.custom.find(served.resource.group, served.resource.plural).filter(|_| !served.resource.is_built_in());
+    let own = !served.resource.is_built_in();
+    let kind = if own { rest.api.custom.find(served.resource.group, served.resource.plural) } else { None };
     let version = kind.as_ref().and_then(|kind| kind.version(served.version()));
     let selectable = version.map(|version| version.selectable.as_slice()).unwrap_or_default();
     ListOptions::parse(served.resource, selectable, query)

@@ -60,7 +60,8 @@ fn sum(cell: &Cell<'_>) -> Sum {
     let phase = cell.text("/status/phase");
     let own_reason = cell.text("/status/reason");
     let mut sum = Sum { total: cell.list("/spec/containers").len(), ..Sum::default() };
-    sum.reason = if own_reason.is_empty() { phase } else { own_reason }.to_owned();
+    let reason = if own_reason.is_empty() { phase } else { own_reason };
+    reason.clone_into(&mut sum.reason);
     let gated = |condition: &Value| condition["type"] == "PodScheduled" && condition["reason"] == "SchedulingGated";
     if cell.list("/status/conditions").iter().any(gated) {
         "SchedulingGated".clone_into(&mut sum.reason);

@@ -79,3 +79,34 @@ async fn malformed_applies_are_refused() {
     let status = refused(all.patch("a", &PatchParams::apply("me"), &Patch::Apply(&pod)).await);
     assert_eq!(status["message"], "invalid object type: /v1, Kind=Pod");
 }
+
+#[tokio::test(start_paused = true)]
+async fn kubectl_takes_over_what_it_applied_by_itself_before() {
+    const LAST: &str = "kubectl.kubernetes.io/last-applied-configuration";
+    let (api, client) = cluster();
+    let all = deployments(&client);
+    let wanted = |replicas: u32| {
+        let mut object = serde_json::to_value(deployment("a")).unwrap();
+        object["spec"]["replicas"] = json!(replicas);
+        object
+    };
+    let mut first = wanted(3);
+    first["metadata"]["annotations"] = json!({LAST: wanted(3).to_string()});
+    let manager = PostParams { field_manager: Some("kubectl-client-side-apply".to_owned()), ..PostParams::default() };
+    all.create(&manager, &typed(first)).await.unwrap();
+    let others = refused(all.patch("a", &PatchParams::apply("else"), &Patch::Apply(&wanted(2))).await);
+    assert_eq!(others["reason"], "Conflict");
+    let applied = all.patch("a", &PatchParams::apply("kubectl"), &Patch::Apply(&wanted(2))).await.unwrap();
+    assert_eq!(applied.spec.unwrap().replicas, Some(2));
+    let noted: Value = serde_json::from_str(&applied.metadata.annotations.unwrap()[LAST]).unwrap();
+    assert_eq!(noted["spec"]["replicas"], 2);
+    // Then it hands its old fields over to its new manager.
+    let mut owners = api.get(resource::DEPLOYMENTS, "shop", "a").unwrap()["metadata"]["managedFields"].clone();
+    owners.as_array_mut().unwrap().retain(|owner| owner["manager"] == "kubectl");
+    let patch = json!({"metadata": {"managedFields": owners}});
+    all.patch("a", &PatchParams::default(), &Patch::Merge(&patch)).await.unwrap();
+    let stored = api.get(resource::DEPLOYMENTS, "shop", "a").unwrap();
+    let managers: Vec<&str> =
+        stored["metadata"]["managedFields"].as_array().unwrap().iter().map(|owner| owner["manager"].as_str().unwrap()).collect();
+    assert_eq!(managers, ["kubectl"]);
+}
