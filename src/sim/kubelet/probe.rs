@@ -80,8 +80,7 @@ async fn tcp(record: &PodRecord, container: &Container, tcp: &TCPSocketAction, t
 }
 
 async fn grpc(record: &PodRecord, action: &GRPCAction, timeout: Duration) -> Attempt {
-    let Ok((ip, port)) = address(record).parse::<Ipv4Addr>().and_then(|ip| Ok((ip, u16::try_from(action.port).unwrap_or(0))))
-    else {
+    let Ok((ip, port)) = address(record).parse::<Ipv4Addr>().map(|ip| (ip, u16::try_from(action.port).unwrap_or(0))) else {
         return Attempt::Error("the pod has no address".to_owned());
     };
     let to = SocketAddrV4::new(ip, port);

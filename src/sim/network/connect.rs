@@ -50,7 +50,7 @@ impl PodNetwork {
                     let mut state = self.network.shared.lock();
                     state.last_connection += 1;
                     let id = state.last_connection;
-                    if id % 256 == 0 {
+                    if id.is_multiple_of(256) {
                         state.connections.retain(|_, connection| connection.strong_count() > 0);
                     }
                     state.connections.insert(id, Arc::downgrade(&connection));

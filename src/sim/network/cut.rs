@@ -1,5 +1,5 @@
 //! Partitions: who cannot reach whom, with an exact undo, and what that does to connections that exist.
-//! NetworkPolicies are not here: they decide about new connections only.
+//! Network policies are not here: they decide about new connections only.
 
 use super::stream::{Connection, End};
 use super::{Network, State};
@@ -65,6 +65,7 @@ impl State {
 impl Network {
     /// Drops every packet between two parties until the cut is healed. Cuts do not know of each other: whoever is cut off
     /// twice must be healed twice.
+    #[must_use]
     pub fn cut(&self, one: Party, other: Party) -> CutId {
         let (id, connections) = {
             let mut state = self.shared.lock();
@@ -89,6 +90,7 @@ impl Network {
 
     /// Switches a machine off: nobody reaches it, and its connections are gone without a word to the other end. Healing the
     /// cut switches its network on again; who speaks on an old connection then is told that it is gone.
+    #[must_use]
     pub fn power_off(&self, node: &str) -> CutId {
         let id = self.cut(Party::Node(node.to_owned()), Party::Everyone);
         for connection in self.shared.lock().living() {

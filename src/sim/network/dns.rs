@@ -1,4 +1,4 @@
-//! The cluster's DNS: what CoreDNS answers about services and pods, and how that can be broken.
+//! The cluster's DNS: what `CoreDNS` answers about services and pods, and how that can be broken.
 //! How a program asks, with search lists and patience, is `resolver`.
 
 use super::Network;
@@ -91,6 +91,7 @@ pub(super) struct Faults {
 
 impl Network {
     /// Breaks DNS for one party and all names that end with `suffix` (empty: all), until it is mended.
+    #[must_use]
     pub fn break_dns(&self, party: Party, suffix: &str, fault: DnsFault) -> DnsFaultId {
         let mut state = self.shared.lock();
         state.dns.last += 1;
@@ -158,16 +159,14 @@ impl PodNetwork {
                 self.forward(api, &name)
             };
             match answer {
-                Answer::Found(found) => match found.as_slice() {
-                    [Record::Alias(_, target)] => {
-                        name.clone_from(target);
-                        records.extend(found);
+                Answer::Found(found) => {
+                    let target = if let [Record::Alias(_, target)] = found.as_slice() { Some(target.clone()) } else { None };
+                    records.extend(found);
+                    match target {
+                        Some(target) => name = target,
+                        None => return Answer::Found(records),
                     }
-                    _ => {
-                        records.extend(found);
-                        return Answer::Found(records);
-                    }
-                },
+                }
                 other if records.is_empty() => return other,
                 _ => return Answer::Found(records),
             }

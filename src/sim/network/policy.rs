@@ -1,4 +1,4 @@
-//! NetworkPolicies: whether a new connection is allowed. Existing connections are never looked at again (conntrack's law).
+//! `NetworkPolicy`: whether a new connection is allowed. Existing connections are never looked at again (conntrack's law).
 //! Packets that are not allowed are dropped without a word.
 
 use super::dns::CLUSTER_DNS;

@@ -81,7 +81,7 @@ fn items<'a>(object: &'a Value, pointer: &str) -> &'a [Value] {
     object.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
-/// Follows Services and EndpointSlices for as long as the cluster runs.
+/// Follows Services and their slices of endpoints for as long as the cluster runs.
 pub(super) fn start(network: &super::Network, api: &Arc<ApiServer>) {
     for resource in [SERVICES, ENDPOINT_SLICES] {
         let (network, api) = (network.clone(), Arc::clone(api));

@@ -233,7 +233,7 @@ async fn cascade(seed: u64) -> (i64, i64, Vec<String>) {
             backend["spec"]["replicas"] = json!(0);
         })
         .unwrap();
-    sleep(Duration::from_secs(60)).await;
+    sleep(Duration::from_mins(1)).await;
     let events = world.cluster.api.list(crate::sim::api::resource::EVENTS, Some("shop"));
     let mut said: Vec<String> = events.iter().map(|event| format!("{} {}", event["reason"], event["metadata"]["name"])).collect();
     said.sort();

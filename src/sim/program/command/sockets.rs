@@ -41,13 +41,11 @@ pub async fn lookup(call: &Invocation, name: &str) -> Option<Ipv4Addr> {
     let machine = &call.process.machine;
     let file = |path: &str| String::from_utf8_lossy(&machine.spec.filesystem.read(path).unwrap_or_default()).into_owned();
     let (hosts, resolv_conf) = (file("/etc/hosts"), file("/etc/resolv.conf"));
-    match machine.spec.network.lookup(&hosts, &resolv_conf, name).await {
-        Ok(addresses) => addresses.first().copied(),
-        Err(_) => {
-            call.error(&format!("bad address '{name}'")).await;
-            None
-        }
+    if let Ok(addresses) = machine.spec.network.lookup(&hosts, &resolv_conf, name).await {
+        return addresses.first().copied();
     }
+    call.error(&format!("bad address '{name}'")).await;
+    None
 }
 
 /// How a limited attempt to connect ended.

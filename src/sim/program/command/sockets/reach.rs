@@ -97,7 +97,7 @@ async fn run(call: &Invocation, ping: &Ping, host: &str, address: Ipv4Addr) -> i
         sleep(rest).await;
     }
     let received = times.len() as u64;
-    let loss = if sent == 0 { 0 } else { (sent - received) * 100 / sent };
+    let loss = ((sent - received) * 100).checked_div(sent).unwrap_or(0);
     let mut text = format!(
         "\n--- {host} ping statistics ---\n{sent} packets transmitted, {received} packets received, {loss}% packet loss\n"
     );
