@@ -4,15 +4,21 @@
 pub mod action;
 pub mod align;
 pub mod compare;
+mod counterpart;
 pub mod events;
+pub mod known;
 pub mod kubectl;
 pub mod normal;
 pub mod projection;
+pub mod recorder;
 pub mod recording;
 pub mod registry;
+pub mod render;
 pub mod replay;
 pub mod report;
+pub mod timeline;
 pub mod tolerances;
+mod vocabulary;
 
 use recording::{Fact, Recording};
 use report::Report;
@@ -27,6 +33,21 @@ impl Error {
     /// An error.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
+    }
+}
+
+/// Replays a recording with seeds from `first` on, and compares. What cannot be replayed is a divergence of the subject `replay`.
+#[must_use]
+pub fn check(recorded: &Recording, first: u64, seeds: u64, tolerances: &Tolerances) -> Report {
+    let simulated: Result<Vec<_>, Error> =
+        (0..seeds).map(|offset| replay::replay(recorded, first.wrapping_add(offset), tolerances)).collect();
+    match simulated {
+        Ok(simulated) => compare(recorded, &simulated, tolerances),
+        Err(error) => {
+            let mut report = Report { name: recorded.name.clone(), ..Report::default() };
+            report.diverges("replay", None, error.0);
+            report
+        }
     }
 }
 

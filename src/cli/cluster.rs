@@ -2,6 +2,7 @@
 //! Each has a module of its own.
 
 pub mod images;
+pub mod record;
 pub mod replay;
 pub mod serve;
 
@@ -23,6 +24,8 @@ pub struct Cluster {
 pub enum ClusterCommand {
     /// The images whose programs the embedded cluster knows
     Images(images::Images),
+    /// Record what happens in a namespace of any cluster, for `replay`
+    Record(record::Record),
     /// Replay a recording of a cluster on the embedded one, and say where the two part
     Replay(replay::Replay),
     /// Serve the embedded cluster to kubectl and other clients, on loopback, until Ctrl-C
@@ -34,6 +37,7 @@ pub enum ClusterCommand {
 pub fn run(cluster: Cluster, console: Console) -> ExitCode {
     match cluster.command {
         ClusterCommand::Images(arguments) => images::run(&arguments, console),
+        ClusterCommand::Record(arguments) => record::run(&arguments, console),
         ClusterCommand::Replay(arguments) => replay::run(&arguments, console),
         ClusterCommand::Serve(arguments) => serve::serve(&arguments, console),
     }

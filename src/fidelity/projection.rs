@@ -1,6 +1,8 @@
 //! What is compared: every object as a sequence of projected states. Which fields make a state of a kind is in its own file.
 //! Events are totals, and live in `events`.
 
+mod lease;
+mod object;
 mod pod;
 
 use super::normal::{Names, text};
@@ -21,11 +23,18 @@ pub struct Track {
     pub states: Vec<(f64, String)>,
 }
 
+/// What stands between the parts of a state.
+pub const SEPARATOR: &str = " · ";
+
 /// How the state of a kind is written.
 fn state_of(kind: &str) -> Option<fn(&Value) -> String> {
     match kind {
         "pods" => Some(pod::state),
-        _ => None,
+        "services" => Some(object::service),
+        "endpointslices" => Some(object::endpoint_slice),
+        "nodes" => Some(object::node),
+        "events" | "node_events" | "leases" => None,
+        _ => Some(object::state),
     }
 }
 
@@ -47,9 +56,20 @@ pub fn tracks(facts: &[Fact]) -> Vec<Track> {
             track.states.push((fact.at, state));
         }
     }
-    let mut tracks: Vec<_> = tracks.into_values().collect();
+    let mut tracks: Vec<_> = tracks.into_values().chain(lease::tracks(facts)).collect();
+    // A recording need not have begun with the present nodes and leases: one that never changed may be missing.
+    tracks.retain(|track| !["nodes", "leases"].contains(&track.kind.as_str()) || track.states.len() > 1);
+    tracks.iter_mut().filter(|track| track.kind == "nodes" || track.kind == "leases").for_each(begin);
     tracks.sort_by(|a, b| a.kind.cmp(&b.kind).then(a.born.total_cmp(&b.born)));
     tracks
+}
+
+/// Nodes and leases are older than the recording: when they were first seen in it says nothing.
+fn begin(track: &mut Track) {
+    track.born = 0.0;
+    if let Some((at, _)) = track.states.first_mut() {
+        *at = 0.0;
+    }
 }
 
 /// `Type=Status(Reason: message)`, each.

@@ -2,7 +2,7 @@
 //! Running the replay is `replay`'s.
 
 use super::normal::text;
-use super::recording::Recording;
+use super::recording::{Fact, Recording};
 use crate::sim::profile::{Cgroup, NodeShape, Profile};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -51,11 +51,19 @@ fn nodes(recording: &Recording) -> Vec<NodeShape> {
         names.insert("embedded-control-plane".to_owned());
     }
     let alone = names.len() == 1;
-    let shape = |name: String| NodeShape {
-        control_plane: !alone && name.ends_with("-control-plane"),
-        name,
-        cpu_millis: CPU_MILLIS,
-        memory_bytes: MEMORY_BYTES,
+    let shape = |name: String| {
+        let (cpu_millis, memory_bytes) = capacity(recording, &name).unwrap_or((CPU_MILLIS, MEMORY_BYTES));
+        NodeShape { control_plane: !alone && name.ends_with("-control-plane"), name, cpu_millis, memory_bytes }
     };
     names.into_iter().map(shape).collect()
+}
+
+/// What a recorded node offers, as kubelets write it: whole or milli processors, and Ki of memory.
+fn capacity(recording: &Recording, name: &str) -> Option<(u64, u64)> {
+    let is_own = |fact: &&Fact| fact.kind == "nodes" && text(&fact.object, "/metadata/name") == name;
+    let node = &recording.facts.iter().find(is_own)?.object;
+    let cpu = text(node, "/status/capacity/cpu");
+    let millis = cpu.strip_suffix('m').map_or_else(|| cpu.parse().map(|whole: u64| whole * 1_000), str::parse).ok()?;
+    let kibibytes: u64 = text(node, "/status/capacity/memory").strip_suffix("Ki")?.parse().ok()?;
+    Some((millis, kibibytes * 1024))
 }

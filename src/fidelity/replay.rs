@@ -9,6 +9,7 @@ use super::{Error, registry};
 use crate::sim::api::resource::{self, Resource};
 use crate::sim::api::{self};
 use crate::sim::cluster::Simulation;
+use crate::sim::kubelet::control::ControlError;
 use crate::sim::program::container::Signal;
 use crate::sim::store::ChangeKind;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -44,6 +45,8 @@ async fn run(recording: &Recording, seed: u64, tolerances: &Tolerances) -> Resul
     sleep(WARM).await;
     let begin = Instant::now();
     let facts = Facts::default();
+    // Heartbeats are written while somebody watches them.
+    let _witness = simulation.api.heartbeats.watch(resource::LEASES);
     watch_all(&simulation, recording, begin, &facts);
     let mut running = Vec::new();
     for action in &recording.actions {
@@ -87,7 +90,32 @@ async fn carry_out(
         }
         Act::Kubectl(words) => kubectl::run(kubectl, &words, recording).await.map_err(named)?,
         Act::KillContainer => kill(simulation, &recording.namespace).map_err(named)?,
-        other => return Err(named(Error::new(format!("the embedded cluster cannot do that to a node yet ({other:?})")))),
+        act => {
+            if let Some(lasting) = switch(simulation, act).map_err(named)? {
+                return Ok(Some(lasting));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Does something to a node. What takes its time goes on beside the other actions.
+fn switch(simulation: &Simulation, act: Act) -> Result<Option<Lasting>, Error> {
+    let node = |name: &str| {
+        let known = || simulation.nodes.keys().cloned().collect::<Vec<_>>().join(", ");
+        simulation.nodes.get(name).cloned().ok_or_else(|| Error::new(format!("there is no node {name}, only {}", known())))
+    };
+    let failed = |error: ControlError| Error::new(error.to_string());
+    match act {
+        Act::Pause(name) => node(&name)?.pause().map_err(failed)?,
+        Act::Unpause(name) => node(&name)?.unpause().map_err(failed)?,
+        Act::PowerOff(name) => node(&name)?.power_off().map_err(failed)?,
+        Act::PowerOn(name) => node(&name)?.power_on().map_err(failed)?,
+        Act::StopKubelet(name) => node(&name)?.stop_kubelet().map_err(failed)?,
+        Act::StartKubelet(name) => node(&name)?.start_kubelet().map_err(failed)?,
+        Act::Partition(name) => node(&name)?.cut_from_api_server().map_err(failed)?,
+        Act::Heal(name) => node(&name)?.mend().map_err(failed)?,
+        Act::Kubectl(_) | Act::KillContainer => {}
     }
     Ok(None)
 }

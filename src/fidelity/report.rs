@@ -57,6 +57,9 @@ impl Report {
     #[must_use]
     pub fn summary(&self) -> String {
         let seeds = if self.seeds == 1 { "1 seed".to_owned() } else { format!("{} seeds", self.seeds) };
+        if let Some(refusal) = self.divergences.iter().find(|divergence| divergence.subject == "replay") {
+            return format!("{}: cannot be replayed: {}", self.name, refusal.text);
+        }
         let compared = format!("{}: {} states and {} kinds of events compared with {seeds}", self.name, self.states, self.events);
         if self.divergences.is_empty() {
             return format!("{compared}; none diverged");

@@ -11,14 +11,22 @@ use serde::{Deserialize, Deserializer};
 pub struct Tolerances {
     /// How many seeds are simulated.
     pub seeds: u64,
+    /// Recordings that need more, or fewer.
+    pub other_seeds: Vec<OtherSeeds>,
     /// States that one side may lack.
     pub optional_states: Vec<OptionalState>,
     /// Where chance decides between several sequences.
     pub chance: Vec<Chance>,
     /// How far times between states may differ.
     pub gaps: Vec<Gap>,
+    /// How much wider than the seeds' range the law's is.
+    pub range: Range,
     /// How long a state may last that one side lacks, by kind.
     pub passing: Vec<Passing>,
+    /// Kinds whose states follow from many other objects.
+    pub aggregates: Aggregates,
+    /// How far apart counterparts may be born.
+    pub age: Age,
     /// The recording's end.
     pub end: End,
     /// Counts of events.
@@ -29,6 +37,18 @@ pub struct Tolerances {
     pub left_out: Vec<LeftOut>,
 }
 
+/// A recording whose sequence few seeds show, or whose replay takes long.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OtherSeeds {
+    /// The recording's name.
+    pub recording: String,
+    /// How many seeds are simulated for it.
+    pub seeds: u64,
+    /// Why.
+    pub reason: String,
+}
+
 /// A state that the real system shows or skips by chance.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -37,6 +57,9 @@ pub struct OptionalState {
     pub contains: String,
     /// Its beginning.
     pub phase: String,
+    /// The recording that it applies to; absent: all.
+    #[serde(default)]
+    pub recording: Option<String>,
     /// Why it is optional.
     pub reason: String,
 }
@@ -67,6 +90,37 @@ pub struct Gap {
     pub reason: String,
 }
 
+/// The ends of a range are seldom drawn: it is widened on both sides by a share of its length.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Range {
+    /// The share.
+    pub widen: f64,
+    /// Why.
+    pub reason: String,
+}
+
+/// Kinds whose order of states is chance wherever the seeds differ among themselves.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Aggregates {
+    /// The kinds.
+    pub kinds: Vec<String>,
+    /// Why.
+    pub reason: String,
+}
+
+/// How far apart a recorded object and its counterpart may be born.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Age {
+    /// Seconds.
+    #[serde(deserialize_with = "seconds")]
+    pub slack: f64,
+    /// Why.
+    pub reason: String,
+}
+
 /// How long a state may last that the other side skips.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -74,7 +128,7 @@ pub struct Passing {
     /// The kinds that this applies to.
     pub kinds: Vec<String>,
     /// Seconds.
-    #[serde(deserialize_with = "seconds")]
+    #[serde(rename = "atMost", deserialize_with = "seconds")]
     pub at_most: f64,
     /// Why.
     pub reason: String,
@@ -142,12 +196,19 @@ impl Tolerances {
             .map_err(|error| Error::new(format!("fixtures/traces/tolerances.yaml: {error}")))
     }
 
+    /// How many seeds are simulated for a recording.
+    #[must_use]
+    pub fn seeds_for(&self, recording: &str) -> u64 {
+        self.other_seeds.iter().find(|other| other.recording == recording).map_or(self.seeds, |other| other.seeds)
+    }
+
     /// The track without the states that one side may lack.
-    pub(super) fn without_optional(&self, track: &Track) -> Track {
+    pub(super) fn without_optional(&self, recording: &str, track: &Track) -> Track {
+        let applies = |o: &OptionalState| o.recording.as_ref().is_none_or(|name| name == recording);
         let optional = |state: &str| {
             track.kind == "pods"
                 && !state.contains("deleting")
-                && self.optional_states.iter().any(|o| state.starts_with(&o.phase) && state.contains(&o.contains))
+                && self.optional_states.iter().any(|o| applies(o) && state.starts_with(&o.phase) && state.contains(&o.contains))
         };
         let mut track = track.clone();
         track.states.retain(|(_, state)| !optional(state));
@@ -164,6 +225,18 @@ impl Tolerances {
     /// How long a state of this kind may last that one side lacks, in seconds.
     pub(super) fn passing(&self, kind: &str) -> f64 {
         self.passing.iter().find(|passing| passing.kinds.iter().any(|one| one == kind)).map_or(0.0, |passing| passing.at_most)
+    }
+
+    pub(super) fn is_aggregate(&self, kind: &str) -> bool {
+        self.aggregates.kinds.iter().any(|one| one == kind)
+    }
+
+    /// The range in which a recorded time must lie, given what the seeds showed and what came before.
+    pub(super) fn range(&self, times: &[f64], kind: &str, before: &str) -> std::ops::RangeInclusive<f64> {
+        let (low, high) =
+            times.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), time| (low.min(*time), high.max(*time)));
+        let slack = self.slack(before).max(self.passing(kind)) + (high - low) * self.range.widen;
+        low - slack..=high + slack
     }
 
     /// How many of so many seeds must show the sequence of a recording.
@@ -199,9 +272,11 @@ mod tests {
     fn the_shipped_file_is_read_and_every_tolerance_has_its_reason() {
         let shipped = Tolerances::shipped().unwrap();
         let reasons = (shipped.optional_states.iter().map(|one| &one.reason))
+            .chain(shipped.other_seeds.iter().map(|one| &one.reason))
             .chain(shipped.chance.iter().map(|one| &one.reason))
             .chain(shipped.gaps.iter().map(|one| &one.reason))
             .chain(shipped.passing.iter().map(|one| &one.reason))
+            .chain([&shipped.range.reason, &shipped.aggregates.reason, &shipped.age.reason])
             .chain([&shipped.end.reason, &shipped.events.reason])
             .chain(shipped.optional_events.iter().map(|one| &one.reason))
             .chain(shipped.left_out.iter().map(|one| &one.reason));

@@ -1,9 +1,10 @@
 //! A pod's state: phase, conditions with their texts, containers of all sorts, deletion.
 //! Names, uids and addresses in it are made equal by `normal`.
 
-use super::conditions;
+use super::{SEPARATOR, conditions};
 use crate::fidelity::normal::text;
 use serde_json::Value;
+use std::fmt::Write as _;
 
 /// One line that holds everything that a client may act upon.
 pub(super) fn state(pod: &Value) -> String {
@@ -17,8 +18,9 @@ pub(super) fn state(pod: &Value) -> String {
     for (pointer, mark) in [("/status/initContainerStatuses", "init "), ("/status/containerStatuses", "")] {
         for container in pod.pointer(pointer).and_then(Value::as_array).into_iter().flatten() {
             let last = container.pointer("/lastState").map(container_state).unwrap_or_default();
+            let resources = resources(container);
             words.push(format!(
-                "[{mark}{} {} last={last} ready={} started={} restarts={}]",
+                "[{mark}{} {} last={last} ready={} started={} restarts={}{resources}]",
                 text(container, "/name"),
                 container.pointer("/state").map(container_state).unwrap_or_default(),
                 container["ready"],
@@ -30,7 +32,21 @@ pub(super) fn state(pod: &Value) -> String {
     if let Some(grace) = pod.pointer("/metadata/deletionGracePeriodSeconds") {
         words.push(format!("deleting({grace})"));
     }
-    words.join(" ")
+    words.join(SEPARATOR)
+}
+
+/// What the container was given: ` limits.memory=64Mi`. Amounts near 2^63 are what cgroup v1 says of no limit at all.
+fn resources(container: &Value) -> String {
+    let mut out = String::new();
+    for list in ["limits", "requests"] {
+        for (name, amount) in container.pointer(&format!("/resources/{list}")).and_then(Value::as_object).into_iter().flatten() {
+            let amount = amount.as_str().unwrap_or_default();
+            if amount.len() < 18 {
+                let _ = write!(out, " {list}.{name}={amount}");
+            }
+        }
+    }
+    out
 }
 
 fn container_state(state: &Value) -> String {

@@ -24,7 +24,8 @@ use crate::sim::program::{Container as Process, ContainerSpec, FileSystem};
 use k8s_openapi::api::core::v1::Container;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tokio::time::{Instant, sleep};
+use std::time::Duration;
+use tokio::time::{Instant, sleep, sleep_until};
 
 /// What containerd and runc say before the reason of a program that cannot be started.
 const RUNC: &str = "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: ";
@@ -293,13 +294,19 @@ pub(super) fn subject(record: &PodRecord, container: &Container) -> String {
     format!("{}/{}/{}", record.namespace, record.name, container.name)
 }
 
-/// Records the end of a process when it comes.
+/// How long after a start containerd can tell of an end at the earliest: recordings show every program as running for a
+/// moment, however soon it ends.
+const FIRST_NOTICE: Duration = Duration::from_millis(50);
+
+/// Records the end of a process when the runtime tells of it.
 pub(super) fn await_exit(record: Arc<PodRecord>, name: String, id: String, process: Arc<Process>) {
     let tasks = record.agent.tasks.clone();
+    let notice = Instant::now() + record.latency("notice", FIRST_NOTICE);
     tasks.spawn(async move {
         let mut exit = process.exit();
         let ended = exit.wait_for(Option::is_some).await.ok().flatten();
         if let Some(exit) = ended {
+            sleep_until(notice).await;
             record.record_exit(&name, &id, exit, process.ended_at().unwrap_or_else(Instant::now));
         }
     });
