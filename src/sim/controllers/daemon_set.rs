@@ -29,7 +29,7 @@ const BURST: usize = 250;
 /// How long a failed pod stays before it is deleted; doubled with each further one on the node.
 const BACK_OFF: Duration = Duration::from_secs(1);
 /// No failed pod stays longer.
-const BACK_OFF_MAX: Duration = Duration::from_secs(900);
+const BACK_OFF_MAX: Duration = Duration::from_mins(15);
 /// The label with the hash of a pod's revision.
 const HASH_LABEL: &str = "controller-revision-hash";
 /// The label with the count of template changes at a pod's creation.

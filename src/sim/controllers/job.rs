@@ -29,7 +29,7 @@ const FINALIZER: &str = "batch.kubernetes.io/job-tracking";
 /// How long news of pods and statuses are gathered before a sync.
 const BATCH_PERIOD: Duration = Duration::from_secs(1);
 /// The first retry of a failed sync comes after this, no retry after more than the second.
-const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
 
 /// Starts the controller; `orphans` is the queue of pods that are to be freed.
 pub(super) fn start(context: &Arc<Context>, orphans: &Arc<Context>) {

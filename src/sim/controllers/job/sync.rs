@@ -178,8 +178,8 @@ impl<'a> Sync<'a> {
     }
 
     fn failed_by_policy(&self) -> Option<Value> {
-        let failed = self.pods.iter().filter(|pod| self.is_failed(pod));
-        let message = failed.filter_map(|pod| policy::failure(&self.job, pod).message).next()?;
+        let mut failed = self.pods.iter().filter(|pod| self.is_failed(pod));
+        let message = failed.find_map(|pod| policy::failure(&self.job, pod).message)?;
         Some(self.condition("FailureTarget", "PodFailurePolicy", &message))
     }
 
