@@ -1,4 +1,5 @@
 //! How fast the embedded cluster is: `cargo bench`. The figures of the README come from here.
+#![expect(clippy::expect_used, clippy::panic, reason = "a benchmark that cannot run has no figure")]
 
 use comeback::cluster::select::{self, ClusterChoice, ClusterOptions};
 use comeback::engine::{self, RunRequest};
@@ -115,7 +116,7 @@ fn pods_started_and_a_node_lost(bencher: Bencher<'_, '_>, pods: usize) {
             let (lost, control) = cluster.nodes.iter().nth(1).expect("there are several nodes");
             control.power_off().expect("it runs");
             // 50 s until it is noticed, 300 s of toleration, and the replacements.
-            tokio::time::sleep(Duration::from_secs(360)).await;
+            tokio::time::sleep(Duration::from_mins(6)).await;
             available(&cluster, pods).await;
             let running = cluster.api.list(PODS, Some("default"));
             let left = running

@@ -1,5 +1,6 @@
 //! The embedded cluster served over TLS, and real clients that use it.
 //! A program that is not at hand is named in one line on stderr; nothing else is skipped.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "what cannot be started or asked fails the test")]
 
 #[path = "served/client.rs"]
 mod client;

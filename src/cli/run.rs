@@ -110,7 +110,7 @@ fn execute(
         kind_image: options.kind_image.clone(),
         allowed_contexts: options.allow_context.clone(),
         ledger: Some(PathBuf::from(engine::ledger::DEFAULT_PATH)),
-        profile: options.profile.clone().unwrap_or_default(),
+        profile: options.profile.unwrap_or_default(),
     };
     if choice != ClusterChoice::Embedded && !console.quiet && !options.no_progress.unwrap_or(false) {
         let created =

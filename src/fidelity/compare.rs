@@ -55,7 +55,7 @@ pub fn tracks(recorded: &Recording, tolerances: &Tolerances, real: &[Track], sim
         let subject = format!("{} {}", track.kind, track.name);
         let by_chance = tolerances.is_aggregate(&track.kind)
             && seen.others.len() == simulated.len()
-            && (0 < seen.differing.len() && seen.differing.len() < simulated.len()
+            && (!seen.differing.is_empty() && seen.differing.len() < simulated.len()
                 || !agree(&seen.others, tolerances.passing(&track.kind), end));
         if by_chance {
             vocabulary::compare(track, &seen.others, tolerances, end, &subject, report);

@@ -202,10 +202,8 @@ fn folder(path: &Path) -> Result<Vec<Line>, Error> {
     for sibling in path.parent().into_iter().filter_map(|parent| std::fs::read_dir(parent).ok()).flatten().flatten() {
         let file = sibling.path().join("manifest.yaml");
         let name = sibling.file_name().to_string_lossy().into_owned();
-        if name.starts_with("mn-") || name.starts_with("op-") {
-            if file.exists() {
-                manifest(&name, &file)?;
-            }
+        if (name.starts_with("mn-") || name.starts_with("op-")) && file.exists() {
+            manifest(&name, &file)?;
         }
     }
     Ok(all)
@@ -259,7 +257,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(
             folder.path().join("manifest.yaml"),
-            "kind: Pod\nmetadata: {name: p, namespace: n}\n---\nkind: Namespace\nmetadata: {name: n}\n",
+            "kind: Pod\nmetadata: {name: p, namespace: shop}\n---\nkind: Namespace\nmetadata: {name: shop}\n",
         )
         .unwrap();
         std::fs::write(folder.path().join("actions.jsonl"), "{\"ts\": 10, \"action\": \"kubectl apply -f manifest.yaml\"}\n")
@@ -270,7 +268,7 @@ mod tests {
         )
         .unwrap();
         let recording = Recording::read(folder.path()).unwrap();
-        assert_eq!((recording.namespace.as_str(), recording.manifests["manifest"].len()), ("n", 2));
+        assert_eq!((recording.namespace.as_str(), recording.manifests["manifest"].len()), ("shop", 2));
         assert_eq!((recording.facts.len(), recording.length), (1, 2.5));
         assert_eq!(recording.facts[0].kind, "pods");
     }

@@ -1,4 +1,4 @@
-//! Prometheus' text exposition format: for the textfile collector of node_exporter, or a Pushgateway. Gauges of one run, each
+//! Prometheus' text exposition format: for the textfile collector of the node exporter, or a Pushgateway. Gauges of one run, each
 //! with its help; names and labels are kept by later versions. No time stamps: both receivers refuse or ignore them.
 
 use super::exporter::{ExportError, Exporter};

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 /// How long something may take, in real time: leader election and informers come first.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Asks until the answer is yes.
 async fn until<F: Future<Output = bool>>(what: &str, log: &std::path::Path, mut ask: impl FnMut() -> F) {

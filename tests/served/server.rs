@@ -85,4 +85,4 @@ impl Drop for Background {
 }
 
 /// Long enough for anything here, in real time.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);

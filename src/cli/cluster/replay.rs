@@ -59,11 +59,11 @@ pub fn run(arguments: &Replay, console: Console) -> ExitCode {
     } else {
         terminal::render(report, &sorted, recording, tolerances, console.width(), &paint)
     };
-    if let Some(path) = &arguments.html {
-        if let Err(error) = std::fs::write(path, html::render(report, &sorted, recording, tolerances)) {
-            console.error(&format!("{} cannot be written: {error}", path.display()));
-            return ExitCode::Environment;
-        }
+    if let Some(path) = &arguments.html
+        && let Err(error) = std::fs::write(path, html::render(report, &sorted, recording, tolerances))
+    {
+        console.error(&format!("{} cannot be written: {error}", path.display()));
+        return ExitCode::Environment;
     }
     let _ = writeln!(text, "{}", report.summary());
     if let Err(error) = console.print(text.as_bytes()) {

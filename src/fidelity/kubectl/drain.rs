@@ -19,7 +19,7 @@ impl Kubectl {
         self.changed(&format!("/api/v1/nodes/{node}"), STRATEGIC, &json!({"spec": {"unschedulable": value}})).await
     }
 
-    /// Evicts every pod but those of DaemonSets; gives up after `--timeout`, as the recorded one did.
+    /// Evicts every pod but those of a `DaemonSet`; gives up after `--timeout`, as the recorded one did.
     pub(super) async fn drain(&self, node: &str, line: &Line) -> Result<(), Error> {
         self.cordon(node, true).await?;
         let timeout = line.option("--timeout").and_then(|text| text.parse::<jiff::SignedDuration>().ok());

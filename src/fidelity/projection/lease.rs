@@ -24,11 +24,11 @@ fn track(name: &str, times: &[f64], until: f64) -> Track {
     let born = times.first().copied().unwrap_or_default();
     let mut states = vec![(born, "renewing".to_owned())];
     for pair in times.windows(2).chain([[times.last().copied().unwrap_or_default(), until].as_slice()]) {
-        if let [before, after] = pair {
-            if after - before > LATE {
-                states.push((before + PERIOD, "silent".to_owned()));
-                states.push((*after, "renewing".to_owned()));
-            }
+        if let [before, after] = pair
+            && after - before > LATE
+        {
+            states.push((before + PERIOD, "silent".to_owned()));
+            states.push((*after, "renewing".to_owned()));
         }
     }
     if times.last().is_some_and(|last| until - last > LATE) {

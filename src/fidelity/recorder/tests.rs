@@ -42,7 +42,7 @@ async fn what_is_recorded_can_be_replayed() {
         tokio::time::sleep(Duration::from_secs(100)).await;
         let words = ["-n", "shop", "scale", "deploy/app", "--replicas=2"].map(ToOwned::to_owned);
         kubectl::run(&kubectl, &words, &Recording::default()).await.unwrap();
-        tokio::time::sleep(Duration::from_secs(120)).await;
+        tokio::time::sleep(Duration::from_mins(2)).await;
     };
     let recorded = recorder.record(&target, doing).await.unwrap();
     assert_eq!(recorded.actions, 2);

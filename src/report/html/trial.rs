@@ -32,7 +32,7 @@ pub(super) fn section(html: &Html, result: &RunResult, scenario: &ScenarioResult
     match html.marks.get(&trial.timeline) {
         Some(marks) => out.push_str(&timeline::picture(scenario, trial, marks)),
         None if trial.verdict.is_valid() => {
-            out.push_str("<p class=\"note\">Its timeline is not at hand, so it is not drawn.</p>\n")
+            out.push_str("<p class=\"note\">Its timeline is not at hand, so it is not drawn.</p>\n");
         }
         None => {}
     }

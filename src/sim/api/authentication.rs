@@ -124,10 +124,10 @@ pub(super) fn impersonated(headers: &HeaderMap) -> Result<Option<User>, ApiError
         }
         return Err(ApiError::internal("requested impersonating groups, a uid or extras without impersonating a user"));
     }
-    if let Some((namespace, _)) = name.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':')) {
-        if groups.is_empty() {
-            groups = vec!["system:serviceaccounts".to_owned(), format!("system:serviceaccounts:{namespace}")];
-        }
+    if groups.is_empty()
+        && let Some((namespace, _)) = name.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':'))
+    {
+        groups = vec!["system:serviceaccounts".to_owned(), format!("system:serviceaccounts:{namespace}")];
     }
     let everybody = if name == "system:anonymous" { "system:unauthenticated" } else { "system:authenticated" };
     if !groups.iter().any(|group| group == everybody) {

@@ -231,7 +231,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_token_stands_for_its_account_until_it_expires() {
         let api = server();
-        let token = api.tokens().issue(&api, ("shop", "bob"), &[], Duration::from_secs(600), None).unwrap();
+        let token = api.tokens().issue(&api, ("shop", "bob"), &[], Duration::from_mins(10), None).unwrap();
         let holder = api.tokens().holder(&api, &token).unwrap();
         assert_eq!(holder.name, "system:serviceaccount:shop:bob");
         assert_eq!(holder.groups, ["system:serviceaccounts", "system:serviceaccounts:shop", "system:authenticated"]);
@@ -245,7 +245,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_changed_token_another_key_and_a_new_account_of_the_same_name_are_refused() {
         let api = server();
-        let token = api.tokens().issue(&api, ("shop", "bob"), &[], Duration::from_secs(600), None).unwrap();
+        let token = api.tokens().issue(&api, ("shop", "bob"), &[], Duration::from_mins(10), None).unwrap();
         let (head, rest) = token.split_once('.').unwrap();
         let (claims, signature) = rest.split_once('.').unwrap();
         let forged = String::from_utf8(url_bytes(claims).unwrap()).unwrap().replace("bob", "eve");

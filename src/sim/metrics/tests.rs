@@ -29,7 +29,7 @@ fn value(text: &str, parts: &[&str]) -> Option<f64> {
 #[tokio::test(start_paused = true)]
 async fn a_crash_loop_as_alert_rules_look_for_it() {
     let simulation = cluster("sleep 1; exit 3").await;
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
     let text = kube_state::metrics(&simulation.api);
     let pod = simulation.api.list(PODS, None)[0].clone();
     let restarts = pod["status"]["containerStatuses"][0]["restartCount"].as_f64().unwrap();
@@ -38,7 +38,7 @@ async fn a_crash_loop_as_alert_rules_look_for_it() {
     assert_eq!(of("kube_pod_container_status_restarts_total", "container=\"app\""), Some(restarts));
     let states =
         ["waiting", "running", "terminated"].map(|state| of(&format!("kube_pod_container_status_{state}"), "container=\"app\""));
-    assert_eq!(states.into_iter().flatten().sum::<f64>(), 1.0);
+    assert_eq!(states.into_iter().flatten().filter(|value| *value > 0.5).count(), 1);
     assert_eq!(of("kube_pod_container_status_last_terminated_reason", "reason=\"Error\""), Some(1.0));
     assert_eq!(of("kube_pod_container_status_last_terminated_exitcode", "container=\"app\""), Some(3.0));
     assert_eq!(of("kube_pod_status_ready", "condition=\"true\""), Some(0.0));

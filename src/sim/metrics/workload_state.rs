@@ -1,4 +1,4 @@
-//! What kube-state-metrics tells of Deployments, ReplicaSets, StatefulSets, DaemonSets, Jobs, autoscalers and claims.
+//! What kube-state-metrics tells of workloads, autoscalers and claims.
 //! Pods and nodes are in `kube_state`.
 
 use super::exposition::Exposition;

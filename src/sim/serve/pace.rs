@@ -84,13 +84,13 @@ impl Pace {
         if behind <= bearable {
             return false;
         }
-        self.lost += behind - bearable;
+        self.lost += behind.saturating_sub(bearable);
         self.anchor = (now, target + bearable);
         if self.last_loss.is_none_or(|last| now.duration_since(last) > CALM) {
             (self.stretch, self.told) = (Duration::ZERO, false);
         }
         self.last_loss = Some(now);
-        self.stretch += behind - bearable;
+        self.stretch += behind.saturating_sub(bearable);
         // A hiccup of the machine is no news.
         let tells = !self.told && self.stretch >= bearable;
         self.told |= tells;
@@ -134,8 +134,8 @@ mod tests {
                     let real = now - begun;
                     prop_assert!(target.as_secs_f64() <= real.as_secs_f64() * speed + 1e-6);
                     for (then, simulated) in &seen {
-                        let allowed = (real - *then).mul_f64(speed) + bearable + Duration::from_millis(1);
-                        prop_assert!(target - *simulated <= allowed, "{simulated:?} to {target:?} in {:?}", real - *then);
+                        let allowed = real.checked_sub(*then).unwrap().mul_f64(speed) + bearable + Duration::from_millis(1);
+                        prop_assert!(target.checked_sub(*simulated).unwrap() <= allowed, "{simulated:?} to {target:?} in {:?}", real.checked_sub(*then).unwrap());
                     }
                     now += Duration::from_micros(work);
                     pace.ran(target, now);

@@ -122,7 +122,7 @@ fn attributes(method: &Method, route: &Route) -> Attributes {
     if attributes.name.is_empty() && ["list", "watch"].contains(&verb) {
         // A list of one object by its name is permitted to whoever may see that object.
         let name = parameter(&route.query, "fieldSelector").and_then(|selector| selector.strip_prefix("metadata.name="));
-        attributes.name = name.filter(|name| !name.contains(',')).unwrap_or_default().to_owned();
+        name.filter(|name| !name.contains(',')).unwrap_or_default().clone_into(&mut attributes.name);
     }
     attributes
 }

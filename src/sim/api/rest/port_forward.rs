@@ -163,7 +163,7 @@ async fn forward(
                                 return None;
                             }
                         }
-                        Err(error) => return Some(error.go().to_string()),
+                        Err(error) => return Some(error.go().clone()),
                     }
                 }
             };

@@ -41,11 +41,8 @@ impl Line {
                 }
                 0x04 if self.typed.is_empty() => typed.ended = true,
                 0x04 => typed.input.append(&mut self.typed),
-                0x08 | 0x7f => {
-                    if self.typed.pop().is_some() {
-                        typed.echo.extend(b"\x08 \x08");
-                    }
-                }
+                0x08 | 0x7f if self.typed.pop().is_some() => typed.echo.extend(b"\x08 \x08"),
+                0x08 | 0x7f => {}
                 0x15 => {
                     typed.echo.extend(b"\x08 \x08".repeat(self.typed.len()));
                     self.typed.clear();

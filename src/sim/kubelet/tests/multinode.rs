@@ -24,7 +24,7 @@ fn template(tolerations: &Value) -> Value {
     })
 }
 
-/// Three nodes with the recorded workloads: a Deployment whose pods tolerate a lost node for 20 s, and a DaemonSet.
+/// Three nodes with the recorded workloads: a Deployment whose pods tolerate a lost node for 20 s, and a `DaemonSet`.
 async fn cluster() -> Simulation {
     let cluster = Simulation::start(7, "2026-01-01T00:00:00Z".parse().unwrap(), Profile::default().with_nodes(3));
     cluster.api.create(NAMESPACES, "", json!({"metadata": {"name": "t"}})).unwrap();
@@ -85,7 +85,7 @@ async fn a_paused_worker_is_lost_evicted_and_comes_back() {
     let deleting = || on_worker(&cluster, "app").iter().filter(|pod| pod["metadata"].get("deletionTimestamp").is_some()).count();
     let marked = until(30, || deleting() == evicted).await;
     assert!((18.0..21.0).contains(&marked), "{marked}");
-    sleep(Duration::from_secs(300)).await;
+    sleep(Duration::from_mins(5)).await;
     assert_eq!(deleting(), evicted, "they stay while nobody can end them");
     assert_eq!(cluster.api.get(DEPLOYMENTS, "t", "app").unwrap()["status"]["readyReplicas"], 3);
     worker.unpause().unwrap();
@@ -111,7 +111,7 @@ async fn a_worker_without_power_comes_back_with_its_daemon_restarted() {
     worker.power_off().unwrap();
     let unknown = until(60, || node_ready(&cluster) == "NodeStatusUnknown").await;
     assert!((39.0..56.0).contains(&unknown), "{unknown}");
-    sleep(Duration::from_secs(60)).await;
+    sleep(Duration::from_mins(1)).await;
     worker.power_on().unwrap();
     let ready = until(5, || node_ready(&cluster) == "KubeletReady").await;
     assert!(ready < 1.5, "{ready}");
@@ -131,7 +131,7 @@ async fn a_worker_cut_off_is_evicted_on_paper_and_mends() {
     let evicted = on_worker(&cluster, "app").len();
     worker.cut_from_api_server().unwrap();
     until(60, || node_ready(&cluster) == "NodeStatusUnknown").await;
-    sleep(Duration::from_secs(60)).await;
+    sleep(Duration::from_mins(1)).await;
     let deleting = || on_worker(&cluster, "app").iter().filter(|pod| pod["metadata"].get("deletionTimestamp").is_some()).count();
     assert_eq!(deleting(), evicted);
     worker.mend().unwrap();

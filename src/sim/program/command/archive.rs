@@ -67,13 +67,14 @@ async fn gzip_one(
         (false, false) => Some(format!("{file}.gz")),
         (true, false) => match file.strip_suffix(".gz") {
             Some(stem) => Some(stem.to_owned()),
-            None => match file.strip_suffix(".tgz") {
-                Some(stem) => Some(format!("{stem}.tar")),
-                None => {
+            None => {
+                if let Some(stem) = file.strip_suffix(".tgz") {
+                    Some(format!("{stem}.tar"))
+                } else {
                     call.error(&format!("{file}: unknown suffix - ignored")).await;
                     return None;
                 }
-            },
+            }
         },
     };
     let bytes = match slurp(call, file).await {

@@ -50,10 +50,9 @@ async fn paste(call: &Invocation) -> i32 {
     } else {
         // A file that has ended leaves out its separator, too; a row whose last file has ended stays without a newline.
         for row in 0..columns.iter().map(Vec::len).max().unwrap_or(0) {
-            let mut used = 0;
-            for (index, line) in columns.iter().enumerate().filter_map(|(index, lines)| Some((index, lines.get(row)?))) {
+            let present = columns.iter().enumerate().filter_map(|(index, lines)| Some((index, lines.get(row)?)));
+            for (used, (index, line)) in present.enumerate() {
                 let end = if index + 1 == columns.len() { "\n".to_owned() } else { separator(used) };
-                used += 1;
                 text.push_str(&format!("{line}{end}"));
             }
         }

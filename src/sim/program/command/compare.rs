@@ -53,7 +53,7 @@ async fn cmp(call: &Invocation) -> i32 {
         }
         Some(at) => {
             if !has('s') {
-                let line = first[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
+                let line = first[..at].split(|byte| *byte == b'\n').count();
                 call.print(format!("{} {second} differ: char {}, line {line}\n", files[0], at + 1)).await;
             }
             1

@@ -38,12 +38,11 @@ async fn watch(call: &Invocation) -> i32 {
         }
         let Some(attached) = word.strip_prefix("-n") else { return call.bad_option(word).await };
         let text = if attached.is_empty() { words.next().map_or("", String::as_str) } else { attached };
-        match duration(text) {
-            Ok(Some(given)) => period = given.max(Duration::from_millis(100)),
-            _ => {
-                call.error(&format!("invalid number '{text}'")).await;
-                return 1;
-            }
+        if let Ok(Some(given)) = duration(text) {
+            period = given.max(Duration::from_millis(100));
+        } else {
+            call.error(&format!("invalid number '{text}'")).await;
+            return 1;
         }
     }
     let command: Vec<&str> = words.map(String::as_str).collect();

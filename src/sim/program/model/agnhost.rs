@@ -68,7 +68,8 @@ fn run(call: Invocation) -> BoxFuture<'static, i32> {
                 _ => Err(()),
             }
         };
-        let code = match until_signal(&call, work).await {
+
+        match until_signal(&call, work).await {
             Ended::Signal(signals::INT) => 1,
             Ended::Signal(signal) => go_exit(&call, signal),
             Ended::Done(Ok(error)) => {
@@ -77,8 +78,7 @@ fn run(call: Invocation) -> BoxFuture<'static, i32> {
                 1
             }
             Ended::Done(Err(())) => return beyond(&call, &format!("agnhost {wanted}")).await,
-        };
-        code
+        }
     })
 }
 

@@ -44,7 +44,9 @@ fn entrypoint(mut call: Invocation) -> BoxFuture<'static, i32> {
     Box::pin(async move {
         call.argv.remove(0);
         // Options alone are those of the server.
-        if call.argv.first().is_none_or(|word| word.starts_with('-') || word.ends_with(".conf")) {
+        if call.argv.first().is_none_or(|word| {
+            word.starts_with('-') || std::path::Path::new(word).extension().is_some_and(|extension| extension == "conf")
+        }) {
             call.argv.insert(0, "redis-server".to_owned());
         }
         run_other(call).await
@@ -105,18 +107,16 @@ fn server(call: Invocation) -> BoxFuture<'static, i32> {
             log(&call, 'M', '*', &format!("Done loading RDB, keys loaded: {}, keys expired: 0.", store.len())).await;
         }
         call.process.hold(EMPTY + store.used()).await;
-        let listener = match call.process.machine.spec.network.listen(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port)) {
-            Ok(listener) => listener,
-            Err(_) => {
-                log(
-                    &call,
-                    'M',
-                    '#',
-                    &format!("Warning: Could not create server TCP listening socket *:{port}: bind: Address already in use"),
-                )
-                .await;
-                return 1;
-            }
+        let address = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port);
+        let Ok(listener) = call.process.machine.spec.network.listen(address) else {
+            log(
+                &call,
+                'M',
+                '#',
+                &format!("Warning: Could not create server TCP listening socket *:{port}: bind: Address already in use"),
+            )
+            .await;
+            return 1;
         };
         log(&call, 'M', '*', "Ready to accept connections tcp").await;
         let store = Mutex::new(store);
@@ -165,34 +165,39 @@ fn server(call: Invocation) -> BoxFuture<'static, i32> {
             let name = signals::name(signal);
             say(&call, &format!("{}:signal-handler ({stamp}) Received SIG{name} scheduling shutdown...", call.process.pid)).await;
         }
-        log(&call, 'M', '*', "User requested shutdown...").await;
-        let (saves, saved) = {
-            let store = store.lock().unwrap_or_else(PoisonError::into_inner);
-            (store.saves, store.save())
-        };
-        if saves {
-            log(&call, 'M', '*', "Saving the final RDB snapshot before exiting.").await;
-            let files = &call.process.machine.spec.filesystem;
-            files.make_directories("/data");
-            match files.store(SNAPSHOT, saved) {
-                Ok(()) => log(&call, 'M', '*', "DB saved on disk").await,
-                Err(error) => {
-                    log(
-                        &call,
-                        'M',
-                        '#',
-                        &format!("Failed opening the temp RDB file temp-1.rdb (in server root dir /data) for saving: {error}"),
-                    )
-                    .await;
-                    log(&call, 'M', '#', "Error trying to save the DB, can't exit.").await;
-                    complain(&call, "").await;
-                    std::future::pending::<()>().await;
-                }
-            }
-        }
-        log(&call, 'M', '#', "Redis is now ready to exit, bye bye...").await;
+        farewell(&call, &store).await;
         0
     })
+}
+
+/// The ordered end: saves what is to be saved; a server that cannot save does not end.
+async fn farewell(call: &Invocation, store: &Mutex<Store>) {
+    log(call, 'M', '*', "User requested shutdown...").await;
+    let (saves, saved) = {
+        let store = store.lock().unwrap_or_else(PoisonError::into_inner);
+        (store.saves, store.save())
+    };
+    if saves {
+        log(call, 'M', '*', "Saving the final RDB snapshot before exiting.").await;
+        let files = &call.process.machine.spec.filesystem;
+        files.make_directories("/data");
+        match files.store(SNAPSHOT, saved) {
+            Ok(()) => log(call, 'M', '*', "DB saved on disk").await,
+            Err(error) => {
+                log(
+                    call,
+                    'M',
+                    '#',
+                    &format!("Failed opening the temp RDB file temp-1.rdb (in server root dir /data) for saving: {error}"),
+                )
+                .await;
+                log(call, 'M', '#', "Error trying to save the DB, can't exit.").await;
+                complain(call, "").await;
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+    log(call, 'M', '#', "Redis is now ready to exit, bye bye...").await;
 }
 
 /// One command: an array of bulk strings, or a line of words as `nc` sends them.

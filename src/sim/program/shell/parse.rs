@@ -51,6 +51,7 @@ pub fn whole(text: &str) -> Result<ast::Program, Refusal> {
 }
 
 /// Whether more lines must come before this is a program: an open quote, an `if` without its `fi`.
+#[must_use]
 pub fn is_incomplete(text: &str) -> bool {
     let mut parser = Parser::new(std::io::Cursor::new(text.as_bytes()), &options());
     !too_deep(text)

@@ -1,4 +1,4 @@
-//! The little of PostgreSQL's protocol that readiness needs, and `pg_isready` and `psql` that speak it.
+//! The little of `PostgreSQL`'s protocol that readiness needs, and `pg_isready` and `psql` that speak it.
 //! The server's life is `postgres`.
 
 use crate::sim::network::{NetError, Stream};

@@ -283,7 +283,7 @@ impl Store {
                 ),
             },
             [_, "set", "maxmemory-policy", policy] => {
-                self.policy = (*policy).to_owned();
+                (*policy).clone_into(&mut self.policy);
                 Reply::Simple("OK")
             }
             _ => Reply::Unknown,
