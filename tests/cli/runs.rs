@@ -67,7 +67,7 @@ fn a_missed_objective_is_exit_code_1_and_says_how_to_try_it_again() {
     let (code, stdout, stderr) = output(comeback(folder.path()).args(["run", "never.yaml", "--seed", "3"]));
     assert_eq!(code, 1, "{stdout}{stderr}");
     assert!(stdout.contains("FAILED (simulated)") && stdout.contains("exit code 1: failed: never"), "{stdout}");
-    assert!(stdout.contains("comeback run never.yaml --seed 3 --trials 1"), "{stdout}");
+    assert!(stdout.contains("comeback run never.yaml --seed 3 --trial 0"), "{stdout}");
 }
 
 #[test]
