@@ -18,6 +18,7 @@ pub mod replay;
 pub mod report;
 pub mod timeline;
 pub mod tolerances;
+mod unlisted;
 mod vocabulary;
 
 use recording::{Fact, Recording};
@@ -55,8 +56,10 @@ pub fn check(recorded: &Recording, first: u64, seeds: u64, tolerances: &Toleranc
 #[must_use]
 pub fn compare(recorded: &Recording, simulated: &[Vec<Fact>], tolerances: &Tolerances) -> Report {
     let mut report = Report { name: recorded.name.clone(), seeds: simulated.len(), ..Report::default() };
-    let tracks: Vec<_> = simulated.iter().map(|facts| projection::tracks(facts)).collect();
-    compare::tracks(recorded, tolerances, &projection::tracks(&recorded.facts), &tracks, &mut report);
+    let real = projection::tracks(&recorded.facts);
+    let mut tracks: Vec<_> = simulated.iter().map(|facts| projection::tracks(facts)).collect();
+    tracks.iter_mut().for_each(|tracks| unlisted::begin_alike(&recorded.facts, &real, tracks));
+    compare::tracks(recorded, tolerances, &real, &tracks, &mut report);
     let totals: Vec<_> = simulated.iter().map(|facts| events::totals(facts)).collect();
     events::compare(tolerances, &recorded.name, &events::totals(&recorded.facts), &totals, &mut report);
     report

@@ -35,6 +35,8 @@ fn agrees_with_the_recording(#[files("fixtures/traces/*.jsonl.gz")] path: PathBu
     let report = fidelity::check(&recorded, 1, tolerances.seeds_for(&recorded.name), &tolerances);
     let sorted = known::sort(&report, &known::shipped().unwrap());
     println!("{}", report.summary());
+    let known: Vec<_> = sorted.known.iter().map(|(divergence, _)| format!("  known: {divergence}")).collect();
+    println!("{}", known.join("\n"));
     let new: Vec<_> = sorted.new.iter().take(12).map(|divergence| format!("  - {divergence}")).collect();
     assert!(new.is_empty(), "{}\n{}", report.summary(), new.join("\n"));
     let gone: Vec<_> = sorted.gone.iter().map(|known| format!("  - {}", known.contains)).collect();
@@ -116,8 +118,8 @@ fn waits(facts: &[Fact]) -> BTreeMap<String, Vec<i64>> {
 }
 
 /// The law of the crash loop, on every recording that has one: what was recorded lies within the law, and the simulated
-/// distribution over 200 seeds covers it. The law (whole seconds): the delay, slept in parts of at most a minute, each stretched
-/// by up to a half; the work queue and a slow machine add up to two seconds.
+/// distribution over 120 seeds covers it. The law (whole seconds): the delay, slept in parts of at most a minute, each stretched
+/// by up to a half; the work queue and a slow machine add up to two seconds. Both ends of a wait are cut to whole seconds.
 #[test]
 fn the_back_off_law_covers_every_recorded_wait() {
     let mut recorded: BTreeMap<String, Vec<i64>> = BTreeMap::new();
@@ -139,7 +141,7 @@ fn the_back_off_law_covers_every_recorded_wait() {
     let tolerances = tolerances();
     let crashing = read("crash-immediately");
     let mut simulated: BTreeMap<String, Vec<i64>> = BTreeMap::new();
-    for seed in 1..=200 {
+    for seed in 1..=120 {
         for (delay, waits) in waits(&replay::replay(&crashing, seed, &tolerances).unwrap()) {
             simulated.entry(delay).or_default().extend(waits);
         }
@@ -156,7 +158,7 @@ fn the_back_off_law_covers_every_recorded_wait() {
         assert!(count >= 5 && draws >= 50, "{delay}: {count} recorded, {draws} simulated");
         assert!(least <= from && to <= most + 2, "{delay}: {from} to {to} s recorded are not within the law");
         assert!(least <= low && high <= most + 2, "{delay}: {low} to {high} s simulated are not within the law");
-        assert!(low <= from && to <= high + 1, "{delay}: {from} to {to} s recorded, {low} to {high} s simulated");
+        assert!(low <= from + 1 && to <= high + 1, "{delay}: {from} to {to} s recorded, {low} to {high} s simulated");
     }
 }
 

@@ -18,6 +18,10 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 /// How long the cluster is up before the recording begins: the recorded cluster had been up for a while, too.
 const WARM: Duration = Duration::from_secs(30);
+/// Renewals of leases come every 10 s, and statuses show whole seconds: where in both a recording begins is chance.
+const PERIOD: Duration = Duration::from_secs(10);
+/// Multiples of the golden ratio's inverse, modulo one, spread evenly however many seeds there are.
+const GOLDEN: f64 = 0.618_033_988_749_894_9;
 /// 2026-01-01T00:00:00Z, the beginning of simulated time, in seconds of Unix.
 const EPOCH: i64 = 1_767_225_600;
 
@@ -42,7 +46,7 @@ async fn run(recording: &Recording, seed: u64, tolerances: &Tolerances) -> Resul
     let client = api::client(Arc::clone(&simulation.api), simulation.runtime.clone(), &simulation.profile)
         .map_err(|error| Error::new(format!("no client of the simulation: {}", error.message)))?;
     let kubectl = Kubectl::new(client);
-    sleep(WARM).await;
+    sleep(warm(seed)).await;
     let begin = Instant::now();
     let facts = Facts::default();
     // Heartbeats are written while somebody watches them.
@@ -70,6 +74,13 @@ async fn run(recording: &Recording, seed: u64, tolerances: &Tolerances) -> Resul
         return Err(Error::new(format!("{} cannot be simulated: {}{place}; {}", limit.subject, limit.construct, limit.help)));
     }
     Ok(std::mem::take(&mut *facts.lock().unwrap_or_else(PoisonError::into_inner)))
+}
+
+/// How long the cluster is up before the recording begins, with this seed.
+fn warm(seed: u64) -> Duration {
+    // A seed's low bits are exact, and enough.
+    let turns = f64::from(u16::try_from(seed % 1000).unwrap_or_default()) * GOLDEN;
+    WARM + PERIOD.mul_f64(turns.fract())
 }
 
 type Lasting = tokio::task::JoinHandle<Result<(), Error>>;
