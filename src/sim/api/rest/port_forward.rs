@@ -93,6 +93,9 @@ async fn tunnel(socket: Socket, network: PodNetwork) {
                             return;
                         }
                         let header = |name: &str| headers.get(name).cloned().unwrap_or_default();
+                        if pairs.len() >= CONNECTIONS {
+                            return;
+                        }
                         let pair = pairs.entry(header("requestid")).or_default();
                         if header("streamtype") == "error" {
                             pair.error = Some(stream);

@@ -126,8 +126,10 @@ impl Writer {
             block.extend([0x78, 0x20]);
             block.extend(adler32(DICTIONARY).to_be_bytes());
         }
-        // A stored part of four bytes: no headers.
+        // A stored part of four bytes: no headers. Then an empty one, as a flush ends: without it Go's reader looks for the
+        // next part, meets the end of the frame and refuses every later reply.
         block.extend([0, 4, 0, 0xfb, 0xff, 0, 0, 0, 0]);
+        block.extend([0, 0, 0, 0xff, 0xff]);
         control(2, &[&stream.to_be_bytes(), block.as_slice()].concat())
     }
 }

@@ -54,6 +54,7 @@ fn replies_begin_the_compressed_stream_once() {
     for stream in [1, 3] {
         let frame = writer.reply(stream);
         assert_eq!(inflater.block(&frame[12..]).unwrap(), [0; 4]);
+        assert!(frame.ends_with(&[0, 0, 0, 0xff, 0xff]), "not flushed: {frame:?}");
     }
 }
 
