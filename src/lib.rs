@@ -22,7 +22,8 @@
 //!    `comeback judge` feeds it the saved file. There is one judge, so live and later verdicts cannot differ.
 //! 5. [`detect`] and the decisions of [`heal`] are pure functions of the [`observe::Index`], which is folded from the same
 //!    observations. The healer sees findings, index and policy, never the scenario's fault or the expected cause.
-//! 6. [`report`] turns results into text; it sees no cluster and no timeline.
+//! 6. [`report`] turns results into text; it sees no cluster and no timeline, but the marks that [`measure`] makes of one.
+//! 7. [`fidelity`] replays recordings of real clusters on the simulation and says where the two part; it uses [`sim`] alone.
 //!
 //! ## What guards against a false green
 //!

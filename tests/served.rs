@@ -10,6 +10,8 @@ mod control_plane;
 mod go_client;
 #[path = "served/kubectl.rs"]
 mod kubectl;
+#[path = "served/port_forward.rs"]
+mod port_forward;
 #[path = "served/prometheus.rs"]
 mod prometheus;
 #[path = "served/server.rs"]

@@ -34,13 +34,13 @@ spec:
 "#;
 
 /// kubectl with a kubeconfig of its own.
-struct Kubectl {
+pub struct Kubectl {
     program: PathBuf,
     folder: tempfile::TempDir,
 }
 
 impl Kubectl {
-    fn command(&self, words: &str) -> Command {
+    pub fn command(&self, words: &str) -> Command {
         let mut command = Command::new(&self.program);
         command.args(words.split('|').flat_map(|part| match part.strip_prefix('\'') {
             Some(whole) => vec![whole.to_owned()],
@@ -67,7 +67,7 @@ impl Kubectl {
     }
 
     /// Runs a command (`|'` begins an argument with spaces) that must end well: its standard output.
-    async fn ok(&self, words: &str) -> String {
+    pub async fn ok(&self, words: &str) -> String {
         self.with(words, None).await
     }
 
@@ -99,7 +99,7 @@ impl Kubectl {
     }
 }
 
-async fn start() -> Option<(Cluster, Kubectl)> {
+pub async fn start() -> Option<(Cluster, Kubectl)> {
     let program = program("kubectl", &["bin"])?;
     let cluster = Cluster::start(10.0).await;
     let folder = tempfile::tempdir().unwrap();

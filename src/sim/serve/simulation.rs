@@ -6,6 +6,7 @@ use super::pace::Pace;
 use super::{Notice, ServeError};
 use crate::sim::api;
 use crate::sim::api::Credentials;
+use crate::sim::api::resource::SERVICE_ACCOUNTS;
 use crate::sim::cluster::Simulation;
 use crate::sim::profile::Profile;
 use std::sync::Arc;
@@ -51,7 +52,12 @@ pub(super) fn run(setting: Setting, inbox: &Receiver<Message>, ready: impl FnOnc
         .map_err(|error| ServeError(format!("no runtime for the simulation: {error}")))?;
     let Setting { seed, epoch, profile, speed, credentials, secret, notify } = setting;
     let (begun, service) = runtime.block_on(async {
+        let has_controllers = !profile.without.controllers;
         let simulation = Simulation::start(seed, epoch, profile);
+        if has_controllers {
+            // The first client may create a pod at once, as on any cluster that has been up for a moment.
+            simulation.api.watch(SERVICE_ACCOUNTS, Some("default")).next().await;
+        }
         tokio::spawn(tell_limits(simulation.limits.clone(), Arc::clone(&notify)));
         (tokio::time::Instant::now(), api::served(&simulation, credentials, secret, speed))
     });
