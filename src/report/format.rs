@@ -1,6 +1,7 @@
 //! How reports write numbers: durations, percentages, counted nouns, plain text from untrusted lines.
 //! The same words in every report; layout is each report's own.
 
+use crate::heal::ActionOutcome;
 use crate::measure::result::{Measured, Rate, ScenarioResult, Who};
 use crate::scenario::Verdict;
 
@@ -77,6 +78,18 @@ pub fn counts(scenario: &ScenarioResult, space: &str) -> String {
         .filter_map(|verdict| scenario.counts.get(verdict).filter(|n| **n > 0).map(|n| format!("{n}{space}{verdict}")))
         .collect();
     if parts.is_empty() { "–".to_owned() } else { parts.join(", ") }
+}
+
+/// What came of an action, as reports write it.
+#[must_use]
+pub const fn outcome(outcome: ActionOutcome) -> &'static str {
+    match outcome {
+        ActionOutcome::Acted => "acted",
+        ActionOutcome::Refused => "refused",
+        ActionOutcome::NoOp => "nothing to change",
+        ActionOutcome::Failed => "failed",
+        ActionOutcome::NoRemedy => "no remedy",
+    }
 }
 
 /// A healer as reports write it.

@@ -2,7 +2,6 @@
 //! The picture is drawn in `timeline`.
 
 use super::{Html, escaped, timeline, tone};
-use crate::heal::ActionOutcome;
 use crate::measure::result::{Measured, Outcome, RunResult, ScenarioResult, TrialResult};
 use crate::report::repeat::again;
 use crate::report::style::trial_mark;
@@ -94,13 +93,7 @@ fn list(trial: &TrialResult) -> String {
         }
     }
     for action in &trial.actions {
-        let how = match action.outcome {
-            ActionOutcome::Acted => "acted",
-            ActionOutcome::Refused => "refused",
-            ActionOutcome::NoOp => "nothing to change",
-            ActionOutcome::Failed => "failed",
-            ActionOutcome::NoRemedy => "no remedy",
-        };
+        let how = format::outcome(action.outcome);
         let at = format::seconds(action.at.as_secs_f64());
         item(format!(
             "healer at {at}: {} on {} {}: {how}; {}",

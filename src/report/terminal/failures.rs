@@ -1,7 +1,6 @@
 //! What failed and why, for each scenario that did not pass: condition, last observed state, evidence, how to try it again.
 
 use super::Terminal;
-use crate::heal::ActionOutcome;
 use crate::measure::result::{Outcome, RunResult, ScenarioResult, TrialResult};
 use crate::report::repeat::again;
 use crate::report::style::{Tone, mark, trial_mark};
@@ -96,13 +95,7 @@ fn describe(terminal: &Terminal, result: &RunResult, scenario: &ScenarioResult, 
         }
     }
     for action in &trial.actions {
-        let how = match action.outcome {
-            ActionOutcome::Acted => "acted",
-            ActionOutcome::Refused => "refused",
-            ActionOutcome::NoOp => "nothing to change",
-            ActionOutcome::Failed => "failed",
-            ActionOutcome::NoRemedy => "no remedy",
-        };
+        let how = format::outcome(action.outcome);
         let on = format!("{} {}", action.subject.kind.to_lowercase(), action.subject.name);
         detail("healer", &format!("{} on {}: {how}; {}", action.step, on.trim(), action.reason));
     }

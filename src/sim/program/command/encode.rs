@@ -113,19 +113,25 @@ fn words(chunk: &[u8]) -> impl Iterator<Item = u16> + '_ {
     chunk.chunks(2).map(|pair| u16::from(pair[0]) | u16::from(pair.get(1).copied().unwrap_or(0)) << 8)
 }
 
+/// The input, or as many bytes of it as option `limit` asks for.
+async fn beginning(call: &Invocation, files: &[String], options: &[(char, String)], limit: char) -> Result<Vec<u8>, i32> {
+    let mut bytes = input(call, files).await?;
+    if let Some((_, count)) = options.iter().find(|(letter, _)| *letter == limit) {
+        bytes.truncate(count.parse().unwrap_or(usize::MAX));
+    }
+    Ok(bytes)
+}
+
 async fn hexdump(call: &Invocation) -> i32 {
     let (options, files) = match call.options("Cvx", "ne") {
         Ok(parsed) => parsed,
         Err(option) => return call.bad_option(&option).await,
     };
     let has = |wanted: char| options.iter().any(|(letter, _)| *letter == wanted);
-    let mut bytes = match input(call, &files).await {
+    let bytes = match beginning(call, &files, &options, 'n').await {
         Ok(bytes) => bytes,
         Err(code) => return code,
     };
-    if let Some((_, count)) = options.iter().find(|(letter, _)| *letter == 'n') {
-        bytes.truncate(count.parse().unwrap_or(usize::MAX));
-    }
     if let Some((_, format)) = options.iter().find(|(letter, _)| *letter == 'e') {
         if !matches!(format.replace(' ', "").as_str(), "1/1\"%02x\"" | "\"%02x\"") {
             return call.bad_option(&format!("-e {format}")).await;
@@ -249,13 +255,10 @@ async fn xxd(call: &Invocation) -> i32 {
         Err(option) => return call.bad_option(&option).await,
     };
     let has = |wanted: char| options.iter().any(|(letter, _)| *letter == wanted);
-    let mut bytes = match input(call, &files).await {
+    let bytes = match beginning(call, &files, &options, 'l').await {
         Ok(bytes) => bytes,
         Err(code) => return code,
     };
-    if let Some((_, count)) = options.iter().find(|(letter, _)| *letter == 'l') {
-        bytes.truncate(count.parse().unwrap_or(usize::MAX));
-    }
     if has('r') {
         if !has('p') {
             return call.bad_option("-r without -p").await;
