@@ -2,7 +2,6 @@
 //! Acting on replicas is the controllers'.
 
 use super::field::FieldError;
-use super::pod_defaults::fields;
 use super::status::ApiError;
 use serde_json::{Value, json};
 
@@ -48,7 +47,7 @@ impl Paths {
         }
         let mut status = json!({"replicas": replicas(&self.present)});
         let selector = match &self.selector {
-            None => selector(object),
+            None => super::table::selector_text(object.pointer("/spec/selector").unwrap_or(&Value::Null)),
             Some(pointer) => {
                 object.pointer(pointer).filter(|_| !pointer.is_empty()).and_then(Value::as_str).unwrap_or_default().to_owned()
             }
@@ -88,22 +87,4 @@ pub(super) fn replicas(scale: &Value, name: &str) -> Result<i64, ApiError> {
         return Err(refused(FieldError::invalid("spec.replicas", &given, "must be greater than or equal to 0")));
     }
     Ok(replicas)
-}
-
-/// The selector in kubectl's form.
-fn selector(object: &Value) -> String {
-    let selector = object.pointer("/spec/selector").unwrap_or(&Value::Null);
-    let labels = fields(selector.get("matchLabels").unwrap_or(&Value::Null));
-    let mut parts: Vec<String> = labels.map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default())).collect();
-    for expression in selector.get("matchExpressions").and_then(Value::as_array).into_iter().flatten() {
-        let key = expression["key"].as_str().unwrap_or_default();
-        let values: Vec<&str> = expression["values"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-        parts.push(match expression["operator"].as_str().unwrap_or_default() {
-            "In" => format!("{key} in ({})", values.join(",")),
-            "NotIn" => format!("{key} notin ({})", values.join(",")),
-            "DoesNotExist" => format!("!{key}"),
-            _ => key.to_owned(),
-        });
-    }
-    parts.join(",")
 }

@@ -194,6 +194,12 @@ fn pairs(labels: Option<&Value>) -> Vec<String> {
 
 /// A label selector in kubectl's form, `<none>` when it selects everything.
 fn selector(selector: &Value) -> String {
+    let text = selector_text(selector);
+    if text.is_empty() { NONE.to_owned() } else { text }
+}
+
+/// A label selector in kubectl's form; empty when it selects everything.
+pub(super) fn selector_text(selector: &Value) -> String {
     let mut parts = pairs(selector.get("matchLabels"));
     for expression in selector.get("matchExpressions").and_then(Value::as_array).into_iter().flatten() {
         let key = expression["key"].as_str().unwrap_or_default();
@@ -205,7 +211,7 @@ fn selector(selector: &Value) -> String {
             _ => key.to_owned(),
         });
     }
-    if parts.is_empty() { NONE.to_owned() } else { parts.join(",") }
+    parts.join(",")
 }
 
 /// The first `most` of a list, and how many more there are.
