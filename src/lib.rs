@@ -61,6 +61,7 @@ pub mod exit_code;
 pub mod fault;
 pub mod fidelity;
 pub mod heal;
+pub mod json;
 pub mod measure;
 pub mod observe;
 pub mod report;

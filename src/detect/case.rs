@@ -3,6 +3,7 @@
 
 use super::exits::Ends;
 use super::finding::{Confidence, Evidence};
+use crate::json::At as _;
 use crate::observe::index::pod::condition_of;
 use crate::observe::index::{ContainerRecord, EventRecord, Index, PodRecord, text};
 use crate::scenario::Thresholds;
@@ -79,7 +80,7 @@ impl<'a> Case<'a> {
 
     /// How long a pod's stopping may take.
     pub fn grace(&self) -> Duration {
-        let seconds = self.pod.object.pointer("/spec/terminationGracePeriodSeconds").and_then(Value::as_u64).unwrap_or(30);
+        let seconds = self.pod.object.at("/spec/terminationGracePeriodSeconds").and_then(Value::as_u64).unwrap_or(30);
         Duration::from_secs(seconds)
     }
 

@@ -4,6 +4,7 @@
 use super::labels::{FIELD_MANAGER, RUN, dns_label};
 use crate::cluster::kinds;
 use crate::cluster::request::{REQUEST_BUDGET, RequestError, retried};
+use crate::json::At as _;
 use crate::observe::timeline::Reference;
 use crate::scenario::plan::Manifest;
 use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
@@ -68,7 +69,7 @@ pub async fn apply_object(
     }
     let object = prepared(object, namespace, run);
     let api = kind.api(client, namespace);
-    let stored = if let Some(name) = object.pointer("/metadata/name").and_then(Value::as_str) {
+    let stored = if let Some(name) = object.at("/metadata/name").and_then(Value::as_str) {
         let mut parameters = PatchParams::apply(FIELD_MANAGER).force();
         parameters.field_validation = Some(kube::api::ValidationDirective::Strict);
         parameters.dry_run = dry_run;
@@ -98,7 +99,7 @@ fn prepared(object: &Value, namespace: &str, run: &str) -> Value {
 }
 
 fn title(object: &Value) -> String {
-    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
+    let text = |pointer: &str| object.at(pointer).and_then(Value::as_str);
     let name = text("/metadata/name").or_else(|| text("/metadata/generateName")).unwrap_or("without a name");
     format!("{}/{name}", text("/kind").unwrap_or("object").to_lowercase())
 }

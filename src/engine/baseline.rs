@@ -4,6 +4,7 @@
 use super::namespace::own_kind;
 use crate::cluster::kinds;
 use crate::cluster::request::{REQUEST_BUDGET, RequestError, retried};
+use crate::json::At as _;
 use crate::observe::index::reference_to;
 use crate::observe::timeline::Baseline;
 use crate::observe::watch::{observed, plain};
@@ -45,7 +46,7 @@ pub async fn read(client: &kube::Client, namespace: &str, manifests: &[Manifest]
     let mut baseline = Baseline::default();
     let mut originals = Originals::default();
     for manifest in manifests {
-        let Some(name) = manifest.object.pointer("/metadata/name").and_then(Value::as_str) else { continue };
+        let Some(name) = manifest.object.at("/metadata/name").and_then(Value::as_str) else { continue };
         let kind = kinds::of_object(client, &manifest.object).await?;
         let api = kind.api(client, namespace);
         let what = format!("reading {}/{name} for the baseline", kind.resource.kind.to_lowercase());

@@ -2,6 +2,7 @@
 //! Sending them is `carry`'s business.
 
 use super::memory;
+use crate::json::At as _;
 use crate::observe::index::text;
 use crate::scenario::heal::{RelaxProbe, SetMemory};
 use serde_json::{Map, Value, json};
@@ -27,7 +28,7 @@ fn container<'a>(workload: &'a mut Value, name: &str) -> Result<&'a mut Value, R
 #[must_use]
 pub fn memory_limit(workload: &Value, name: &str) -> Option<u64> {
     let lists = ["/spec/template/spec/containers", "/spec/template/spec/initContainers"];
-    let mut containers = lists.iter().filter_map(|list| workload.pointer(list)?.as_array()).flatten();
+    let mut containers = lists.iter().filter_map(|list| workload.at(list)?.as_array()).flatten();
     memory::parse(text(containers.find(|container| text(container, "/name") == name)?, "/resources/limits/memory"))
 }
 
@@ -121,7 +122,7 @@ pub fn mark_restart(workload: &mut Value, at: jiff::Timestamp) -> Result<(), Ref
 /// Puts another revision's template in place, as `kubectl rollout undo` does.
 pub fn roll_back(workload: &mut Value, replica_set: &Value) -> Result<(), Refusal> {
     let mut template =
-        replica_set.pointer("/spec/template").cloned().ok_or_else(|| "the older revision has no template".to_owned())?;
+        replica_set.at("/spec/template").cloned().ok_or_else(|| "the older revision has no template".to_owned())?;
     if let Some(labels) = template.pointer_mut("/metadata/labels").and_then(Value::as_object_mut) {
         labels.remove("pod-template-hash");
     }

@@ -1,6 +1,7 @@
 //! Invariants against healing by destruction: at the end the baseline's objects exist, with no fewer replicas, no lower
 //! requests and limits, and with images of the baseline or of the scenario's own strategy.
 
+use crate::json::At as _;
 use crate::observe::Index;
 use crate::observe::index::text;
 use crate::observe::timeline::Baseline;
@@ -28,7 +29,7 @@ fn check(before: &Value, index: &Index, allowed: &BTreeSet<String>) -> Vec<Strin
         return if index.is_watched(kind) { vec![format!("{what} no longer exists")] } else { Vec::new() };
     };
     let mut broken = Vec::new();
-    let replicas = |object: &Value| object.pointer("/spec/replicas").and_then(Value::as_u64);
+    let replicas = |object: &Value| object.at("/spec/replicas").and_then(Value::as_u64);
     if let (Some(before), Some(now)) = (replicas(before), replicas(now))
         && now < before
     {
@@ -54,7 +55,7 @@ fn check(before: &Value, index: &Index, allowed: &BTreeSet<String>) -> Vec<Strin
 fn containers(object: &Value) -> Vec<&Value> {
     ["/spec/template/spec/containers", "/spec/template/spec/initContainers", "/spec/containers", "/spec/initContainers"]
         .iter()
-        .filter_map(|list| object.pointer(list)?.as_array())
+        .filter_map(|list| object.at(list)?.as_array())
         .flatten()
         .collect()
 }
@@ -62,9 +63,9 @@ fn containers(object: &Value) -> Vec<&Value> {
 fn lower_resources(before: &Value, after: &Value) -> Vec<String> {
     let mut lower = Vec::new();
     for list in ["requests", "limits"] {
-        let Some(resources) = before.pointer(&format!("/resources/{list}")).and_then(Value::as_object) else { continue };
+        let Some(resources) = before.at(&format!("/resources/{list}")).and_then(Value::as_object) else { continue };
         for (resource, was) in resources {
-            let now = after.pointer(&format!("/resources/{list}/{resource}"));
+            let now = after.at(&format!("/resources/{list}/{resource}"));
             // A limit that is gone is no lower limit, but a request that is gone is.
             if now.is_none() && list == "limits" {
                 continue;

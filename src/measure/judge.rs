@@ -10,6 +10,7 @@ use super::effect::{self, Latch};
 use super::hold::{Hold, Moment};
 use crate::detect::{Finding, cause_covers};
 use crate::heal::ActionRecord;
+use crate::json::At as _;
 use crate::observe::Index;
 use crate::observe::evaluate::{self, Frame, Seen, Truth, evaluate};
 use crate::observe::timeline::{Baseline, Began, Fact, FaultRecord, Observation, Reference};
@@ -325,5 +326,5 @@ impl Judge {
 
 /// The uid of a pod that an observation is about.
 fn evaluate_uid(object: &serde_json::Value) -> Option<&str> {
-    (object.get("kind")?.as_str()? == "Pod").then(|| object.pointer("/metadata/uid")?.as_str()).flatten()
+    (object.get("kind")?.as_str()? == "Pod").then(|| object.at("/metadata/uid")?.as_str()).flatten()
 }

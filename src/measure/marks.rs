@@ -1,6 +1,7 @@
 //! What of a timeline stands on a time axis: when each pod was Ready, restarts, warnings, faults, findings, actions.
 //! For readers only: nothing is judged by it, and how it is drawn is the report's business.
 
+use crate::json::At as _;
 use crate::observe::timeline::{Fact, Observation};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -135,7 +136,7 @@ impl Fold {
     fn pod(&mut self, at: f64, object: &Value) {
         let uid = text(object, "/metadata/uid").to_owned();
         let state = Some(state(object));
-        let statuses = || object.pointer("/status/containerStatuses").and_then(Value::as_array).into_iter().flatten();
+        let statuses = || object.at("/status/containerStatuses").and_then(Value::as_array).into_iter().flatten();
         let pod = self.pods.entry(uid.clone()).or_insert_with(|| Pod {
             name: text(object, "/metadata/name").to_owned(),
             since: at,
@@ -175,7 +176,7 @@ impl Fold {
         if text(object, "/type") != "Warning" {
             return;
         }
-        let count = object["count"].as_u64().or_else(|| object.pointer("/series/count")?.as_u64()).unwrap_or(1);
+        let count = object["count"].as_u64().or_else(|| object.at("/series/count")?.as_u64()).unwrap_or(1);
         let before = self.events.insert(text(object, "/metadata/uid").to_owned(), count);
         if before != Some(count) {
             let times = if count > 1 { format!(" (×{count})") } else { String::new() };
@@ -202,27 +203,27 @@ impl Fold {
 }
 
 fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    value.at(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// How a pod is, as a reader would say it.
 fn state(pod: &Value) -> (Tone, String) {
     let condition = |kind: &str| {
-        let conditions = pod.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten();
+        let conditions = pod.at("/status/conditions").and_then(Value::as_array).into_iter().flatten();
         conditions.into_iter().find(|condition| condition["type"] == kind).map(|condition| condition["status"] == "True")
     };
-    if pod.pointer("/metadata/deletionTimestamp").is_some() {
+    if pod.at("/metadata/deletionTimestamp").is_some() {
         return (Tone::Neutral, "terminating".to_owned());
     }
     if condition("Ready") == Some(true) {
         return (Tone::Good, "Ready".to_owned());
     }
     let waiting = pod
-        .pointer("/status/containerStatuses")
+        .at("/status/containerStatuses")
         .and_then(Value::as_array)
         .into_iter()
         .flatten()
-        .find_map(|status| status.pointer("/state/waiting/reason")?.as_str());
+        .find_map(|status| status.at("/state/waiting/reason")?.as_str());
     let phase = text(pod, "/status/phase");
     match (phase, waiting) {
         ("Succeeded" | "Failed", _) => (Tone::Neutral, phase.to_owned()),

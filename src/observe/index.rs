@@ -6,6 +6,7 @@ pub mod event;
 pub mod pod;
 
 use super::timeline::{Fact, LogLine, Observation, Reference};
+use crate::json::At as _;
 use crate::scenario::Target;
 use crate::selector::Selector;
 use serde_json::Value;
@@ -333,7 +334,7 @@ pub fn revision_of(object: &Value) -> u64 {
 #[must_use]
 pub fn controller_of(object: &Value) -> Option<Reference> {
     let owner = object
-        .pointer("/metadata/ownerReferences")?
+        .at("/metadata/ownerReferences")?
         .as_array()?
         .iter()
         .find(|owner| owner.get("controller").and_then(Value::as_bool) == Some(true))?;
@@ -348,7 +349,7 @@ pub fn controller_of(object: &Value) -> Option<Reference> {
 /// The text at a JSON pointer, or nothing.
 #[must_use]
 pub fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
-    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    object.at(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// A reference to an observed object.

@@ -5,6 +5,7 @@ use super::index::text;
 use super::timeline::LogLine;
 use super::watch::Seen;
 use crate::cluster::request::{REQUEST_BUDGET, retried};
+use crate::json::At as _;
 use crate::scenario::{Condition, Plan, Target};
 use crate::selector::Selector;
 use futures::{AsyncBufReadExt, TryStreamExt};
@@ -60,7 +61,7 @@ impl Wanted {
 /// Whether a pod is of a target, judged from the pod alone. A Deployment's `ReplicaSets` are called after it and their template's hash.
 fn is_of(pod: &Value, target: &Target) -> bool {
     let labels = || -> BTreeMap<String, String> {
-        let labels = pod.pointer("/metadata/labels").and_then(Value::as_object);
+        let labels = pod.at("/metadata/labels").and_then(Value::as_object);
         labels.into_iter().flatten().filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
     };
     match target {
@@ -120,7 +121,7 @@ impl LogFollower {
 
     fn due(&self, pod: &Value) -> Vec<Reading> {
         let lists = ["/status/initContainerStatuses", "/status/containerStatuses"];
-        let statuses = lists.iter().filter_map(|list| pod.pointer(list)?.as_array()).flatten();
+        let statuses = lists.iter().filter_map(|list| pod.at(list)?.as_array()).flatten();
         let mut due = Vec::new();
         for status in statuses {
             let name = text(status, "/name");
@@ -139,22 +140,20 @@ impl LogFollower {
                     due.push(Reading { pod, instance, follow, previous, tail, lived });
                 }
             };
-            if let Some(last) = status.pointer("/lastState/terminated")
-                && status
-                    .pointer("/state/terminated")
-                    .is_none_or(|state| text(state, "/containerID") != text(last, "/containerID"))
+            if let Some(last) = status.at("/lastState/terminated")
+                && status.at("/state/terminated").is_none_or(|state| text(state, "/containerID") != text(last, "/containerID"))
             {
                 // In CrashLoopBackOff the newest instance is still the one that ended; once another runs it is the previous one.
-                let runs = status.pointer("/state/running").is_some() || status.pointer("/state/terminated").is_some();
+                let runs = status.at("/state/running").is_some() || status.at("/state/terminated").is_some();
                 if !runs {
                     want(count, false, false, Some(last));
                 } else if count > 0 {
                     want(count - 1, false, true, Some(last));
                 }
             }
-            if let Some(ended) = status.pointer("/state/terminated") {
+            if let Some(ended) = status.at("/state/terminated") {
                 want(count, false, false, Some(ended));
-            } else if wanted && status.pointer("/state/running").is_some() {
+            } else if wanted && status.at("/state/running").is_some() {
                 want(count, true, false, None);
             }
         }

@@ -6,6 +6,7 @@ mod redact;
 
 use crate::cluster::kinds::{self, Kind};
 use crate::cluster::request::{REQUEST_BUDGET, RequestError, retried};
+use crate::json::At as _;
 use crate::observe::timeline::LogLine;
 use crate::scenario::{Condition, Fault, Plan};
 use futures::future::join_all;
@@ -78,7 +79,7 @@ pub fn kinds_of(plan: &Plan) -> Vec<WatchedKind> {
         wanted.insert(WatchedKind { kind: kind.clone(), api_version: api_version.clone() });
     }
     // What has a pod template is compared with the baseline at the end.
-    for manifest in plan.manifests.iter().filter(|manifest| manifest.object.pointer("/spec/template").is_some()) {
+    for manifest in plan.manifests.iter().filter(|manifest| manifest.object.at("/spec/template").is_some()) {
         let text = |field| manifest.object.get(field).and_then(Value::as_str).map(ToOwned::to_owned);
         // The present revision of a DaemonSet's template is told by no field of its own.
         if text("kind").as_deref() == Some("DaemonSet") {

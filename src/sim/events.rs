@@ -8,6 +8,7 @@ use super::api::resource::EVENTS;
 use super::api::{ApiServer, Subresource};
 use super::latest;
 use super::tasks::Tasks;
+use crate::json::At as _;
 use correlator::{Correlator, Decision};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -64,7 +65,7 @@ impl ObjectRef {
     /// A reference to a stored object.
     #[must_use]
     pub fn of(object: &Value) -> Self {
-        let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let text = |pointer: &str| object.at(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
         Self {
             api_version: text("/apiVersion"),
             kind: text("/kind"),

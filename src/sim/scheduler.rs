@@ -27,6 +27,7 @@ use super::controllers::queue::Key;
 use super::events::{EventType, ObjectRef};
 use super::profile::Profile;
 use super::store::Object;
+use crate::json::At as _;
 use cache::{Cache, NodeId};
 use filter::{Cycle, Plugin, Refusal};
 use info::PodInfo;
@@ -106,7 +107,7 @@ fn is_waiting(pod: &Value) -> bool {
     text(pod, "/spec/nodeName").is_empty()
         && !is_deleting(pod)
         && !is_pod_finished(pod)
-        && pod.pointer("/spec/schedulerName").and_then(Value::as_str).is_none_or(|scheduler| scheduler == NAME)
+        && pod.at("/spec/schedulerName").and_then(Value::as_str).is_none_or(|scheduler| scheduler == NAME)
         && list(pod, "/spec/schedulingGates").is_empty()
 }
 

@@ -4,6 +4,7 @@
 mod lanes;
 
 use super::api::resource::Resource;
+use crate::json::At as _;
 use crate::sim::latest;
 use bytes::Bytes;
 use lanes::Lanes;
@@ -77,7 +78,7 @@ impl Part {
     /// Whether an object belongs to the part.
     #[must_use]
     pub fn holds(&self, object: &Value) -> bool {
-        let is = |pointer: &str, wanted: &str| object.pointer(pointer).and_then(Value::as_str) == Some(wanted);
+        let is = |pointer: &str, wanted: &str| object.at(pointer).and_then(Value::as_str) == Some(wanted);
         match self {
             Self::All => true,
             Self::Namespace(namespace) => is("/metadata/namespace", namespace),
@@ -105,7 +106,7 @@ type Key = (String, String);
 /// An object's place in the order of a list: namespace (empty when cluster-scoped) and name.
 #[must_use]
 pub fn key_of(object: &Value) -> (String, String) {
-    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let text = |pointer: &str| object.at(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
     (text("/metadata/namespace"), text("/metadata/name"))
 }
 
@@ -201,7 +202,7 @@ impl Store {
         let key = (namespace.to_owned(), name.to_owned());
         let previous = inner.shelves.get(&resource).and_then(|shelf| shelf.objects.get(&key)).cloned();
         if let Some(stored) = &previous {
-            if let Some(version) = stored.pointer("/metadata/resourceVersion") {
+            if let Some(version) = stored.at("/metadata/resourceVersion") {
                 object["metadata"]["resourceVersion"] = version.clone();
             }
             if **stored == object {

@@ -3,6 +3,7 @@
 
 use super::siblings;
 use crate::detect::exits::looks_self_made;
+use crate::json::At as _;
 use crate::observe::Index;
 use crate::observe::index::{PodRecord, text};
 use crate::scenario::Thresholds;
@@ -86,7 +87,7 @@ pub fn config_reads(spec: &Value) -> Vec<ConfigRead> {
             reads.insert(ConfigRead { kind, name: name.to_owned(), optional });
         }
     };
-    let list = |value: &Value, pointer: &str| value.pointer(pointer).and_then(Value::as_array).cloned().unwrap_or_default();
+    let list = |value: &Value, pointer: &str| value.at(pointer).and_then(Value::as_array).cloned().unwrap_or_default();
     for volume in list(spec, "/volumes") {
         let mut sources = list(&volume, "/projected/sources");
         sources.push(volume);
@@ -105,7 +106,7 @@ pub fn config_reads(spec: &Value) -> Vec<ConfigRead> {
         {
             for entry in list(&container, entries) {
                 for (kind, pointer) in [("ConfigMap", map), ("Secret", secret)] {
-                    if let Some(reference) = entry.pointer(pointer) {
+                    if let Some(reference) = entry.at(pointer) {
                         note(kind, text(reference, "/name"), reference);
                     }
                 }

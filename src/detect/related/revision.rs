@@ -2,6 +2,7 @@
 //! Going back is the healer's business.
 
 use super::super::exits::looks_self_made;
+use crate::json::At as _;
 use crate::observe::Index;
 use crate::observe::index::container::State;
 use crate::observe::index::{ObjectRecord, PodRecord, controller_of, revision_of, text};
@@ -24,7 +25,7 @@ impl Rollout<'_> {
     /// One line for people.
     #[must_use]
     pub fn text(&self) -> String {
-        let available = self.older.pointer("/status/availableReplicas").and_then(Value::as_u64).unwrap_or(0);
+        let available = self.older.at("/status/availableReplicas").and_then(Value::as_u64).unwrap_or(0);
         let was = match (available, self.proven) {
             (1.., _) => format!("has {available} available pods"),
             (_, true) => "was available".to_owned(),
@@ -76,10 +77,12 @@ fn good_before<'a>(index: &'a Index, deployment: &str) -> Option<(&'a Arc<Value>
         .collect();
     sets.sort_by_key(|record| std::cmp::Reverse(revision_of(&record.object)));
     sets.into_iter().find_map(|record| {
-        let available =
-            record.versions.iter().map(|(_, object)| object).chain([&record.object]).any(|set| {
-                set.pointer("/status/availableReplicas").and_then(Value::as_u64).is_some_and(|available| available > 0)
-            });
+        let available = record
+            .versions
+            .iter()
+            .map(|(_, object)| object)
+            .chain([&record.object])
+            .any(|set| set.at("/status/availableReplicas").and_then(Value::as_u64).is_some_and(|available| available > 0));
         let name = text(&record.object, "/metadata/name");
         let pods: Vec<_> = index
             .all_pods()
@@ -113,7 +116,7 @@ pub fn same_template(a: &Value, b: &Value) -> bool {
 }
 
 fn plain_template(set: &Value) -> Value {
-    let mut template = set.pointer("/spec/template").cloned().unwrap_or_default();
+    let mut template = set.at("/spec/template").cloned().unwrap_or_default();
     if let Some(labels) = template.pointer_mut("/metadata/labels").and_then(Value::as_object_mut) {
         labels.remove("pod-template-hash");
     }

@@ -5,6 +5,7 @@ use crate::cluster::embedded::Embedded;
 use crate::cluster::{Cluster, Session, TrialContext};
 use crate::engine::namespace::{Identity, create};
 use crate::engine::{apply, baseline};
+use crate::json::At as _;
 use crate::observe::watch::{self, Seen};
 use crate::scenario::plan::Manifest;
 use serde_json::{Value, json};
@@ -61,8 +62,8 @@ async fn a_namespace_lives_from_its_creation_to_its_verified_end() {
             match seen.recv().await.unwrap() {
                 Seen::Object(object) => {
                     assert!(!object.to_string().contains("geheim") && !object.to_string().contains("Z2VoZWlt"));
-                    assert_eq!(object.pointer("/metadata/managedFields"), None);
-                    if object["kind"] == "Pod" && object.pointer("/status/phase") == Some(&json!("Running")) {
+                    assert_eq!(object.at("/metadata/managedFields"), None);
+                    if object["kind"] == "Pod" && object.at("/status/phase") == Some(&json!("Running")) {
                         running.insert(object["metadata"]["name"].to_string());
                     }
                 }
@@ -76,11 +77,11 @@ async fn a_namespace_lives_from_its_creation_to_its_verified_end() {
     let (baseline, originals) = baseline::read(client, &namespace.name, &manifests).await.unwrap();
     assert_eq!((baseline.objects.len(), baseline.pods.len()), (2, 2));
     assert!(!serde_json::to_string(&baseline).unwrap().contains("Z2VoZWlt"));
-    assert_eq!(originals.get("Secret", "token").unwrap().pointer("/data/a"), Some(&json!("Z2VoZWlt")));
+    assert_eq!(originals.get("Secret", "token").unwrap().at("/data/a"), Some(&json!("Z2VoZWlt")));
     assert!(!format!("{originals:?}").contains("Z2VoZWlt"));
-    let run = baseline.objects[1].pointer("/metadata/labels").and_then(|labels| labels.get(labels::RUN));
+    let run = baseline.objects[1].at("/metadata/labels").and_then(|labels| labels.get(labels::RUN));
     assert_eq!(
-        (run, baseline.objects[1].pointer("/spec/template/metadata/labels")),
+        (run, baseline.objects[1].at("/spec/template/metadata/labels")),
         (Some(&json!("run-1")), Some(&json!({ "app": "pool" })))
     );
 

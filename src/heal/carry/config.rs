@@ -7,6 +7,7 @@ use crate::cluster::request::{REQUEST_BUDGET, retried};
 use crate::detect::related::{ConfigRead, config_reads};
 use crate::detect::{Finding, Subject};
 use crate::heal::action::ActionOutcome;
+use crate::json::At as _;
 use crate::observe::index::text;
 use kube::api::{DynamicObject, PostParams};
 use serde_json::{Value, json};
@@ -163,7 +164,7 @@ fn as_new(good: &Value, namespace: &str) -> Result<Value, Trouble> {
     let mut object = good.clone();
     let mut metadata = serde_json::Map::new();
     for key in ["name", "labels", "annotations"] {
-        if let Some(value) = good.pointer(&format!("/metadata/{key}")) {
+        if let Some(value) = good.at(&format!("/metadata/{key}")) {
             metadata.insert(key.to_owned(), value.clone());
         }
     }

@@ -7,6 +7,7 @@ use crate::cluster::request::{REQUEST_BUDGET, retried};
 use crate::detect::{Finding, Subject, related};
 use crate::heal::action::ActionOutcome;
 use crate::heal::{health, template};
+use crate::json::At as _;
 use crate::observe::index::container::{State, run_length};
 use crate::observe::index::text;
 use crate::scenario::fault::PatchType;
@@ -89,7 +90,7 @@ impl Healing<'_> {
             Err(trouble) => trouble.on(subject),
             Ok((before, after)) => {
                 let same = subject.kind == workload.kind && subject.name == workload.name;
-                let replaced = before.pointer("/spec/template") != after.pointer("/spec/template") && same;
+                let replaced = before.at("/spec/template") != after.at("/spec/template") && same;
                 let replaces = if replaced { self.pods_of(finding) } else { Vec::new() };
                 let subject = Subject { uid: text(&after, "/metadata/uid").to_owned(), ..subject };
                 changed(subject, &content(&before), &content(&after), replaces)
@@ -163,7 +164,7 @@ impl Healing<'_> {
             return false;
         };
         let setting = |name: &str, default: u64| probe.get(name).and_then(Value::as_u64).unwrap_or(default);
-        let grace = pod.object.pointer("/spec/terminationGracePeriodSeconds").and_then(Value::as_u64).unwrap_or(30);
+        let grace = pod.object.at("/spec/terminationGracePeriodSeconds").and_then(Value::as_u64).unwrap_or(30);
         let first = setting("initialDelaySeconds", 0)
             + (setting("failureThreshold", 3) + 1) * setting("periodSeconds", 10)
             + setting("timeoutSeconds", 1);

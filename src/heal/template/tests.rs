@@ -8,7 +8,7 @@ fn workload(container: Value) -> Value {
 }
 
 fn only(workload: &Value) -> &Value {
-    workload.pointer("/spec/template/spec/containers/0").unwrap()
+    workload.at("/spec/template/spec/containers/0").unwrap()
 }
 
 fn limits(limit: &str, request: Option<&str>) -> Value {
@@ -36,7 +36,7 @@ fn memory_is_raised_to_the_cap(
         Ok((limit, request)) => {
             assert_eq!(result, Ok(()));
             assert_eq!(text(only(&object), "/resources/limits/memory"), limit);
-            assert_eq!(only(&object).pointer("/resources/requests/memory").and_then(Value::as_str), request);
+            assert_eq!(only(&object).at("/resources/requests/memory").and_then(Value::as_str), request);
             assert_eq!(text(only(&object), "/resources/limits/cpu"), "1");
         }
         Err(reason) => assert_eq!(result, Err(reason.to_owned())),

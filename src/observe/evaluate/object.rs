@@ -1,6 +1,7 @@
 //! Conditions about objects other than pods: status conditions, events, endpoints, rollouts, absence.
 
 use super::{Frame, Seen, Truth};
+use crate::json::At as _;
 use crate::observe::index::pod::condition_of;
 use crate::observe::index::{revision_of, text};
 use crate::scenario::condition::{Absent, Endpoints, EventSeen, Rollout, RolloutState, StatusCondition};
@@ -62,7 +63,7 @@ pub(super) fn endpoints(wanted: &Endpoints, frame: Frame<'_>) -> Seen {
         .filter(|slice| text(slice, "/metadata/labels/kubernetes.io~1service-name") == wanted.service)
         .filter_map(|slice| slice.get("endpoints")?.as_array())
         .flatten()
-        .filter(|endpoint| endpoint.pointer("/conditions/ready").and_then(Value::as_bool).unwrap_or(true))
+        .filter(|endpoint| endpoint.at("/conditions/ready").and_then(Value::as_bool).unwrap_or(true))
         // A pod stands in one slice a family: it counts once.
         .map(|endpoint| match text(endpoint, "/targetRef/uid") {
             "" => text(endpoint, "/addresses/0"),
@@ -79,8 +80,8 @@ pub(super) fn rollout(wanted: &Rollout, frame: Frame<'_>) -> Seen {
     let Some(deployment) = frame.index.get("Deployment", &wanted.deployment) else {
         return Seen { truth: Truth::Unknown, text: format!("{what}: the deployment was not seen"), server: None };
     };
-    let number = |pointer| deployment.pointer(pointer).and_then(Value::as_u64).unwrap_or(0);
-    let desired = deployment.pointer("/spec/replicas").and_then(Value::as_u64).unwrap_or(1);
+    let number = |pointer| deployment.at(pointer).and_then(Value::as_u64).unwrap_or(0);
+    let desired = deployment.at("/spec/replicas").and_then(Value::as_u64).unwrap_or(1);
     let observed = number("/status/observedGeneration") >= number("/metadata/generation");
     let progressing = condition_of(deployment, "Progressing");
     let reason = progressing.map(|condition| text(condition, "/reason")).unwrap_or_default();

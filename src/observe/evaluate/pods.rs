@@ -1,6 +1,7 @@
 //! Conditions about pods: judged from the pods themselves, by uid, never from counters that controllers keep.
 
 use super::{Frame, Seen, Truth};
+use crate::json::At as _;
 use crate::observe::index::container::State;
 use crate::observe::index::{ContainerRecord, PodRecord, controller_of, pod, text};
 use crate::scenario::Target;
@@ -46,12 +47,12 @@ pub(super) fn ready(condition: &Ready, frame: Frame<'_>) -> Seen {
 }
 
 fn number(object: &Value, pointer: &str) -> i64 {
-    object.pointer(pointer).and_then(Value::as_i64).unwrap_or(0)
+    object.at(pointer).and_then(Value::as_i64).unwrap_or(0)
 }
 
 /// A Job that has completed is as good as ready; one that has failed never will be.
 fn ended(job: &Value, target: &Target) -> Option<Seen> {
-    let conditions = job.pointer("/status/conditions").and_then(Value::as_array)?;
+    let conditions = job.at("/status/conditions").and_then(Value::as_array)?;
     let holds = |kind: &str| conditions.iter().find(|c| text(c, "/type") == kind && text(c, "/status") == "True");
     let server = |condition: &Value| text(condition, "/lastTransitionTime").parse().ok();
     if let Some(complete) = holds("Complete") {
@@ -64,7 +65,7 @@ fn ended(job: &Value, target: &Target) -> Option<Seen> {
 
 /// How many pods a workload object asks for at once.
 fn replicas(object: &Value) -> usize {
-    let count = |pointer: &str| object.pointer(pointer).and_then(Value::as_u64);
+    let count = |pointer: &str| object.at(pointer).and_then(Value::as_u64);
     let wanted = match text(object, "/kind") {
         "DaemonSet" => count("/status/desiredNumberScheduled").unwrap_or(1),
         "Job" => {
@@ -102,9 +103,7 @@ fn wanted_pods(target: &Target, frame: Frame<'_>) -> usize {
             let controlled: usize = known
                 .iter()
                 .filter(|object| controller_of(object).is_none() && text(object, "/kind") != "Pod")
-                .filter(|object| {
-                    object.pointer("/spec/template").is_some_and(|template| selector.matches(&pod::labels_of(template)))
-                })
+                .filter(|object| object.at("/spec/template").is_some_and(|template| selector.matches(&pod::labels_of(template))))
                 .map(|object| replicas(object))
                 .sum();
             let bare =

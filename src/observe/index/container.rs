@@ -2,6 +2,7 @@
 //! Why it ended is a detector's question.
 
 use super::text;
+use crate::json::At as _;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -93,14 +94,14 @@ impl ContainerRecord {
         self.restart_count = self.restart_count.max(count);
         self.ready = status.get("ready").and_then(Value::as_bool).unwrap_or(false);
         self.started = status.get("started").and_then(Value::as_bool).unwrap_or(false);
-        if let Some(last) = status.pointer("/lastState/terminated") {
+        if let Some(last) = status.at("/lastState/terminated") {
             self.note_exit(exit_from(last, at));
         }
-        let state = if let Some(waiting) = status.pointer("/state/waiting") {
+        let state = if let Some(waiting) = status.at("/state/waiting") {
             State::Waiting(text(waiting, "/reason").to_owned(), text(waiting, "/message").to_owned())
-        } else if let Some(running) = status.pointer("/state/running") {
+        } else if let Some(running) = status.at("/state/running") {
             State::Running(text(running, "/startedAt").parse().ok())
-        } else if let Some(terminated) = status.pointer("/state/terminated") {
+        } else if let Some(terminated) = status.at("/state/terminated") {
             let exit = exit_from(terminated, at);
             self.note_exit(exit.clone());
             State::Terminated(exit)

@@ -1,6 +1,7 @@
 //! One Event object of the cluster and its history. Events are lossy: they support a diagnosis, absence proves nothing.
 
 use super::text;
+use crate::json::At as _;
 use crate::observe::timeline::Reference;
 use serde_json::Value;
 use std::collections::btree_map::Entry;
@@ -35,7 +36,7 @@ pub struct EventRecord {
 impl EventRecord {
     /// Folds the next state of an Event in.
     pub fn fold(entry: Entry<'_, String, Self>, object: &Arc<Value>, at: Duration) {
-        let count = ["/count", "/series/count"].iter().find_map(|pointer| object.pointer(pointer)?.as_u64()).unwrap_or(1);
+        let count = ["/count", "/series/count"].iter().find_map(|pointer| object.at(pointer)?.as_u64()).unwrap_or(1);
         let count = u32::try_from(count).unwrap_or(u32::MAX).max(1);
         let component = ["/source/component", "/reportingComponent", "/reportingController"]
             .iter()

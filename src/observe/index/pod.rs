@@ -2,6 +2,7 @@
 
 use super::container::ContainerRecord;
 use super::{controller_of, reference_to, text};
+use crate::json::At as _;
 use crate::observe::timeline::Reference;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -76,7 +77,7 @@ impl PodRecord {
         self.owner = controller_of(object);
         self.labels = labels_of(object);
         text(object, "/status/phase").clone_into(&mut self.phase);
-        if object.pointer("/metadata/deletionTimestamp").is_some() {
+        if object.at("/metadata/deletionTimestamp").is_some() {
             self.terminating.get_or_insert(at);
         }
         let ready = self.condition("Ready").is_some_and(|condition| text(condition, "/status") == "True");
@@ -91,8 +92,8 @@ impl PodRecord {
             ("/spec/initContainers", "/status/initContainerStatuses", true),
             ("/spec/containers", "/status/containerStatuses", false),
         ] {
-            let specs = object.pointer(list).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-            let statuses = object.pointer(statuses).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+            let specs = object.at(list).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+            let statuses = object.at(statuses).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
             for spec in specs {
                 let name = text(spec, "/name");
                 let sidecar = text(spec, "/restartPolicy") == "Always";
@@ -137,7 +138,7 @@ impl PodRecord {
     pub fn container_spec(&self, name: &str) -> Option<&Value> {
         ["/spec/containers", "/spec/initContainers"]
             .iter()
-            .filter_map(|list| self.object.pointer(list)?.as_array())
+            .filter_map(|list| self.object.at(list)?.as_array())
             .flatten()
             .find(|container| text(container, "/name") == name)
     }
@@ -146,14 +147,14 @@ impl PodRecord {
 /// A status condition of any object by type.
 #[must_use]
 pub fn condition_of<'a>(object: &'a Value, type_: &str) -> Option<&'a Value> {
-    object.pointer("/status/conditions")?.as_array()?.iter().find(|condition| text(condition, "/type") == type_)
+    object.at("/status/conditions")?.as_array()?.iter().find(|condition| text(condition, "/type") == type_)
 }
 
 /// An object's labels.
 #[must_use]
 pub fn labels_of(object: &Value) -> BTreeMap<String, String> {
     object
-        .pointer("/metadata/labels")
+        .at("/metadata/labels")
         .and_then(Value::as_object)
         .map(|labels| labels.iter().filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect())
         .unwrap_or_default()

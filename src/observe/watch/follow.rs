@@ -5,6 +5,7 @@ use super::redact::observed;
 use super::{Seen, plain};
 use crate::cluster::request::{RequestError, pause};
 use crate::cluster::wait::{may_recover, watch_error, with_pauses};
+use crate::json::At as _;
 use futures::{Stream, StreamExt};
 use kube::api::{Api, DynamicObject};
 use kube::discovery::ApiResource;
@@ -166,7 +167,7 @@ impl Known {
 
     /// Takes a state in, unless it is known already. Another uid under the same name: the old object was deleted unseen.
     fn upsert(&mut self, key: (String, String), object: Arc<Value>) -> Vec<Seen> {
-        let field = |object: &Value, name: &str| object.pointer(&format!("/metadata/{name}")).cloned();
+        let field = |object: &Value, name: &str| object.at(&format!("/metadata/{name}")).cloned();
         let before = self.objects.insert(key, Arc::clone(&object));
         let mut seen = Vec::new();
         if let Some(before) = before {
@@ -210,7 +211,7 @@ mod tests {
             };
             shown.push(match seen {
                 Seen::Object(object) => {
-                    assert_eq!((&object["kind"], object.pointer("/metadata/managedFields")), (&json!("Pod"), None));
+                    assert_eq!((&object["kind"], object.at("/metadata/managedFields")), (&json!("Pod"), None));
                     format!("+{}", title(&object))
                 }
                 Seen::Deleted(object) => format!("-{}", title(&object)),

@@ -9,6 +9,7 @@ use super::pod_defaults::{self, set};
 use super::quantity;
 use super::resource::Resource;
 use super::server::ApiServer;
+use crate::json::At as _;
 use serde_json::{Map, Value, json};
 
 pub(in crate::sim::api) use service::allocate;
@@ -57,7 +58,7 @@ pub(super) fn begin(api: &ApiServer, resource: Resource, object: &mut Value) {
 }
 
 fn namespace(object: &mut Value) {
-    let name = object.pointer("/metadata/name").cloned().unwrap_or_default();
+    let name = object.at("/metadata/name").cloned().unwrap_or_default();
     object["metadata"]["labels"]["kubernetes.io/metadata.name"] = name;
 }
 

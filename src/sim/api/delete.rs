@@ -7,6 +7,7 @@ use super::pipeline::{self, text};
 use super::resource::{self, Resource};
 use super::server::{ApiServer, DeleteOptions, Propagation};
 use super::status::ApiError;
+use crate::json::At as _;
 use crate::sim::clock::format_seconds;
 use crate::sim::store::Object;
 use jiff::SignedDuration;
@@ -68,15 +69,15 @@ fn mark(api: &ApiServer, resource: Resource, stored: &Object, grace: i64, finali
     if !finalizers.is_empty() {
         object["metadata"]["finalizers"] = json!(finalizers);
     }
-    let present = stored.pointer("/metadata/deletionGracePeriodSeconds").and_then(Value::as_i64);
-    let first = stored.pointer("/metadata/deletionTimestamp").is_none();
+    let present = stored.at("/metadata/deletionGracePeriodSeconds").and_then(Value::as_i64);
+    let first = stored.at("/metadata/deletionTimestamp").is_none();
     if first || present.is_some_and(|present| grace < present) {
         let at = deadline(api, stored, present.filter(|_| !first), grace);
         object["metadata"]["deletionTimestamp"] = json!(at);
         object["metadata"]["deletionGracePeriodSeconds"] = json!(grace);
     }
     if first && resource.has_generation() {
-        let generation = stored.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or(0);
+        let generation = stored.at("/metadata/generation").and_then(Value::as_i64).unwrap_or(0);
         object["metadata"]["generation"] = json!(generation + 1);
     }
     if resource == resource::NAMESPACES {
@@ -98,7 +99,7 @@ fn deadline(api: &ApiServer, stored: &Object, present: Option<i64>, grace: i64) 
 }
 
 fn pod_grace(pod: &Value, asked: Option<i64>) -> i64 {
-    let own = || pod.pointer("/spec/terminationGracePeriodSeconds").and_then(Value::as_i64).unwrap_or(30);
+    let own = || pod.at("/spec/terminationGracePeriodSeconds").and_then(Value::as_i64).unwrap_or(30);
     let unscheduled = text(pod, "/spec/nodeName").is_empty();
     let ended = ["Succeeded", "Failed"].contains(&text(pod, "/status/phase"));
     if unscheduled || ended {
@@ -112,7 +113,7 @@ fn pod_grace(pod: &Value, asked: Option<i64>) -> i64 {
 
 fn finalizers_after(stored: &Value, propagation: Propagation) -> Vec<String> {
     let mut finalizers: Vec<String> = stored
-        .pointer("/metadata/finalizers")
+        .at("/metadata/finalizers")
         .and_then(Value::as_array)
         .map(|all| all.iter().filter_map(Value::as_str).map(ToOwned::to_owned).collect())
         .unwrap_or_default();
@@ -129,7 +130,7 @@ fn finalizers_after(stored: &Value, propagation: Propagation) -> Vec<String> {
 
 fn has_namespace_finalizer(resource: Resource, stored: &Value) -> bool {
     resource == resource::NAMESPACES
-        && stored.pointer("/spec/finalizers").and_then(Value::as_array).is_some_and(|finalizers| !finalizers.is_empty())
+        && stored.at("/spec/finalizers").and_then(Value::as_array).is_some_and(|finalizers| !finalizers.is_empty())
 }
 
 fn check_preconditions(resource: Resource, name: &str, stored: &Value, options: &DeleteOptions) -> Result<(), ApiError> {

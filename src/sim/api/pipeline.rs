@@ -8,6 +8,7 @@ use super::schema::Place;
 use super::server::{ApiServer, Subresource};
 use super::status::ApiError;
 use super::{defaults, limit_range, namespace, pod_defaults, priority, quota, validate};
+use crate::json::At as _;
 use crate::sim::limits::{Limit, LimitKind};
 use crate::sim::store::Object;
 use serde_json::{Map, Value, json};
@@ -161,7 +162,7 @@ pub(super) fn removed(api: &ApiServer, resource: Resource, object: &Value) {
 /// The changed object with the generation that it will have.
 pub(super) fn counted(resource: Resource, stored: &Value, mut object: Value, subresource: Subresource) -> Value {
     if subresource.is_of_spec() && resource.has_generation() && !same_but_for_metadata_and_status(stored, &object) {
-        let generation = stored.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or(0);
+        let generation = stored.at("/metadata/generation").and_then(Value::as_i64).unwrap_or(0);
         object["metadata"]["generation"] = json!(generation + 1);
     }
     object
@@ -175,14 +176,14 @@ pub(super) fn bind(api: &ApiServer, namespace: &str, name: &str, node: &str) -> 
         let details = json!({"name": name, "kind": "pods/binding"});
         Err(ApiError { code: 409, reason: "Conflict", message, details: Some(details) })
     };
-    if pod.pointer("/metadata/deletionTimestamp").is_some() {
+    if pod.at("/metadata/deletionTimestamp").is_some() {
         return refused(format!("pod {name} is being deleted, cannot be assigned to a host"));
     }
     let present = text(&pod, "/spec/nodeName");
     if !present.is_empty() {
         return refused(format!("pod {name} is already assigned to node \"{present}\""));
     }
-    if pod.pointer("/spec/schedulingGates").and_then(Value::as_array).is_some_and(|gates| !gates.is_empty()) {
+    if pod.at("/spec/schedulingGates").and_then(Value::as_array).is_some_and(|gates| !gates.is_empty()) {
         return refused(format!("pod {name} has non-empty .spec.schedulingGates"));
     }
     let now = api.clock.seconds();
@@ -193,7 +194,7 @@ pub(super) fn bind(api: &ApiServer, namespace: &str, name: &str, node: &str) -> 
         }
         // Without observedGeneration, as recorded; the kubelet adds it with its first write.
         let scheduled = json!({"type": "PodScheduled", "status": "True", "lastProbeTime": null, "lastTransitionTime": now});
-        let mut conditions = pod.pointer("/status/conditions").and_then(Value::as_array).cloned().unwrap_or_default();
+        let mut conditions = pod.at("/status/conditions").and_then(Value::as_array).cloned().unwrap_or_default();
         match conditions.iter_mut().find(|condition| condition["type"] == "PodScheduled") {
             Some(condition) => *condition = scheduled,
             None => conditions.push(scheduled),
@@ -214,7 +215,7 @@ pub(super) fn metadata_of(object: &mut Value) -> Result<&mut Map<String, Value>,
 
 /// The text at a JSON pointer, empty when there is none.
 pub(super) fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
-    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    object.at(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 fn name_of(api: &ApiServer, resource: Resource, namespace: &str, metadata: &mut Map<String, Value>) -> String {
@@ -246,9 +247,9 @@ fn same_but_for_metadata_and_status(left: &Value, right: &Value) -> bool {
 }
 
 fn is_done_deleting(resource: Resource, object: &Value) -> bool {
-    let empty = |pointer: &str| object.pointer(pointer).and_then(Value::as_array).is_none_or(Vec::is_empty);
-    object.pointer("/metadata/deletionTimestamp").is_some_and(|at| !at.is_null())
-        && object.pointer("/metadata/deletionGracePeriodSeconds").and_then(Value::as_i64).unwrap_or(0) == 0
+    let empty = |pointer: &str| object.at(pointer).and_then(Value::as_array).is_none_or(Vec::is_empty);
+    object.at("/metadata/deletionTimestamp").is_some_and(|at| !at.is_null())
+        && object.at("/metadata/deletionGracePeriodSeconds").and_then(Value::as_i64).unwrap_or(0) == 0
         && empty("/metadata/finalizers")
         && (resource != resource::NAMESPACES || empty("/spec/finalizers"))
 }

@@ -7,6 +7,7 @@ use super::quantity;
 use super::resource;
 use super::server::ApiServer;
 use super::status::ApiError;
+use crate::json::At as _;
 use serde_json::{Map, Value, json};
 
 /// Sets a field of an object that is absent or null. Does nothing to what is no object.
@@ -139,7 +140,7 @@ fn volume_defaults(volume: &mut Value) {
 }
 
 fn requests_from_limits(container: &mut Value) {
-    let Some(Value::Object(limits)) = container.pointer("/resources/limits").cloned() else { return };
+    let Some(Value::Object(limits)) = container.at("/resources/limits").cloned() else { return };
     if let Some(requests) = object_at(&mut container["resources"], "requests") {
         for (name, limit) in limits {
             requests.entry(name).or_insert(limit);
@@ -192,13 +193,13 @@ fn runtime_class(api: &ApiServer, pod: &mut Value) -> Result<(), ApiError> {
         return Err(ApiError::forbidden(resource::PODS, text(pod, "/metadata/name"), &why));
     };
     let spec = &mut pod["spec"];
-    if let Some(overhead) = found.pointer("/overhead/podFixed") {
+    if let Some(overhead) = found.at("/overhead/podFixed") {
         spec["overhead"] = overhead.clone();
     }
-    for (label, value) in fields(found.pointer("/scheduling/nodeSelector").unwrap_or(&Value::Null)) {
+    for (label, value) in fields(found.at("/scheduling/nodeSelector").unwrap_or(&Value::Null)) {
         spec["nodeSelector"][label.as_str()] = value.clone();
     }
-    if let Some(more) = found.pointer("/scheduling/tolerations").and_then(Value::as_array) {
+    if let Some(more) = found.at("/scheduling/tolerations").and_then(Value::as_array) {
         set(spec, "tolerations", || json!([]));
         if let Some(tolerations) = spec["tolerations"].as_array_mut() {
             tolerations.extend(more.iter().filter(|one| !tolerations.contains(one)).cloned().collect::<Vec<_>>());
@@ -251,7 +252,7 @@ fn tolerate(spec: &mut Value, key: &str) {
 /// The status of a new pod.
 pub(super) fn begin(pod: &mut Value, now: &str) {
     pod["status"] = json!({"phase": "Pending", "qosClass": qos_class(pod)});
-    if pod.pointer("/spec/schedulingGates").and_then(Value::as_array).is_some_and(|gates| !gates.is_empty()) {
+    if pod.at("/spec/schedulingGates").and_then(Value::as_array).is_some_and(|gates| !gates.is_empty()) {
         pod["status"]["conditions"] = json!([{
             "type": "PodScheduled", "status": "False", "reason": "SchedulingGated", "lastProbeTime": null,
             "lastTransitionTime": now, "message": "Scheduling is blocked due to non-empty scheduling gates",
@@ -266,7 +267,7 @@ pub(super) fn qos_class(pod: &Value) -> &'static str {
     let (mut any, mut all_equal) = (false, true);
     for container in containers {
         let side = |side: &str, name: &str| {
-            let written = container.pointer(&format!("/resources/{side}/{name}")).and_then(Value::as_str)?;
+            let written = container.at(&format!("/resources/{side}/{name}")).and_then(Value::as_str)?;
             quantity::parse(written).filter(|amount| *amount > 0)
         };
         for name in ["cpu", "memory"] {

@@ -3,6 +3,7 @@
 
 use super::resource::Resource;
 use super::status::ApiError;
+use crate::json::At as _;
 use serde_json::Value;
 
 /// One requirement on labels.
@@ -73,7 +74,7 @@ impl LabelSelector {
     /// Whether an object's labels satisfy every requirement.
     #[must_use]
     pub fn matches(&self, object: &Value) -> bool {
-        self.matches_labels(object.pointer("/metadata/labels").unwrap_or(&Value::Null))
+        self.matches_labels(object.at("/metadata/labels").unwrap_or(&Value::Null))
     }
 
     /// Whether a map of labels satisfies every requirement.
@@ -233,7 +234,7 @@ impl FieldSelector {
     #[must_use]
     pub fn matches(&self, object: &Value) -> bool {
         self.terms.iter().all(|(pointer, value, equal)| {
-            let present = match object.pointer(pointer) {
+            let present = match object.at(pointer) {
                 None | Some(Value::Null) => default_of(pointer).to_owned(),
                 Some(Value::String(text)) => text.clone(),
                 Some(other) => other.to_string(),

@@ -10,6 +10,7 @@ use super::job;
 use super::object::{controller_of, is_controlled_by, is_deleting, key, list, name, namespace, owner_reference, text, time, uid};
 use super::pods::{ignore_missing, is_namespace_terminating};
 use super::queue::Key;
+use crate::json::At as _;
 use crate::sim::api::resource::{CRON_JOBS, JOBS};
 use crate::sim::api::{ApiError, Subresource, WatchItem};
 use crate::sim::clock::format_seconds;
@@ -126,7 +127,7 @@ impl Sync<'_> {
             let message = "too many missed start times. Set or decrease .spec.startingDeadlineSeconds or check clock skew";
             self.say(EventType::Warning, "TooManyMissedTimes", message);
         }
-        let deadline = self.cron.pointer("/spec/startingDeadlineSeconds").and_then(Value::as_i64);
+        let deadline = self.cron.at("/spec/startingDeadlineSeconds").and_then(Value::as_i64);
         if deadline.is_some_and(|seconds| at.saturating_add(SignedDuration::from_secs(seconds)).is_ok_and(|end| end < self.now)) {
             let at = at.to_zoned(TimeZone::UTC).strftime("%a, %d %b %Y %H:%M:%S +0000").to_string();
             self.say(EventType::Warning, "MissSchedule", &format!("Missed scheduled time to start a job: {at}"));
@@ -164,7 +165,7 @@ impl Sync<'_> {
                 return None;
             }
         };
-        if self.cron.pointer("/spec/suspend") == Some(&json!(true)) {
+        if self.cron.at("/spec/suspend") == Some(&json!(true)) {
             return None;
         }
         let written = text(&self.cron, "/spec/schedule");
@@ -181,7 +182,7 @@ impl Sync<'_> {
     fn earliest(&self, with_deadline: bool) -> Timestamp {
         let begun = time(&self.cron, "/status/lastScheduleTime").or_else(|| time(&self.cron, "/metadata/creationTimestamp"));
         let begun = begun.unwrap_or(self.now);
-        let deadline = self.cron.pointer("/spec/startingDeadlineSeconds").and_then(Value::as_i64).filter(|_| with_deadline);
+        let deadline = self.cron.at("/spec/startingDeadlineSeconds").and_then(Value::as_i64).filter(|_| with_deadline);
         let bound = deadline.and_then(|seconds| self.now.checked_sub(SignedDuration::from_secs(seconds)).ok());
         bound.map_or(begun, |bound| bound.max(begun))
     }
@@ -239,7 +240,7 @@ impl Sync<'_> {
         let template = &self.cron["spec"]["jobTemplate"];
         let mut metadata = json!({"name": own, "ownerReferences": [owner_reference(&self.cron)], "annotations": {}});
         for map in ["labels", "annotations"] {
-            if let Some(given) = template.pointer(&format!("/metadata/{map}")) {
+            if let Some(given) = template.at(&format!("/metadata/{map}")) {
                 metadata[map] = given.clone();
             }
         }

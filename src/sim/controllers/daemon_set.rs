@@ -13,6 +13,7 @@ use super::object::{integer, is_deleting, is_pod_finished, is_pod_ready, key, na
 use super::pods;
 use super::queue::Key;
 use super::selector;
+use crate::json::At as _;
 use crate::sim::api::resource::{DAEMON_SETS, NODES, PODS};
 use crate::sim::api::{ApiError, WatchItem};
 use crate::sim::events::{EventType, ObjectRef};
@@ -71,15 +72,14 @@ pub(super) fn start(context: &Arc<Context>) {
 }
 
 fn is_selected(set: &Value, pod: &Value) -> bool {
-    selector::matches(set.pointer("/spec/selector"), pod.pointer("/metadata/labels"))
+    selector::matches(set.at("/spec/selector"), pod.at("/metadata/labels"))
 }
 
 /// Labels and taints of a node decide which sets have to look at it; its heartbeats do not.
 fn concerned_by_node(context: &Context, item: &WatchItem) -> Vec<Key> {
     let node = &item.object;
-    let same = |previous: &Value| {
-        ["/metadata/labels", "/spec/taints"].iter().all(|pointer| previous.pointer(pointer) == node.pointer(pointer))
-    };
+    let same =
+        |previous: &Value| ["/metadata/labels", "/spec/taints"].iter().all(|pointer| previous.at(pointer) == node.at(pointer));
     if item.kind == crate::sim::store::ChangeKind::Deleted || item.previous.as_deref().is_some_and(same) {
         return Vec::new();
     }
@@ -274,5 +274,5 @@ impl Sync<'_> {
 
 /// A label, empty when there is none.
 fn label<'a>(object: &'a Value, name: &str) -> &'a str {
-    object.pointer("/metadata/labels").map_or("", |labels| labels[name].as_str().unwrap_or_default())
+    object.at("/metadata/labels").map_or("", |labels| labels[name].as_str().unwrap_or_default())
 }

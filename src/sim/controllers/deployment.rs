@@ -14,6 +14,7 @@ use super::context::Context;
 use super::object::{condition, controller_of, is_deleting, key, list, namespace, set_condition, text, uid};
 use super::queue::Key;
 use super::selector;
+use crate::json::At as _;
 use crate::sim::api::resource::{DEPLOYMENTS, PODS, REPLICA_SETS};
 use crate::sim::api::{ApiError, WatchItem};
 use crate::sim::store::ChangeKind;
@@ -54,8 +55,8 @@ fn concerned(context: &Context, item: &WatchItem) -> Vec<Key> {
         return owner(set, DEPLOYMENTS.kind).into_iter().collect();
     }
     let deployments = context.api.list(DEPLOYMENTS, Some(namespace(set)));
-    let labels = set.pointer("/metadata/labels");
-    deployments.iter().filter(|d| selector::matches(d.pointer("/spec/selector"), labels)).map(|d| key(d)).collect()
+    let labels = set.at("/metadata/labels");
+    deployments.iter().filter(|d| selector::matches(d.at("/spec/selector"), labels)).map(|d| key(d)).collect()
 }
 
 /// `Recreate` waits for the last old pod to be gone.
@@ -78,7 +79,7 @@ async fn sync(context: &Context, key: &Key) -> Result<(), ApiError> {
         return sync.write_counters(&sets, new.as_ref()).await;
     }
     sync.note_pausing().await?;
-    if deployment.pointer("/spec/paused") == Some(&json!(true)) || sync.is_scaling(&sets).await? {
+    if deployment.at("/spec/paused") == Some(&json!(true)) || sync.is_scaling(&sets).await? {
         return sync.scale_all(&sets).await;
     }
     if numbers::is_rolling(&deployment) { sync.roll(&sets).await } else { sync.recreate(&sets).await }
@@ -93,7 +94,7 @@ impl Sync<'_> {
         if status::deadline(&self.deployment).is_none() || reason == Some("ProgressDeadlineExceeded") {
             return Ok(());
         }
-        let paused = self.deployment.pointer("/spec/paused") == Some(&json!(true));
+        let paused = self.deployment.at("/spec/paused") == Some(&json!(true));
         let wanted = match (paused, reason == Some("DeploymentPaused")) {
             (true, false) => self.condition("Progressing", "Unknown", "DeploymentPaused", "Deployment is paused"),
             (false, true) => self.condition("Progressing", "Unknown", "DeploymentResumed", "Deployment is resumed"),

@@ -10,6 +10,7 @@ use super::object::{
 };
 use super::queue::Key;
 use super::selector;
+use crate::json::At as _;
 use crate::sim::api::resource::{
     self, DEPLOYMENTS, POD_DISRUPTION_BUDGETS, PODS, REPLICA_SETS, REPLICATION_CONTROLLERS, STATEFUL_SETS,
 };
@@ -38,7 +39,7 @@ pub(super) fn start(context: &Arc<Context>) {
     context.inform(PODS, concerned);
     for resource in [DEPLOYMENTS, REPLICA_SETS, STATEFUL_SETS, REPLICATION_CONTROLLERS] {
         context.inform(resource, |context, item| {
-            let scale = |object: &Value| object.pointer("/spec/replicas").cloned();
+            let scale = |object: &Value| object.at("/spec/replicas").cloned();
             let same = item.previous.as_deref().is_some_and(|before| scale(before) == scale(&item.object));
             if same { Vec::new() } else { covering(context, item, &item.object["spec"]["template"]) }
         });
@@ -86,8 +87,7 @@ fn is_announced(pod: &Value) -> bool {
 
 /// The budgets of a pod, when something changed that they count.
 fn concerned(context: &Context, item: &WatchItem) -> Vec<Key> {
-    let counted =
-        |pod: &Value| (is_pod_ready(pod), is_deleting(pod), pod.pointer("/metadata/labels").cloned(), uid(pod).to_owned());
+    let counted = |pod: &Value| (is_pod_ready(pod), is_deleting(pod), pod.at("/metadata/labels").cloned(), uid(pod).to_owned());
     let before = item.previous.as_deref();
     if item.kind == ChangeKind::Modified && before.is_some_and(|before| counted(before) == counted(&item.object)) {
         return Vec::new();
@@ -102,13 +102,9 @@ fn concerned(context: &Context, item: &WatchItem) -> Vec<Key> {
 }
 
 fn covering(context: &Context, item: &WatchItem, labelled: &Value) -> Vec<Key> {
-    let labels = labelled.pointer("/metadata/labels");
+    let labels = labelled.at("/metadata/labels");
     let budgets = context.api.list(POD_DISRUPTION_BUDGETS, Some(namespace(&item.object)));
-    budgets
-        .iter()
-        .filter(|budget| selector::matches(budget.pointer("/spec/selector"), labels))
-        .map(|budget| key(budget))
-        .collect()
+    budgets.iter().filter(|budget| selector::matches(budget.at("/spec/selector"), labels)).map(|budget| key(budget)).collect()
 }
 
 /// What a budget asks for.
@@ -122,7 +118,7 @@ async fn sync(context: &Context, key: &Key) -> Result<(), ApiError> {
     let Ok(budget) = context.api.get(POD_DISRUPTION_BUDGETS, &key.0, &key.1) else { return Ok(()) };
     let say = |kind, reason: &str, message: &str| context.recorder.event(&ObjectRef::of(&budget), kind, reason, message);
     let mut pods = context.api.list(PODS, Some(&key.0));
-    pods.retain(|pod| selector::matches(budget.pointer("/spec/selector"), pod.pointer("/metadata/labels")));
+    pods.retain(|pod| selector::matches(budget.at("/spec/selector"), pod.at("/metadata/labels")));
     if pods.is_empty() {
         say(EventType::Normal, "NoPods", "No matching pods found");
     }
@@ -152,7 +148,7 @@ async fn sync(context: &Context, key: &Key) -> Result<(), ApiError> {
     if !disrupted.is_empty() {
         status["disruptedPods"] = json!(disrupted);
     }
-    if let Some(conditions) = budget.pointer("/status/conditions") {
+    if let Some(conditions) = budget.at("/status/conditions") {
         status["conditions"] = conditions.clone();
     }
     judge(&mut status, &context.api.clock.seconds());
@@ -191,7 +187,7 @@ async fn fail(context: &Context, key: &Key, why: &str) -> Result<(), ApiError> {
     context.before_write(key).await;
     let now = context.api.clock.seconds();
     let written = context.api.modify(POD_DISRUPTION_BUDGETS, &key.0, &key.1, Subresource::Status, |budget| {
-        let generation = budget.pointer("/status/observedGeneration").cloned();
+        let generation = budget.at("/status/observedGeneration").cloned();
         budget["status"]["disruptionsAllowed"] = json!(0);
         set(&mut budget["status"], "False", "SyncFailed", why, generation.as_ref(), &now);
     });
@@ -272,7 +268,7 @@ fn scale_of(context: &Context, owner: &Value, namespace: &str) -> Option<(String
     {
         return scale_of(context, above, namespace);
     }
-    resource.has_scale().then(|| (uid(&found).to_owned(), found.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or(1)))
+    resource.has_scale().then(|| (uid(&found).to_owned(), found.at("/spec/replicas").and_then(Value::as_i64).unwrap_or(1)))
 }
 
 /// Pods whose eviction was granted and that are not being deleted yet; and when to look again for those that never are.

@@ -11,6 +11,7 @@ use super::object::{
 };
 use super::queue::Key;
 use super::selector;
+use crate::json::At as _;
 use crate::sim::api::resource::{ENDPOINT_SLICES, PODS, SERVICES};
 use crate::sim::api::{ApiError, Subresource, WatchItem};
 use crate::sim::store::{ChangeKind, Object};
@@ -27,7 +28,7 @@ pub(super) fn start(context: &Arc<Context>) {
     context.inform(SERVICES, |_, item| vec![key(&item.object)]);
     context.inform(PODS, concerned);
     context.inform(ENDPOINT_SLICES, |_, item| {
-        let service = item.object.pointer("/metadata/labels/kubernetes.io~1service-name").and_then(Value::as_str);
+        let service = item.object.at("/metadata/labels/kubernetes.io~1service-name").and_then(Value::as_str);
         let lost = item.kind == ChangeKind::Deleted;
         service.filter(|_| lost).map(|service| (namespace(&item.object).to_owned(), service.to_owned())).into_iter().collect()
     });
@@ -38,7 +39,7 @@ pub(super) fn start(context: &Arc<Context>) {
 pub(super) fn concerned(context: &Context, item: &WatchItem) -> Vec<Key> {
     let shown = |pod: &Value| {
         let ip = text(pod, "/status/podIP").to_owned();
-        (ip, is_pod_ready(pod), is_deleting(pod), is_pod_finished(pod), pod.pointer("/metadata/labels").cloned())
+        (ip, is_pod_ready(pod), is_deleting(pod), is_pod_finished(pod), pod.at("/metadata/labels").cloned())
     };
     let before = item.previous.as_deref();
     if item.kind == ChangeKind::Modified && before.is_some_and(|before| shown(before) == shown(&item.object)) {
@@ -51,13 +52,13 @@ pub(super) fn concerned(context: &Context, item: &WatchItem) -> Vec<Key> {
 }
 
 fn selects(service: &Value, pod: &Value) -> bool {
-    let wanted = service.pointer("/spec/selector").filter(|wanted| wanted.as_object().is_some_and(|wanted| !wanted.is_empty()));
-    wanted.is_some() && selector::matches_map(wanted, pod.pointer("/metadata/labels"))
+    let wanted = service.at("/spec/selector").filter(|wanted| wanted.as_object().is_some_and(|wanted| !wanted.is_empty()));
+    wanted.is_some() && selector::matches_map(wanted, pod.at("/metadata/labels"))
 }
 
 async fn sync(context: &Context, key: &Key) -> Result<(), ApiError> {
     let Ok(service) = context.api.get(SERVICES, &key.0, &key.1) else { return Ok(()) };
-    let has_selector = service.pointer("/spec/selector").and_then(Value::as_object).is_some_and(|wanted| !wanted.is_empty());
+    let has_selector = service.at("/spec/selector").and_then(Value::as_object).is_some_and(|wanted| !wanted.is_empty());
     if !has_selector || is_deleting(&service) || text(&service, "/spec/type") == "ExternalName" {
         return Ok(());
     }
@@ -84,7 +85,7 @@ async fn sync(context: &Context, key: &Key) -> Result<(), ApiError> {
         }
         None => {
             context.before_write(key).await;
-            let mut labels = service.pointer("/metadata/labels").cloned().unwrap_or_else(|| json!({}));
+            let mut labels = service.at("/metadata/labels").cloned().unwrap_or_else(|| json!({}));
             labels["kubernetes.io/service-name"] = json!(key.1);
             labels["endpointslice.kubernetes.io/managed-by"] = json!("endpointslice-controller.k8s.io");
             if text(&service, "/spec/clusterIP") == "None" {
@@ -131,7 +132,7 @@ pub(super) fn has_endpoint(service: &Value, pod: &Value) -> bool {
 
 fn endpoint(service: &Value, pod: &Value) -> Value {
     let (serving, terminating) = (is_pod_ready(pod), is_deleting(pod));
-    let always = service.pointer("/spec/publishNotReadyAddresses") == Some(&json!(true));
+    let always = service.at("/spec/publishNotReadyAddresses") == Some(&json!(true));
     let mut endpoint = json!({
         "addresses": [text(pod, "/status/podIP")],
         "conditions": {"ready": always || serving && !terminating, "serving": serving || always, "terminating": terminating},

@@ -5,6 +5,7 @@ use super::context::Context;
 use super::endpoint_slice::{concerned, has_endpoint, last_change, ports};
 use super::object::{annotation, is_deleting, is_pod_ready, key, list, name, namespace, text, uid};
 use super::queue::Key;
+use crate::json::At as _;
 use crate::sim::api::resource::{ENDPOINTS, PODS, SERVICES};
 use crate::sim::api::{ApiError, DeleteOptions, Subresource};
 use crate::sim::store::ChangeKind;
@@ -34,11 +35,11 @@ async fn sync(context: &Context, key: &Key) -> Result<(), ApiError> {
         }
         return Ok(());
     };
-    let has_selector = service.pointer("/spec/selector").and_then(Value::as_object).is_some_and(|wanted| !wanted.is_empty());
+    let has_selector = service.at("/spec/selector").and_then(Value::as_object).is_some_and(|wanted| !wanted.is_empty());
     if !has_selector || is_deleting(&service) || text(&service, "/spec/type") == "ExternalName" {
         return Ok(());
     }
-    let always = service.pointer("/spec/publishNotReadyAddresses") == Some(&json!(true));
+    let always = service.at("/spec/publishNotReadyAddresses") == Some(&json!(true));
     let mut pods: Vec<_> = context.api.list(PODS, Some(&key.0)).into_iter().filter(|pod| has_endpoint(&service, pod)).collect();
     pods.retain(|pod| always || !is_deleting(pod));
     pods.sort_by_key(|pod| address_order(text(pod, "/status/podIP")));
@@ -56,14 +57,14 @@ async fn sync(context: &Context, key: &Key) -> Result<(), ApiError> {
             json!([subset])
         }
     };
-    let mut labels = service.pointer("/metadata/labels").and_then(Value::as_object).cloned().unwrap_or_default();
+    let mut labels = service.at("/metadata/labels").and_then(Value::as_object).cloned().unwrap_or_default();
     labels.insert("endpoints.kubernetes.io/managed-by".to_owned(), json!("endpoint-controller"));
     if text(&service, "/spec/clusterIP") == "None" {
         labels.insert("service.kubernetes.io/headless".to_owned(), json!(""));
     }
     let trigger = last_change(&pods);
     let annotations = |known: Option<&Value>| {
-        let mut annotations = known.and_then(|known| known.pointer("/metadata/annotations")).and_then(Value::as_object).cloned();
+        let mut annotations = known.and_then(|known| known.at("/metadata/annotations")).and_then(Value::as_object).cloned();
         let annotations = annotations.get_or_insert_default();
         match &trigger {
             Some(trigger) => annotations.insert(TRIGGERED.to_owned(), json!(trigger)),

@@ -13,6 +13,7 @@ use super::object::{integer, key, list, namespace, text};
 use super::pods::ignore_missing;
 use super::queue::Key;
 use super::selector;
+use crate::json::At as _;
 use crate::sim::api::resource::{self, HORIZONTAL_POD_AUTOSCALERS, PODS};
 use crate::sim::api::{ApiError, Resource, Subresource};
 use crate::sim::events::{EventType, ObjectRef};
@@ -100,10 +101,10 @@ impl Sync<'_> {
         };
         let message = "the HPA controller was able to get the target's current scale";
         self.note("AbleToScale", true, "SucceededGetScale", message);
-        let current = scaled.object.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or(1);
+        let current = scaled.object.at("/spec/replicas").and_then(Value::as_i64).unwrap_or(1);
         let now = self.context.api.clock.now();
         self.remembered.memory.begin(current, now);
-        let least = self.autoscaler.pointer("/spec/minReplicas").and_then(Value::as_i64).unwrap_or(1);
+        let least = self.autoscaler.at("/spec/minReplicas").and_then(Value::as_i64).unwrap_or(1);
         let most = integer(&self.autoscaler, "/spec/maxReplicas");
         if current == 0 && least != 0 {
             let message = "scaling is disabled since the replica count of the target is zero";
@@ -163,10 +164,10 @@ impl Sync<'_> {
 
     /// The pods of what is scaled.
     fn pods(&self, scaled: &Scaled) -> Vec<Object> {
-        let wanted = scaled.object.pointer("/spec/selector");
+        let wanted = scaled.object.at("/spec/selector");
         let is_plain = scaled.object["kind"] == resource::REPLICATION_CONTROLLERS.kind;
         let selects = |pod: &Object| {
-            let labels = pod.pointer("/metadata/labels");
+            let labels = pod.at("/metadata/labels");
             if is_plain { selector::matches_map(wanted, labels) } else { selector::matches(wanted, labels) }
         };
         self.context.api.list(PODS, Some(namespace(&scaled.object))).into_iter().filter(selects).collect()

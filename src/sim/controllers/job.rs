@@ -16,6 +16,7 @@ use super::context::Context;
 use super::object::{condition, controller_of, integer, is_deleting, key, list, name, namespace, text, uid};
 use super::queue::Key;
 use super::selector;
+use crate::json::At as _;
 use crate::sim::api::resource::{JOBS, PODS};
 use crate::sim::api::{ApiError, WatchItem};
 use crate::sim::store::{ChangeKind, Object};
@@ -68,7 +69,7 @@ fn job_news(context: &Context, orphans: &Context, item: &WatchItem) -> Vec<Key> 
     let job = &item.object;
     if item.kind == ChangeKind::Deleted || is_finished(job) {
         for pod in context.api.list(PODS, Some(namespace(job))) {
-            let is_selected = selector::matches(job.pointer("/spec/selector"), pod.pointer("/metadata/labels"));
+            let is_selected = selector::matches(job.at("/spec/selector"), pod.at("/metadata/labels"));
             if is_selected && pod::is_tracked(&pod) {
                 orphans.enqueue(key(&pod));
             }
@@ -110,7 +111,7 @@ fn pod_news(context: &Context, orphans: &Context, item: &WatchItem) -> Vec<Key> 
             orphans.enqueue(key(pod));
         }
         for job in context.api.list(JOBS, Some(namespace(pod))) {
-            if selector::matches(job.pointer("/spec/selector"), pod.pointer("/metadata/labels")) {
+            if selector::matches(job.at("/spec/selector"), pod.at("/metadata/labels")) {
                 context.queue.add_after(key(&job), BATCH_PERIOD);
             }
         }

@@ -13,6 +13,7 @@ mod tests;
 
 use super::context::Context;
 use super::object::{condition, name, text, uid};
+use crate::json::At as _;
 use crate::sim::api::Subresource;
 use crate::sim::api::resource::{LEASES, NODES, PODS};
 use crate::sim::events::{EventType, ObjectRef};
@@ -146,7 +147,7 @@ impl Monitor {
                 self.mark_unknown(node).await;
             }
             // A node may ask not to count (the API's label).
-            if node.pointer("/metadata/labels/node.kubernetes.io~1exclude-disruption").is_none() {
+            if node.at("/metadata/labels/node.kubernetes.io~1exclude-disruption").is_none() {
                 conditions.entry(zones::zone_of(node)).or_default().push(current.as_deref() == Some("True"));
             }
             let Some(current) = current else { continue };

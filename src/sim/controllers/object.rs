@@ -2,22 +2,23 @@
 //! Nothing here writes to the API.
 
 use super::queue::Key;
+use crate::json::At as _;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 /// The text at a JSON pointer, empty when there is none.
 pub(crate) fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
-    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    object.at(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// The whole number at a JSON pointer, 0 when there is none.
 pub(crate) fn integer(object: &Value, pointer: &str) -> i64 {
-    object.pointer(pointer).and_then(Value::as_i64).unwrap_or_default()
+    object.at(pointer).and_then(Value::as_i64).unwrap_or_default()
 }
 
 /// The list at a JSON pointer, empty when there is none.
 pub(crate) fn list<'a>(object: &'a Value, pointer: &str) -> &'a [Value] {
-    object.pointer(pointer).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+    object.at(pointer).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
 /// An object's name.
@@ -42,7 +43,7 @@ pub(crate) fn key(object: &Value) -> Key {
 
 /// Whether a deletion was asked for.
 pub(crate) fn is_deleting(object: &Value) -> bool {
-    object.pointer("/metadata/deletionTimestamp").is_some()
+    object.at("/metadata/deletionTimestamp").is_some()
 }
 
 /// The owner reference that is marked `controller`.
@@ -65,7 +66,7 @@ pub(crate) fn owner_reference(owner: &Value) -> Value {
 
 /// An annotation.
 pub(crate) fn annotation<'a>(object: &'a Value, name: &str) -> Option<&'a str> {
-    object.pointer("/metadata/annotations")?.get(name)?.as_str()
+    object.at("/metadata/annotations")?.get(name)?.as_str()
 }
 
 /// Sets an annotation; says whether that changed anything.

@@ -7,6 +7,7 @@ use super::object::{
     uid,
 };
 use super::queue::Key;
+use crate::json::At as _;
 use crate::sim::api::resource::PODS;
 use crate::sim::api::{ApiError, DeleteOptions, Resource, Subresource, WatchItem};
 use crate::sim::events::{EventType, ObjectRef};
@@ -95,7 +96,7 @@ pub(super) fn from_template(owner: &Value, template: &Value) -> Value {
         "ownerReferences": [owner_reference(owner)],
     });
     for field in ["labels", "annotations", "finalizers"] {
-        if let Some(value) = template.pointer(&format!("/metadata/{field}")) {
+        if let Some(value) = template.at(&format!("/metadata/{field}")) {
             metadata[field] = value.clone();
         }
     }

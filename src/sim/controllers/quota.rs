@@ -4,6 +4,7 @@
 use super::context::Context;
 use super::object::{is_pod_finished, key, namespace};
 use super::queue::Key;
+use crate::json::At as _;
 use crate::sim::api::resource::{
     CONFIG_MAPS, DEPLOYMENTS, PERSISTENT_VOLUME_CLAIMS, PODS, REPLICA_SETS, RESOURCE_QUOTAS, SECRETS, SERVICES,
 };
@@ -38,7 +39,7 @@ fn concerned(context: &Context, item: &WatchItem) -> Vec<Key> {
 
 async fn recount(context: &Context, key: &Key) {
     let Ok(quota) = context.api.get(RESOURCE_QUOTAS, &key.0, &key.1) else { return };
-    let Some(hard) = quota.pointer("/spec/hard").and_then(Value::as_object) else { return };
+    let Some(hard) = quota.at("/spec/hard").and_then(Value::as_object) else { return };
     let used = quota_usage(&context.api, &key.0, &quota);
     let status = json!({"hard": hard, "used": used});
     if quota.get("status") == Some(&status) {

@@ -13,6 +13,7 @@ use super::object::{
 use super::pods::{self, ignore_missing};
 use super::queue::Key;
 use super::selector;
+use crate::json::At as _;
 use crate::sim::api::resource::{PODS, REPLICA_SETS, REPLICATION_CONTROLLERS};
 use crate::sim::api::{ApiError, Resource, Subresource};
 use crate::sim::store::Object;
@@ -43,7 +44,7 @@ fn follow(context: &Arc<Context>, resource: Resource) {
 
 /// A `ReplicationController`'s selector is a plain map.
 fn selects(set: &Value, pod: &Value) -> bool {
-    let (wanted, labels) = (set.pointer("/spec/selector"), pod.pointer("/metadata/labels"));
+    let (wanted, labels) = (set.at("/spec/selector"), pod.at("/metadata/labels"));
     if set["kind"] == REPLICA_SETS.kind { selector::matches(wanted, labels) } else { selector::matches_map(wanted, labels) }
 }
 
@@ -135,11 +136,11 @@ async fn write_status(
     terminating: usize,
     failure: Option<&ApiError>,
 ) -> Result<(), ApiError> {
-    let template = set.pointer("/spec/template/metadata/labels");
+    let template = set.at("/spec/template/metadata/labels");
     let count = |test: &dyn Fn(&Value) -> bool| pods::count(active, test);
     let (minimum, now) = (integer(set, "/spec/minReadySeconds"), context.api.clock.now());
     let mut status = counters(&[
-        ("fullyLabeledReplicas", count(&|pod| selector::matches_map(template, pod.pointer("/metadata/labels")))),
+        ("fullyLabeledReplicas", count(&|pod| selector::matches_map(template, pod.at("/metadata/labels")))),
         ("readyReplicas", count(&is_pod_ready)),
         ("availableReplicas", count(&|pod| pods::is_available(pod, minimum, now))),
         ("observedGeneration", integer(set, "/metadata/generation")),
@@ -148,7 +149,7 @@ async fn write_status(
     if resource == REPLICA_SETS {
         status["terminatingReplicas"] = json!(terminating);
     }
-    if let Some(conditions) = set.pointer("/status/conditions") {
+    if let Some(conditions) = set.at("/status/conditions") {
         status["conditions"] = conditions.clone();
     }
     let reported = condition(&status, "ReplicaFailure").is_some();

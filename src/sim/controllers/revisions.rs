@@ -5,6 +5,7 @@ use super::context::Context;
 use super::object::{controller_of, integer, is_deleting, name, namespace, owner_reference, text, uid};
 use super::queue::Key;
 use super::selector;
+use crate::json::At as _;
 use crate::sim::api::resource::CONTROLLER_REVISIONS;
 use crate::sim::api::{ApiError, DeleteOptions, Subresource};
 use crate::sim::store::Object;
@@ -19,7 +20,7 @@ pub(super) fn list(context: &Context, owner: &Value) -> Vec<Object> {
         .api
         .list(CONTROLLER_REVISIONS, Some(namespace(owner)))
         .into_iter()
-        .filter(|revision| selector::matches(owner.pointer("/spec/selector"), revision.pointer("/metadata/labels")))
+        .filter(|revision| selector::matches(owner.at("/spec/selector"), revision.at("/metadata/labels")))
         .filter(|revision| controller_of(revision).is_none_or(|reference| text(reference, "/uid") == uid(owner)))
         .collect();
     revisions.sort_by(|a, b| {

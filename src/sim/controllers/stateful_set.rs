@@ -11,6 +11,7 @@ use super::context::Context;
 use super::object::{integer, key, name, owner_reference, text};
 use super::queue::Key;
 use super::{pods, revisions, selector};
+use crate::json::At as _;
 use crate::sim::api::resource::{CONTROLLER_REVISIONS, PODS, STATEFUL_SETS};
 use crate::sim::api::{ApiError, Subresource};
 use crate::sim::store::Object;
@@ -43,7 +44,7 @@ pub(super) fn start(context: &Arc<Context>) {
 }
 
 fn is_selected(set: &Value, pod: &Value) -> bool {
-    selector::matches(set.pointer("/spec/selector"), pod.pointer("/metadata/labels"))
+    selector::matches(set.at("/spec/selector"), pod.at("/metadata/labels"))
 }
 
 async fn sync(context: &Context, key: &Key) -> Result<(), ApiError> {
@@ -92,11 +93,11 @@ async fn update_revision(context: &Context, key: &Key, set: &Object, history: &[
     loop {
         let hash = revisions::hash(&patch, collisions);
         let revision_name = format!("{}-{hash}", name(set));
-        let mut labels = set.pointer("/spec/template/metadata/labels").cloned().unwrap_or_else(|| json!({}));
+        let mut labels = set.at("/spec/template/metadata/labels").cloned().unwrap_or_else(|| json!({}));
         labels[HASH_LABEL] = json!(hash);
         let mut metadata =
             json!({"name": revision_name, "namespace": key.0, "labels": labels, "ownerReferences": [owner_reference(set)]});
-        if let Some(annotations) = set.pointer("/metadata/annotations") {
+        if let Some(annotations) = set.at("/metadata/annotations") {
             metadata["annotations"] = annotations.clone();
         }
         context.before_write(key).await;
@@ -120,7 +121,7 @@ impl Sync<'_> {
         let wanted = integer(self.set, "/spec/replicas");
         let (mut current, mut current_revision) = (counters.current, name(&self.current));
         let is_complete = [counters.updated, counters.ready, counters.replicas].iter().all(|count| *count == wanted);
-        if self.set.pointer("/spec/updateStrategy/type") == Some(&json!("RollingUpdate")) && is_complete {
+        if self.set.at("/spec/updateStrategy/type") == Some(&json!("RollingUpdate")) && is_complete {
             (current, current_revision) = (counters.updated, name(&self.update));
         }
         let mut status = super::object::counters(&[

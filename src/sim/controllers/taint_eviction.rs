@@ -4,6 +4,7 @@
 use super::context::Context;
 use super::object::{key, list, name, namespace, text, uid};
 use super::queue::Key;
+use crate::json::At as _;
 use crate::sim::api::resource::{NODES, PODS};
 use crate::sim::api::{DeleteOptions, Subresource, WatchItem};
 use crate::sim::events::{EventType, ObjectRef};
@@ -100,7 +101,7 @@ impl Evictor {
             return;
         }
         let node = text(pod, "/spec/nodeName");
-        let part = |pod: &Value, pointer: &str| pod.pointer(pointer).cloned();
+        let part = |pod: &Value, pointer: &str| pod.at(pointer).cloned();
         let same = item.previous.as_deref().is_some_and(|before| {
             ["/spec/nodeName", "/spec/tolerations"].iter().all(|pointer| part(before, pointer) == part(pod, pointer))
         });

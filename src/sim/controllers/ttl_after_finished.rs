@@ -5,6 +5,7 @@ use super::context::Context;
 use super::job;
 use super::object::{is_deleting, key, time, uid};
 use super::queue::Key;
+use crate::json::At as _;
 use crate::sim::api::resource::JOBS;
 use crate::sim::api::{ApiError, DeleteOptions, Propagation};
 use jiff::{SignedDuration, Timestamp};
@@ -19,7 +20,7 @@ pub(super) fn start(context: &Arc<Context>) {
 
 /// When a Job that has ended is to go.
 fn expiry(job: &Value) -> Option<Timestamp> {
-    let seconds = job.pointer("/spec/ttlSecondsAfterFinished").and_then(Value::as_i64).filter(|_| !is_deleting(job))?;
+    let seconds = job.at("/spec/ttlSecondsAfterFinished").and_then(Value::as_i64).filter(|_| !is_deleting(job))?;
     let ended = time(job::finished(job)?, "/lastTransitionTime")?;
     ended.checked_add(SignedDuration::from_secs(seconds)).ok()
 }

@@ -9,6 +9,7 @@ mod tests;
 
 use super::object::{annotation, integer, list, name, namespace, text, uid};
 use super::selector;
+use crate::json::At as _;
 use crate::sim::api::quantity;
 use serde_json::Value;
 
@@ -18,7 +19,7 @@ pub(crate) const BOUND: &str = "pv.kubernetes.io/bind-completed";
 /// The class of a claim or volume, if it names one.
 pub(crate) fn class_of(object: &Value) -> Option<&str> {
     annotation(object, "volume.beta.kubernetes.io/storage-class")
-        .or_else(|| object.pointer("/spec/storageClassName").and_then(Value::as_str))
+        .or_else(|| object.at("/spec/storageClassName").and_then(Value::as_str))
         .filter(|class| !class.is_empty())
 }
 
@@ -59,9 +60,9 @@ pub(crate) fn fits(claim: &Value, volume: &Value) -> bool {
         "Block" => "Block",
         _ => "Filesystem",
     };
-    let reserved = volume.pointer("/spec/claimRef").is_some();
+    let reserved = volume.at("/spec/claimRef").is_some();
     if mode(claim) != mode(volume)
-        || volume.pointer("/metadata/deletionTimestamp").is_some()
+        || volume.at("/metadata/deletionTimestamp").is_some()
         || wanted(claim) > capacity(volume)
         || reserved && !is_reserved_for(volume, claim)
     {
@@ -69,8 +70,8 @@ pub(crate) fn fits(claim: &Value, volume: &Value) -> bool {
     }
     let modes = list(volume, "/spec/accessModes");
     let accessible = list(claim, "/spec/accessModes").iter().all(|mode| modes.contains(mode));
-    let selector = claim.pointer("/spec/selector");
-    let selected = selector.is_none() || selector::matches(selector, volume.pointer("/metadata/labels"));
+    let selector = claim.at("/spec/selector");
+    let selected = selector.is_none() || selector::matches(selector, volume.at("/metadata/labels"));
     let available = reserved || matches!(text(volume, "/status/phase"), "Available" | "");
     available
         && accessible

@@ -11,6 +11,7 @@ use super::runtime::Runtime;
 use super::status;
 use super::volume::sources;
 use super::worker::Worker;
+use crate::json::At as _;
 use crate::sim::api::ApiServer;
 use crate::sim::api::resource::{CONFIG_MAPS, PODS, Resource, SECRETS};
 use crate::sim::events::EventRecorder;
@@ -185,13 +186,13 @@ impl Agent {
         }
         if !lock(&self.host.left).is_empty() {
             let pods = self.api.list(PODS, None);
-            let known = pods.iter().filter_map(|pod| pod.pointer("/metadata/uid").and_then(Value::as_str)).collect();
+            let known = pods.iter().filter_map(|pod| pod.at("/metadata/uid").and_then(Value::as_str)).collect();
             self.host.end_orphans(&known, &self.tasks);
         }
     }
 
     fn dispatch(self: &Arc<Self>, kind: ChangeKind, pod: Object) {
-        let Some(uid) = pod.pointer("/metadata/uid").and_then(Value::as_str).map(ToOwned::to_owned) else { return };
+        let Some(uid) = pod.at("/metadata/uid").and_then(Value::as_str).map(ToOwned::to_owned) else { return };
         let known = lock(&self.pods).get(&uid).and_then(Weak::upgrade);
         match (kind, known) {
             (ChangeKind::Deleted, Some(record)) => record.removed(pod),
@@ -228,7 +229,7 @@ impl Agent {
     }
 
     fn source_changed(&self, resource: Resource, object: &Value) {
-        let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        let text = |pointer: &str| object.at(pointer).and_then(Value::as_str).unwrap_or_default();
         let source = (resource.plural, text("/metadata/name").to_owned());
         let namespace = text("/metadata/namespace");
         for record in self.records().into_iter().filter(|pod| pod.namespace == namespace) {

@@ -1,6 +1,7 @@
 //! Phase and conditions of a pod, computed from its containers' statuses.
 //! The statuses themselves are made in `status`.
 
+use crate::json::At as _;
 use serde_json::{Value, json};
 
 /// The conditions that the kubelet owns, in the order in which it writes them.
@@ -20,7 +21,7 @@ pub(super) struct Facts<'a> {
 }
 
 fn exit_code(status: &Value, pointer: &str) -> Option<i64> {
-    status.pointer(pointer)?.get("exitCode")?.as_i64()
+    status.at(pointer)?.get("exitCode")?.as_i64()
 }
 
 fn ready(status: &Value) -> bool {

@@ -1,6 +1,7 @@
 //! How kubelets hear of their pods: one watch for all nodes, whose changes go to the node that the pod is bound to.
 //! A real kubelet's watch selects its pods by `spec.nodeName`; a watch for each of many nodes would look at every change.
 
+use crate::json::At as _;
 use crate::sim::api::ApiServer;
 use crate::sim::api::resource::PODS;
 use crate::sim::store::{ChangeKind, Object};
@@ -32,11 +33,11 @@ pub(super) struct Feed {
 }
 
 fn node_of(pod: &Value) -> Option<&str> {
-    pod.pointer("/spec/nodeName").and_then(Value::as_str).filter(|name| !name.is_empty())
+    pod.at("/spec/nodeName").and_then(Value::as_str).filter(|name| !name.is_empty())
 }
 
 fn revision(object: &Value) -> u64 {
-    object.pointer("/metadata/resourceVersion").and_then(Value::as_str).and_then(|text| text.parse().ok()).unwrap_or(0)
+    object.at("/metadata/resourceVersion").and_then(Value::as_str).and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
 impl Feed {

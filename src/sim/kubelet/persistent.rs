@@ -3,6 +3,7 @@
 
 use super::agent::{Agent, lock};
 use super::volume::Trouble;
+use crate::json::At as _;
 use crate::sim::api::resource::{PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES};
 use crate::sim::program::filesystem::Volume;
 use k8s_openapi::api::core::v1::{HostPathVolumeSource, Volume as Definition};
@@ -71,7 +72,7 @@ pub(super) fn place(agent: &Agent, pod: &Value, volume: &Definition) -> Option<R
     if let Some(source) = &volume.host_path {
         return Some(host_path(agent, source));
     }
-    let text = |pointer: &str| pod.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let text = |pointer: &str| pod.at(pointer).and_then(Value::as_str).unwrap_or_default();
     let claim = match (&volume.persistent_volume_claim, &volume.ephemeral) {
         (Some(source), _) => source.claim_name.clone(),
         (None, Some(_)) => format!("{}-{}", text("/metadata/name"), volume.name),
@@ -113,14 +114,14 @@ fn claimed(agent: &Agent, namespace: &str, claim: &str) -> Result<Place, Trouble
     let missing = |what: String| Trouble::Missing(what);
     let found = agent.api.get(PERSISTENT_VOLUME_CLAIMS, namespace, claim);
     let claim = found.map_err(|error| missing(error.message))?;
-    let bound = claim.pointer("/spec/volumeName").and_then(Value::as_str).filter(|_| claim["status"]["phase"] == "Bound");
+    let bound = claim.at("/spec/volumeName").and_then(Value::as_str).filter(|_| claim["status"]["phase"] == "Bound");
     let Some(name) = bound else { return Err(missing("PVC is not bound".to_owned())) };
     let volume = agent.api.get(PERSISTENT_VOLUMES, "", name).map_err(|error| missing(error.message))?;
-    let path = ["/spec/hostPath/path", "/spec/local/path"].iter().find_map(|pointer| volume.pointer(pointer)?.as_str());
+    let path = ["/spec/hostPath/path", "/spec/local/path"].iter().find_map(|pointer| volume.at(pointer)?.as_str());
     Ok(match path {
         Some(path) => on_host(agent, path),
         None => Place {
-            disk: format!("volume {}", volume.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or(name)),
+            disk: format!("volume {}", volume.at("/metadata/uid").and_then(Value::as_str).unwrap_or(name)),
             part: String::new(),
         },
     })

@@ -6,6 +6,7 @@ use super::ending::Ending;
 use super::instance::{Finish, Instance};
 use super::resize::Resize;
 use super::status::container_statuses;
+use crate::json::At as _;
 use crate::sim::clock::format_seconds;
 use crate::sim::events::{EventType, ObjectRef};
 use crate::sim::latest;
@@ -141,7 +142,7 @@ impl State {
 
     /// Whether deletion was asked for.
     pub(super) fn deleting(&self) -> bool {
-        self.pod.pointer("/metadata/deletionTimestamp").is_some()
+        self.pod.at("/metadata/deletionTimestamp").is_some()
     }
 
     /// The pod's restart policy.
@@ -196,7 +197,7 @@ fn spec_of(pod: &Value) -> Arc<PodSpec> {
 }
 
 fn text(pod: &Value, pointer: &str) -> String {
-    pod.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
+    pod.at(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
 impl PodRecord {
@@ -204,7 +205,7 @@ impl PodRecord {
     pub(super) fn new(agent: &Arc<Agent>, pod: &Object) -> Arc<Self> {
         let deletion = Self::deletion_of(pod);
         let left = agent.take_left(&text(pod, "/metadata/uid")).unwrap_or_default();
-        let start_time = pod.pointer("/status/startTime").and_then(Value::as_str).map(ToOwned::to_owned);
+        let start_time = pod.at("/status/startTime").and_then(Value::as_str).map(ToOwned::to_owned);
         let running: Vec<_> = left
             .instances
             .iter()
@@ -231,7 +232,7 @@ impl PodRecord {
             pending: true,
             refresh: false,
             // A pod that has come to its end already is never run again.
-            finished: matches!(pod.pointer("/status/phase").and_then(Value::as_str), Some("Succeeded" | "Failed")),
+            finished: matches!(pod.at("/status/phase").and_then(Value::as_str), Some("Succeeded" | "Failed")),
             // What an earlier kubelet has started is here to stay.
             admitted: left.sandboxes > 0,
             ending: None,
@@ -259,8 +260,8 @@ impl PodRecord {
 
     fn deletion_of(pod: &Value) -> Deletion {
         Deletion {
-            requested: pod.pointer("/metadata/deletionTimestamp").is_some(),
-            grace: pod.pointer("/metadata/deletionGracePeriodSeconds").and_then(Value::as_i64),
+            requested: pod.at("/metadata/deletionTimestamp").is_some(),
+            grace: pod.at("/metadata/deletionGracePeriodSeconds").and_then(Value::as_i64),
             removed: false,
         }
     }
@@ -282,7 +283,7 @@ impl PodRecord {
             }
             let changed = ["/spec", "/metadata/labels", "/metadata/annotations", "/metadata/deletionTimestamp"]
                 .iter()
-                .any(|pointer| old.pointer(pointer) != pod.pointer(pointer));
+                .any(|pointer| old.at(pointer) != pod.at(pointer));
             if !changed {
                 return;
             }

@@ -1,6 +1,7 @@
 //! What kubelets say when their node is cordoned or uncordoned: at their next look at its status, every ten seconds.
 //! One watch serves all nodes; the taint is the node lifecycle controller's.
 
+use crate::json::At as _;
 use crate::sim::api::resource::NODES;
 use crate::sim::api::{ApiServer, WatchItem};
 use crate::sim::events::{EventRecorder, EventType, ObjectRef};
@@ -31,13 +32,13 @@ pub(crate) fn start(api: &Arc<ApiServer>) {
 }
 
 fn is_cordoned(node: &Value) -> bool {
-    node.pointer("/spec/unschedulable") == Some(&Value::Bool(true))
+    node.at("/spec/unschedulable") == Some(&Value::Bool(true))
 }
 
 fn turned(item: &WatchItem) -> Option<(String, bool)> {
     let before = item.previous.as_deref().filter(|_| item.kind == ChangeKind::Modified)?;
     let now = is_cordoned(&item.object);
-    (is_cordoned(before) != now).then(|| Some((item.object.pointer("/metadata/name")?.as_str()?.to_owned(), now)))?
+    (is_cordoned(before) != now).then(|| Some((item.object.at("/metadata/name")?.as_str()?.to_owned(), now)))?
 }
 
 async fn tell(api: Arc<ApiServer>, recorder: EventRecorder, node: String, cordoned: bool) {

@@ -4,6 +4,7 @@
 use super::conditions::{Facts, OWNED, Verdict, condition_of};
 use super::pod::{PodRecord, ProbeKind, ProbeResult, Seen, State, is_sidecar};
 use super::resources::{of_container, of_pod, qos_class};
+use crate::json::At as _;
 use crate::sim::api::Subresource;
 use crate::sim::api::resource::PODS;
 use k8s_openapi::api::core::v1::Container;
@@ -70,7 +71,7 @@ fn send(record: &PodRecord, uid: &str, status: &Value) {
     }
     // A pod that is gone (404), or replaced under its name (other uid), needs no status.
     let sent = record.agent.api.modify(PODS, &record.namespace, &record.name, Subresource::Status, |pod| {
-        if pod.pointer("/metadata/uid").and_then(Value::as_str) != Some(uid) {
+        if pod.at("/metadata/uid").and_then(Value::as_str) != Some(uid) {
             return;
         }
         let foreign: Vec<Value> = pod["status"]["conditions"]

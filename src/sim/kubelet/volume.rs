@@ -4,6 +4,7 @@
 use super::agent::Agent;
 use super::environment::{byte_data, field_value, resource_value, singular};
 use super::pod::State;
+use crate::json::At as _;
 use crate::sim::api::resource::{CONFIG_MAPS, Resource, SECRETS};
 use crate::sim::api::token::Bound;
 use k8s_openapi::api::core::v1::{Container, DownwardAPIVolumeFile, KeyToPath, PodSpec, ServiceAccountTokenProjection, Volume};
@@ -93,7 +94,7 @@ pub(super) fn content(agent: &Agent, state: &State, volume: &Volume) -> Result<F
 fn token(agent: &Agent, state: &State, source: &ServiceAccountTokenProjection) -> Result<String, Trouble> {
     /// Seconds that a token is valid where nothing is asked.
     const USUAL: u64 = 3_600;
-    let text = |pointer: &str| state.pod.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let text = |pointer: &str| state.pod.at(pointer).and_then(Value::as_str).unwrap_or_default();
     let account = (text("/metadata/namespace"), text("/spec/serviceAccountName"));
     let bound = Bound { kind: "pod", name: text("/metadata/name").to_owned(), uid: text("/metadata/uid").to_owned() };
     let audience: Vec<String> = source.audience.iter().filter(|audience| !audience.is_empty()).cloned().collect();

@@ -4,6 +4,7 @@
 use super::Network;
 use super::cut::Party;
 use super::namespace::PodNetwork;
+use crate::json::At as _;
 use crate::sim::api::ApiServer;
 use crate::sim::api::resource::{ENDPOINT_SLICES, NAMESPACES, SERVICES};
 use crate::sim::limits::{Limit, LimitKind};
@@ -194,11 +195,11 @@ impl PodNetwork {
 }
 
 fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
-    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    object.at(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 fn items<'a>(object: &'a Value, pointer: &str) -> &'a [Value] {
-    object.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    object.at(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
 /// Ready endpoints of a Service: name, address, ports.

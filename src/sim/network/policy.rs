@@ -3,6 +3,7 @@
 
 use super::dns::CLUSTER_DNS;
 use super::namespace::{NetworkNamespace, PodNetwork};
+use crate::json::At as _;
 use crate::sim::api::ApiServer;
 use crate::sim::api::resource::{NAMESPACES, NETWORK_POLICIES, PODS};
 use crate::sim::controllers::selector::matches;
@@ -23,11 +24,11 @@ struct Peer {
 
 impl Peer {
     fn text(&self, pointer: &str) -> &str {
-        self.pod.as_ref().and_then(|pod| pod.pointer(pointer)).and_then(Value::as_str).unwrap_or_default()
+        self.pod.as_ref().and_then(|pod| pod.at(pointer)).and_then(Value::as_str).unwrap_or_default()
     }
 
     fn labels(&self) -> Option<&Value> {
-        self.pod.as_ref()?.pointer("/metadata/labels").or(Some(&Value::Null))
+        self.pod.as_ref()?.at("/metadata/labels").or(Some(&Value::Null))
     }
 }
 
@@ -88,7 +89,7 @@ fn any_policy(api: &ApiServer) -> bool {
 }
 
 fn items<'a>(object: &'a Value, pointer: &str) -> &'a [Value] {
-    object.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    object.at(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
 /// Whether the policies of `own` allow traffic of one direction with `other`. The port is the server's.
@@ -101,11 +102,11 @@ fn decide(api: &ApiServer, direction: Direction, own: &Peer, other: &Peer, proto
         let types = items(&policy, "/spec/policyTypes");
         let applies = match direction {
             Direction::Ingress => types.is_empty() || types.iter().any(|kind| kind == direction.name()),
-            Direction::Egress if types.is_empty() => policy.pointer("/spec/egress").is_some(),
+            Direction::Egress if types.is_empty() => policy.at("/spec/egress").is_some(),
             Direction::Egress => types.iter().any(|kind| kind == direction.name()),
         };
         let everybody = Value::Object(serde_json::Map::new());
-        let selector = policy.pointer("/spec/podSelector").unwrap_or(&everybody);
+        let selector = policy.at("/spec/podSelector").unwrap_or(&everybody);
         if !applies || !matches(Some(selector), Some(labels)) {
             continue;
         }
@@ -156,7 +157,7 @@ fn is_party(api: &ApiServer, party: &Value, namespace: &str, other: &Peer) -> bo
         None => space == namespace,
         Some(selector) => {
             let known = api.get(NAMESPACES, "", space).ok();
-            let labels = known.as_ref().and_then(|known| known.pointer("/metadata/labels"));
+            let labels = known.as_ref().and_then(|known| known.at("/metadata/labels"));
             matches(Some(selector), labels)
         }
     };

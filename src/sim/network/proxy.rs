@@ -2,6 +2,7 @@
 //! The endpoints themselves are the endpoint slice controller's.
 
 use super::namespace::PodNetwork;
+use crate::json::At as _;
 use crate::sim::api::resource::{ENDPOINT_SLICES, SERVICES};
 use crate::sim::api::{ApiServer, Resource, WatchItem};
 use crate::sim::store::{ChangeKind, Object};
@@ -70,7 +71,7 @@ pub(super) struct Proxy {
 }
 
 fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
-    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    object.at(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 fn port_of(value: &Value) -> Option<u16> {
@@ -78,7 +79,7 @@ fn port_of(value: &Value) -> Option<u16> {
 }
 
 fn items<'a>(object: &'a Value, pointer: &str) -> &'a [Value] {
-    object.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    object.at(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
 /// Follows Services and their slices of endpoints for as long as the cluster runs.
@@ -193,7 +194,7 @@ impl Proxy {
         };
         let local = !is_node && text(service, "/spec/internalTrafficPolicy") == "Local";
         let sticky = text(service, "/spec/sessionAffinity") == "ClientIP";
-        let patience = service.pointer("/spec/sessionAffinityConfig/clientIP/timeoutSeconds").and_then(Value::as_u64);
+        let patience = service.at("/spec/sessionAffinityConfig/clientIP/timeoutSeconds").and_then(Value::as_u64);
         let mut all = self.endpoints(&key, port["name"].as_str().unwrap_or_default(), through);
         let elsewhere = !all.is_empty();
         all.retain(|endpoint| !local || endpoint.node == *node);

@@ -5,6 +5,7 @@ use super::super::api::ApiServer;
 use super::super::store::Object;
 use super::info::{NodeInfo, PodInfo, node_of};
 use super::term::{Peers, Term};
+use crate::json::At as _;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -239,5 +240,5 @@ fn looks_the_same(before: &Object, now: &Object) -> bool {
             .map(|status| (status.get("resources").cloned(), status.get("allocatedResources").cloned()))
             .collect::<Vec<_>>()
     };
-    parts.iter().all(|part| before.pointer(part) == now.pointer(part)) && resources(before) == resources(now)
+    parts.iter().all(|part| before.at(part) == now.at(part)) && resources(before) == resources(now)
 }

@@ -9,6 +9,7 @@ use super::info::{NodeInfo, PodInfo, collide};
 use super::neighbours::Neighbours;
 use super::spread::Spread;
 use super::volumes::Volumes;
+use crate::json::At as _;
 use serde_json::{Value, json};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -196,8 +197,8 @@ pub(super) fn selects(pod: &PodInfo, node: &NodeInfo) -> bool {
         return true;
     }
     let pod = &pod.object;
-    let wanted = pod.pointer("/spec/nodeSelector");
-    let required = pod.pointer("/spec/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution");
+    let wanted = pod.at("/spec/nodeSelector");
+    let required = pod.at("/spec/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution");
     matches_map(wanted, Some(&node.labels))
         && required.is_none_or(|required| matches_terms(list(required, "/nodeSelectorTerms"), node))
 }
@@ -219,8 +220,7 @@ pub(super) fn matches_term(term: &Value, node: &NodeInfo) -> bool {
 
 /// The nodes that a pod's node affinity names outright, as those of a daemon set do; none when any node may be.
 pub(super) fn named(pod: &PodInfo) -> Option<Vec<&str>> {
-    let terms =
-        pod.object.pointer("/spec/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms")?;
+    let terms = pod.object.at("/spec/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms")?;
     let mut names = Vec::new();
     for term in terms.as_array()? {
         let field = list(term, "/matchFields").iter().find(|field| {

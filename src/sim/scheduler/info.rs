@@ -5,6 +5,7 @@ use super::super::controllers::object::{integer, is_deleting, list, name, namesp
 use super::super::store::Object;
 use super::resources::{self, Bundle};
 use super::term::Term;
+use crate::json::At as _;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -48,7 +49,7 @@ impl PodInfo {
             priority: integer(object, "/spec/priority"),
             requests: resources::requested(object),
             usual: resources::usual(object),
-            choosy: object.pointer("/spec/nodeSelector").is_some() || object.pointer(NODE_AFFINITY).is_some(),
+            choosy: object.at("/spec/nodeSelector").is_some() || object.at(NODE_AFFINITY).is_some(),
             ports: host_ports(object),
             affinity,
             anti_affinity,
@@ -73,7 +74,7 @@ impl PodInfo {
 }
 
 fn host_ports(pod: &Value) -> Vec<HostPort> {
-    let host_network = pod.pointer("/spec/hostNetwork") == Some(&Value::Bool(true));
+    let host_network = pod.at("/spec/hostNetwork") == Some(&Value::Bool(true));
     let sidecars = list(pod, "/spec/initContainers").iter().filter(|container| container["restartPolicy"] == "Always");
     list(pod, "/spec/containers")
         .iter()
@@ -124,9 +125,9 @@ impl NodeInfo {
                 list(image, "/names").iter().filter_map(Value::as_str).map(move |name| (name.to_owned(), size))
             })
             .collect();
-        self.labels = node.pointer("/metadata/labels").cloned().unwrap_or_default();
+        self.labels = node.at("/metadata/labels").cloned().unwrap_or_default();
         self.taints = list(node, "/spec/taints").to_vec();
-        self.cordoned = node.pointer("/spec/unschedulable") == Some(&Value::Bool(true));
+        self.cordoned = node.at("/spec/unschedulable") == Some(&Value::Bool(true));
         self.object = Some(Arc::clone(node));
     }
 

@@ -9,6 +9,7 @@ use super::cache::{Cache, NodeId};
 use super::filter::{Cycle, Refusal};
 use super::info::PodInfo;
 use super::message::{Verdict, histogram};
+use crate::json::At as _;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -122,14 +123,14 @@ fn importance(pod: &PodInfo) -> (Reverse<i64>, String, String) {
 fn by_budget(pods: Vec<Arc<PodInfo>>, budgets: &[Object]) -> (Vec<Arc<PodInfo>>, Vec<Arc<PodInfo>>) {
     let mut allowed: Vec<i64> = budgets.iter().map(|budget| integer(budget, "/status/disruptionsAllowed")).collect();
     pods.into_iter().partition(|pod| {
-        let labels = pod.object.pointer("/metadata/labels").filter(|labels| labels.is_object());
+        let labels = pod.object.at("/metadata/labels").filter(|labels| labels.is_object());
         labels.is_some()
             && budgets.iter().zip(allowed.iter_mut()).any(|(budget, allowed)| {
-                let selector = budget.pointer("/spec/selector");
+                let selector = budget.at("/spec/selector");
                 let empty = selector.and_then(serde_json::Value::as_object).is_none_or(serde_json::Map::is_empty);
                 let covers =
                     text(budget, "/metadata/namespace") == pod.namespace() && !empty && selector::matches(selector, labels);
-                let disrupted = budget.pointer("/status/disruptedPods").is_some_and(|pods| pods.get(name(&pod.object)).is_some());
+                let disrupted = budget.at("/status/disruptedPods").is_some_and(|pods| pods.get(name(&pod.object)).is_some());
                 if !covers || disrupted {
                     return false;
                 }

@@ -3,6 +3,7 @@
 
 use super::super::api::quantity;
 use super::super::controllers::object::{list, text};
+use crate::json::At as _;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -79,7 +80,7 @@ fn raise(to: &mut Amounts, least: &Amounts) {
 
 /// What a node offers.
 pub(super) fn allocatable(node: &Value) -> Bundle {
-    Bundle::of(&amounts(node.pointer("/status/allocatable")))
+    Bundle::of(&amounts(node.at("/status/allocatable")))
 }
 
 /// What a pod requests of a node.
@@ -127,17 +128,17 @@ fn total(pod: &Value, field: &str, defaults: &Amounts, actual: bool) -> Amounts 
     }
     add(&mut running, &sidecars);
     raise(&mut running, &starting);
-    for (name, amount) in amounts(pod.pointer("/spec/resources").and_then(|resources| resources.get(field))) {
+    for (name, amount) in amounts(pod.at("/spec/resources").and_then(|resources| resources.get(field))) {
         running.insert(name, amount);
     }
-    add(&mut running, &amounts(pod.pointer("/spec/overhead")));
+    add(&mut running, &amounts(pod.at("/spec/overhead")));
     running
 }
 
 fn raise_to_actual(pod: &Value, container: &Value, amounts_of: &mut Amounts) {
     let mut statuses = list(pod, "/status/containerStatuses").iter().chain(list(pod, "/status/initContainerStatuses"));
     let Some(status) = statuses.find(|status| status["name"] == container["name"]) else { return };
-    let in_force = [status.pointer("/resources/requests"), status.get("allocatedResources")];
+    let in_force = [status.at("/resources/requests"), status.get("allocatedResources")];
     let infeasible = list(pod, "/status/conditions")
         .iter()
         .any(|condition| text(condition, "/type") == "PodResizePending" && text(condition, "/reason") == "Infeasible");

@@ -9,6 +9,7 @@ use super::cache::Cache;
 use super::filter::{Plugin, Refusal, selects, tolerates_all};
 use super::info::{NodeInfo, PodInfo};
 use super::term::{Peers, by_keys};
+use crate::json::At as _;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -123,9 +124,9 @@ pub(super) fn could_help(api: &ApiServer, pod: &PodInfo, other: &PodInfo) -> boo
 fn usual_selectors(api: &ApiServer, pod: &Value) -> Vec<Value> {
     let mut labels = serde_json::Map::new();
     for service in api.list(SERVICES, Some(namespace(pod))) {
-        let selector = service.pointer("/spec/selector").and_then(Value::as_object).filter(|selector| !selector.is_empty());
+        let selector = service.at("/spec/selector").and_then(Value::as_object).filter(|selector| !selector.is_empty());
         if let Some(selector) = selector
-            && matches_map(service.pointer("/spec/selector"), pod.pointer("/metadata/labels"))
+            && matches_map(service.at("/spec/selector"), pod.at("/metadata/labels"))
         {
             labels.extend(selector.clone());
         }

@@ -5,6 +5,7 @@ use super::super::api::ApiServer;
 use super::super::api::resource::NAMESPACES;
 use super::super::controllers::object::{list, namespace, text};
 use super::super::controllers::selector;
+use crate::json::At as _;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -32,7 +33,7 @@ impl Peers {
         if self.namespace_selector.is_none() && !self.namespaces.contains(namespace(pod)) {
             return false;
         }
-        let labels = pod.pointer("/metadata/labels").unwrap_or(&Value::Null);
+        let labels = pod.at("/metadata/labels").unwrap_or(&Value::Null);
         let labels = labels.is_object().then_some(labels);
         self.selectors.iter().all(|selector| selector::matches(Some(selector), labels)) && self.reach(api, namespace(pod))
     }
@@ -46,7 +47,7 @@ impl Peers {
             return true;
         }
         api.get(NAMESPACES, "", namespace)
-            .is_ok_and(|namespace| selector::matches(Some(selector), namespace.pointer("/metadata/labels")))
+            .is_ok_and(|namespace| selector::matches(Some(selector), namespace.at("/metadata/labels")))
     }
 }
 
@@ -64,7 +65,7 @@ pub(super) struct Term {
 impl Term {
     /// All terms of a pod under `kind` (`podAffinity`, `podAntiAffinity`): the required and the preferred ones.
     pub(super) fn of(pod: &Value, kind: &str) -> (Vec<Self>, Vec<Self>) {
-        let Some(affinity) = pod.pointer("/spec/affinity").and_then(|affinity| affinity.get(kind)) else {
+        let Some(affinity) = pod.at("/spec/affinity").and_then(|affinity| affinity.get(kind)) else {
             return (Vec::new(), Vec::new());
         };
         let required = list(affinity, "/requiredDuringSchedulingIgnoredDuringExecution");
@@ -96,7 +97,7 @@ impl Term {
 
 /// The selector that `matchLabelKeys` stands for: the pod's own values of these labels.
 pub(super) fn by_keys(pod: &Value, keys: &[Value], operator: &str) -> Option<Value> {
-    let labels = pod.pointer("/metadata/labels")?;
+    let labels = pod.at("/metadata/labels")?;
     let requirements: Vec<_> = keys
         .iter()
         .filter_map(Value::as_str)

@@ -9,6 +9,7 @@ use super::super::store::Object;
 use super::cache::Cache;
 use super::filter::{Plugin, Refusal, matches_terms};
 use super::info::{NodeInfo, PodInfo};
+use crate::json::At as _;
 use serde_json::Value;
 
 /// The node that a claim's volume is to be made for.
@@ -47,7 +48,7 @@ pub(super) enum Decision {
 /// The claims of a pod, by name; and whether the claim is made for the pod.
 pub(crate) fn claims(pod: &Value) -> impl Iterator<Item = (String, bool)> {
     list(pod, "/spec/volumes").iter().filter_map(|volume| {
-        if let Some(claim) = volume.pointer("/persistentVolumeClaim/claimName").and_then(Value::as_str) {
+        if let Some(claim) = volume.at("/persistentVolumeClaim/claimName").and_then(Value::as_str) {
             return Some((claim.to_owned(), false));
         }
         volume.get("ephemeral").map(|_| (format!("{}-{}", name(pod), name_of(volume)), true))
@@ -147,7 +148,7 @@ impl Volumes {
         }
         let elsewhere = |volume: &Object| {
             ZONES.iter().any(|zone| {
-                let label = volume.pointer("/metadata/labels").and_then(|labels| labels.get(*zone)).and_then(Value::as_str);
+                let label = volume.at("/metadata/labels").and_then(|labels| labels.get(*zone)).and_then(Value::as_str);
                 label.is_some_and(|values| node.label(zone).is_none_or(|own| !values.split("__").any(|value| value == own)))
             })
         };
@@ -186,7 +187,7 @@ impl Volumes {
 
 /// Whether a volume can be used on a node.
 fn reaches(volume: &Value, node: &NodeInfo) -> bool {
-    volume.pointer(REQUIRED).is_none() || matches_terms(list(volume, REQUIRED), node)
+    volume.at(REQUIRED).is_none() || matches_terms(list(volume, REQUIRED), node)
 }
 
 /// Whether a class makes volumes for a node.

@@ -8,13 +8,13 @@ use super::super::store::ChangeKind;
 use super::info::{NodeInfo, PodInfo, node_of};
 use super::waiting::PodNews;
 use super::{Scheduler, State, is_waiting};
+use crate::json::At as _;
 use serde_json::Value;
 use std::sync::Arc;
 
 /// What of a node decides whether pods fit it: heartbeats and conditions do not.
 fn offers(node: &Value) -> [Option<&Value>; 5] {
-    ["/metadata/labels", "/spec/taints", "/spec/unschedulable", "/status/allocatable", "/status/images"]
-        .map(|part| node.pointer(part))
+    ["/metadata/labels", "/spec/taints", "/spec/unschedulable", "/status/allocatable", "/status/images"].map(|part| node.at(part))
 }
 
 impl Scheduler {
@@ -22,7 +22,7 @@ impl Scheduler {
     pub(super) fn woken_by_pod(&self, item: &WatchItem) -> Vec<Key> {
         let pod = &item.object;
         if item.kind != ChangeKind::Deleted && is_waiting(pod) {
-            let same = |part: &str| item.previous.as_deref().is_some_and(|before| before.pointer(part) == pod.pointer(part));
+            let same = |part: &str| item.previous.as_deref().is_some_and(|before| before.at(part) == pod.at(part));
             return if same("/spec") && same("/metadata/labels") { Vec::new() } else { vec![key(pod)] };
         }
         self.with_state(|state| state.observe(item))
@@ -105,7 +105,7 @@ fn news(before: Option<&PodInfo>, now: &Arc<PodInfo>) -> Option<PodNews> {
     if new.cpu < old.cpu || new.memory < old.memory || new.storage < old.storage {
         return Some(PodNews::Shrunk);
     }
-    let relabelled = before.object.pointer("/metadata/labels") != now.object.pointer("/metadata/labels");
+    let relabelled = before.object.at("/metadata/labels") != now.object.at("/metadata/labels");
     let deleting = before.is_deleting() != now.is_deleting();
     (relabelled || deleting).then_some(PodNews::Relabelled)
 }

@@ -2,6 +2,7 @@
 //! A lane exists as long as somebody follows it; the log of all changes is the store's.
 
 use super::{Change, LOG_LENGTH, Part};
+use crate::json::At as _;
 use crate::sim::latest;
 use serde_json::Value;
 use std::collections::{HashMap, VecDeque};
@@ -85,7 +86,7 @@ fn append(lanes: &mut HashMap<String, Lane>, key: &str, change: &Change) {
 }
 
 fn text<'a>(object: &'a Value, pointer: &str) -> Option<&'a str> {
-    object.pointer(pointer).and_then(Value::as_str)
+    object.at(pointer).and_then(Value::as_str)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 use super::super::job;
 use super::super::object::{name, text, uid};
 use super::Sync;
+use crate::json::At as _;
 use crate::sim::api::resource::JOBS;
 use crate::sim::api::{ApiError, DeleteOptions};
 use crate::sim::events::EventType;
@@ -14,7 +15,7 @@ impl Sync<'_> {
     /// Deletes the oldest ended Jobs above the limits.
     pub(super) async fn clean_up(&mut self) {
         for (end, field) in [("Complete", "successfulJobsHistoryLimit"), ("Failed", "failedJobsHistoryLimit")] {
-            let limit = self.cron.pointer(&format!("/spec/{field}")).and_then(Value::as_u64);
+            let limit = self.cron.at(&format!("/spec/{field}")).and_then(Value::as_u64);
             let Some(limit) = limit.and_then(|limit| usize::try_from(limit).ok()) else { continue };
             let is_of_end = |job: &&Object| job::finished(job).is_some_and(|finished| finished["type"] == end);
             let mut ended: Vec<_> = self.jobs.iter().filter(is_of_end).cloned().collect();

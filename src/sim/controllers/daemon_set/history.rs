@@ -7,6 +7,7 @@ use super::super::object::{annotation, integer, name, owner_reference};
 use super::super::queue::Key;
 use super::super::revisions;
 use super::{HASH_LABEL, label};
+use crate::json::At as _;
 use crate::sim::api::resource::{CONTROLLER_REVISIONS, DAEMON_SETS};
 use crate::sim::api::{ApiError, DeleteOptions, Subresource};
 use crate::sim::store::Object;
@@ -42,10 +43,10 @@ async fn snapshot(context: &Context, key: &Key, set: &Object, patch: Value, numb
     let collisions = integer(set, "/status/collisionCount");
     let hash = template::hash(&set["spec"]["template"], collisions);
     let own = format!("{}-{hash}", name(set));
-    let mut labels = set.pointer("/spec/template/metadata/labels").cloned().unwrap_or_else(|| json!({}));
+    let mut labels = set.at("/spec/template/metadata/labels").cloned().unwrap_or_else(|| json!({}));
     labels[HASH_LABEL] = json!(hash);
     let mut metadata = json!({"name": own, "namespace": key.0, "labels": labels, "ownerReferences": [owner_reference(set)]});
-    if let Some(annotations) = set.pointer("/metadata/annotations") {
+    if let Some(annotations) = set.at("/metadata/annotations") {
         metadata["annotations"] = annotations.clone();
     }
     context.before_write(key).await;

@@ -3,6 +3,7 @@
 
 use super::super::object::{list, name, text};
 use super::super::selector::{matches_expression, matches_map};
+use crate::json::At as _;
 use crate::sim::store::Object;
 use serde_json::{Value, json};
 
@@ -101,10 +102,10 @@ fn tolerates(pod: &Value, taint: &Value) -> bool {
 }
 
 fn selects(template: &Value, node: &Value) -> bool {
-    let labels = node.pointer("/metadata/labels");
+    let labels = node.at("/metadata/labels");
     let fields = json!({"metadata.name": name(node)});
-    let terms = template.pointer(REQUIRED).map(|required| list(required, "/nodeSelectorTerms"));
-    matches_map(template.pointer("/spec/nodeSelector"), labels)
+    let terms = template.at(REQUIRED).map(|required| list(required, "/nodeSelectorTerms"));
+    matches_map(template.at("/spec/nodeSelector"), labels)
         && terms.is_none_or(|terms| {
             terms.iter().any(|term| {
                 let (expressions, names) = (list(term, "/matchExpressions"), list(term, "/matchFields"));

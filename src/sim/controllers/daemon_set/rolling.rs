@@ -5,6 +5,7 @@ use super::super::deployment::numbers::resolve;
 use super::super::object::{is_deleting, name, text};
 use super::placement::{Fit, fit};
 use super::{Changes, Sync};
+use crate::json::At as _;
 use crate::sim::api::ApiError;
 use crate::sim::store::Object;
 use serde_json::Value;
@@ -12,14 +13,14 @@ use std::collections::BTreeMap;
 
 /// By how many pods a set may exceed one per node, when it wants `wanted`.
 pub(super) fn surge(set: &Value, wanted: i64) -> i64 {
-    let surge = set.pointer("/spec/updateStrategy/rollingUpdate/maxSurge").filter(|surge| !surge.is_null());
+    let surge = set.at("/spec/updateStrategy/rollingUpdate/maxSurge").filter(|surge| !surge.is_null());
     surge
         .filter(|_| text(set, "/spec/updateStrategy/type") == "RollingUpdate")
         .map_or(0, |surge| resolve(Some(surge), wanted, true))
 }
 
 fn max_unavailable(set: &Value, wanted: i64) -> i64 {
-    let unavailable = set.pointer("/spec/updateStrategy/rollingUpdate/maxUnavailable").filter(|count| !count.is_null());
+    let unavailable = set.at("/spec/updateStrategy/rollingUpdate/maxUnavailable").filter(|count| !count.is_null());
     unavailable.map_or(0, |count| resolve(Some(count), wanted, true))
 }
 

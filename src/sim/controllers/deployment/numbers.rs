@@ -2,6 +2,7 @@
 //! When it is applied is decided in `rollout` and `scale`.
 
 use super::super::object::{annotation, integer, text};
+use crate::json::At as _;
 use serde_json::Value;
 
 /// Annotation with the replicas that the Deployment asked for when this `ReplicaSet` was last scaled.
@@ -11,7 +12,7 @@ pub(super) const MAXIMUM: &str = "deployment.kubernetes.io/max-replicas";
 
 /// `spec.replicas` with its default.
 pub(super) fn replicas(object: &Value) -> i64 {
-    object.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or(1)
+    object.at("/spec/replicas").and_then(Value::as_i64).unwrap_or(1)
 }
 
 /// Sum of `spec.replicas`.
@@ -44,12 +45,12 @@ pub(in crate::sim::controllers) fn resolve(value: Option<&Value>, total: i64, up
 
 /// `maxSurge` alone, rounded up: what a new `ReplicaSet` may grow by.
 pub(super) fn surge(deployment: &Value) -> i64 {
-    resolve(deployment.pointer("/spec/strategy/rollingUpdate/maxSurge"), replicas(deployment), true)
+    resolve(deployment.at("/spec/strategy/rollingUpdate/maxSurge"), replicas(deployment), true)
 }
 
 /// Surge and unavailability of a rolling update; both zero becomes one unavailable, or nothing could move.
 fn fenceposts(deployment: &Value) -> (i64, i64) {
-    let unavailable = resolve(deployment.pointer("/spec/strategy/rollingUpdate/maxUnavailable"), replicas(deployment), false);
+    let unavailable = resolve(deployment.at("/spec/strategy/rollingUpdate/maxUnavailable"), replicas(deployment), false);
     match (surge(deployment), unavailable) {
         (0, 0) => (0, 1),
         both => both,

@@ -7,6 +7,7 @@ use super::super::object::{
 use super::super::selector;
 use super::numbers::{DESIRED, MAXIMUM, max_replicas, new_size, replicas, total};
 use super::{REVISION, Sync, template};
+use crate::json::At as _;
 use crate::sim::api::resource::{DEPLOYMENTS, REPLICA_SETS};
 use crate::sim::api::{ApiError, Subresource};
 use crate::sim::events::{EventType, ObjectRef};
@@ -35,7 +36,7 @@ impl Sync<'_> {
     pub(super) async fn claim(&self) -> Result<Vec<Object>, ApiError> {
         let mut sets = Vec::new();
         for set in self.context.api.list(REPLICA_SETS, Some(&self.key.0)) {
-            let matching = selector::matches(self.deployment.pointer("/spec/selector"), set.pointer("/metadata/labels"));
+            let matching = selector::matches(self.deployment.at("/spec/selector"), set.at("/metadata/labels"));
             match controller_of(&set) {
                 Some(owner) if text(owner, "/uid") != uid(&self.deployment) => {}
                 Some(_) if matching || is_deleting(&self.deployment) => sets.push(set),
@@ -112,7 +113,7 @@ impl Sync<'_> {
     }
 
     async fn create_new(&mut self, old: &[Object], next: i64) -> Result<Object, ApiError> {
-        let collisions = self.deployment.pointer("/status/collisionCount").and_then(Value::as_i64).unwrap_or(0);
+        let collisions = self.deployment.at("/status/collisionCount").and_then(Value::as_i64).unwrap_or(0);
         let mut template = self.deployment["spec"]["template"].clone();
         let hash = template::hash(&template, collisions);
         template["metadata"]["labels"][template::HASH_LABEL] = json!(hash);
@@ -183,7 +184,7 @@ impl Sync<'_> {
     /// Copies the Deployment's annotations and raises the revision; says whether anything changed.
     fn inherit_annotations(&self, set: &mut Value, next: i64) -> bool {
         let mut changed = false;
-        let inherited = self.deployment.pointer("/metadata/annotations").and_then(Value::as_object);
+        let inherited = self.deployment.at("/metadata/annotations").and_then(Value::as_object);
         for (name, value) in inherited.into_iter().flatten().filter(|(name, _)| !OWN.contains(&name.as_str())) {
             changed |= annotate(set, name, value.as_str().unwrap_or_default());
         }

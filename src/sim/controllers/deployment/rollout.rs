@@ -6,6 +6,7 @@ use super::Sync;
 use super::numbers::{counted, max_unavailable, new_size, replicas, total};
 use super::replica_sets::revision;
 use super::status::is_complete;
+use crate::json::At as _;
 use crate::sim::api::resource::REPLICA_SETS;
 use crate::sim::api::{ApiError, DeleteOptions};
 use crate::sim::store::Object;
@@ -108,7 +109,7 @@ impl Sync<'_> {
 
     /// Deletes the oldest empty `ReplicaSet`s beyond `revisionHistoryLimit`.
     pub(super) async fn prune(&self, old: &[Object]) -> Result<(), ApiError> {
-        let limit = self.deployment.pointer("/spec/revisionHistoryLimit").and_then(serde_json::Value::as_u64);
+        let limit = self.deployment.at("/spec/revisionHistoryLimit").and_then(serde_json::Value::as_u64);
         let Some(limit) = limit.and_then(|limit| usize::try_from(limit).ok()) else { return Ok(()) };
         let mut candidates: Vec<_> = old.iter().filter(|set| !is_deleting(set)).collect();
         candidates.sort_by_key(|set| revision(set));

@@ -4,6 +4,7 @@
 use super::super::object::{annotation, integer, name, text};
 use super::Sync;
 use super::numbers::{DESIRED, is_rolling, max_replicas, replicas, share, total};
+use crate::json::At as _;
 use crate::sim::api::ApiError;
 use crate::sim::events::EventType;
 use crate::sim::store::Object;
@@ -23,7 +24,7 @@ impl Sync<'_> {
         let (new, old) = self.sync_new(sets, false).await?;
         let all: Vec<_> = old.iter().chain(&new).cloned().collect();
         self.distribute(new.as_ref(), &old, &all).await?;
-        if self.deployment.pointer("/spec/paused") == Some(&json!(true)) {
+        if self.deployment.at("/spec/paused") == Some(&json!(true)) {
             self.prune(&old).await?;
         }
         self.write_counters(&all, new.as_ref()).await

@@ -6,6 +6,7 @@ use super::super::object::{
 };
 use super::Sync;
 use super::numbers::{counted, max_unavailable, replicas, total};
+use crate::json::At as _;
 use crate::sim::api::resource::DEPLOYMENTS;
 use crate::sim::api::{ApiError, Subresource};
 use crate::sim::store::Object;
@@ -18,7 +19,7 @@ const NO_DEADLINE: i64 = i32::MAX as i64;
 
 /// The deadline for progress, if there is one.
 pub(super) fn deadline(deployment: &Value) -> Option<SignedDuration> {
-    let seconds = deployment.pointer("/spec/progressDeadlineSeconds").and_then(Value::as_i64)?;
+    let seconds = deployment.at("/spec/progressDeadlineSeconds").and_then(Value::as_i64)?;
     (seconds != NO_DEADLINE).then(|| SignedDuration::from_secs(seconds))
 }
 
@@ -58,7 +59,7 @@ impl Sync<'_> {
             ("collisionCount", integer(&self.deployment, "/status/collisionCount")),
         ]);
         status["terminatingReplicas"] = json!(counted(every(), "/terminatingReplicas"));
-        if let Some(conditions) = self.deployment.pointer("/status/conditions") {
+        if let Some(conditions) = self.deployment.at("/status/conditions") {
             status["conditions"] = conditions.clone();
         }
         let condition = if available >= replicas(&self.deployment) - max_unavailable(&self.deployment) {

@@ -3,6 +3,7 @@
 
 use super::super::object::{integer, list, text};
 use super::Sync;
+use crate::json::At as _;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
@@ -33,7 +34,7 @@ impl Memory {
 
     /// Remembers a change of size; what is older than every policy's period is forgotten.
     pub(super) fn scaled(&mut self, autoscaler: &Value, before: i64, after: i64, now: Timestamp) {
-        if !autoscaler.pointer("/spec/behavior").is_some_and(Value::is_object) {
+        if !autoscaler.at("/spec/behavior").is_some_and(Value::is_object) {
             return;
         }
         let (direction, changes) = if after > before { ("scaleUp", &mut self.ups) } else { ("scaleDown", &mut self.downs) };
@@ -75,7 +76,7 @@ impl Memory {
 impl Sync<'_> {
     /// The size that is set in the end: stabilized, then limited; conditions tell of both.
     pub(super) fn normalize(&mut self, current: i64, proposed: i64, least: i64, most: i64, now: Timestamp) -> i64 {
-        let has_behavior = self.autoscaler.pointer("/spec/behavior").is_some_and(Value::is_object);
+        let has_behavior = self.autoscaler.at("/spec/behavior").is_some_and(Value::is_object);
         let (stabilized, reason) = if has_behavior {
             self.stabilize_by_behavior(current, proposed, now)
         } else {
@@ -104,7 +105,7 @@ impl Sync<'_> {
     }
 
     fn window(&self, direction: &str, default: i64) -> i64 {
-        let given = self.autoscaler.pointer(&format!("/spec/behavior/{direction}/stabilizationWindowSeconds"));
+        let given = self.autoscaler.at(&format!("/spec/behavior/{direction}/stabilizationWindowSeconds"));
         given.and_then(Value::as_i64).unwrap_or(default)
     }
 

@@ -4,6 +4,7 @@
 use super::super::object::{integer, list, text};
 use super::indexes::Indexes;
 use super::place;
+use crate::json::At as _;
 use serde_json::Value;
 
 /// What a failed pod means.
@@ -34,7 +35,7 @@ pub(super) fn failure(job: &Value, pod: &Value) -> Failure {
 fn matched(rule: &Value, pod: &Value) -> Option<String> {
     if let Some(wanted) = rule.get("onExitCodes").filter(|wanted| wanted.is_object()) {
         let statuses = list(pod, "/status/containerStatuses").iter().chain(list(pod, "/status/initContainerStatuses"));
-        let mut exits = statuses.filter_map(|status| Some((status, status.pointer("/state/terminated")?["exitCode"].as_i64()?)));
+        let mut exits = statuses.filter_map(|status| Some((status, status.at("/state/terminated")?["exitCode"].as_i64()?)));
         return exits.find(|(status, code)| is_wanted(wanted, status, *code)).map(|(status, code)| {
             format!("Container {} for pod {} failed with exit code {code}", text(status, "/name"), place(pod))
         });

@@ -9,6 +9,7 @@ use super::super::selector;
 use super::backoff::{BackOffs, Record};
 use super::indexes::Indexes;
 use super::{is_finished, is_foreign, pod, policy, status};
+use crate::json::At as _;
 use crate::sim::api::ApiError;
 use crate::sim::api::resource::JOBS;
 use crate::sim::events::{EventType, ObjectRef};
@@ -58,7 +59,7 @@ pub(super) async fn sync(context: &Context, key: &Key, back_offs: &BackOffs) -> 
         back_offs.forget(key);
         return Ok(());
     }
-    let selects = |pod: &Value| selector::matches(stored.pointer("/spec/selector"), pod.pointer("/metadata/labels"));
+    let selects = |pod: &Value| selector::matches(stored.at("/spec/selector"), pod.at("/metadata/labels"));
     let pods = pods::claim(context, key, &stored, selects).await?;
     let mut sync = Sync::new(context, key, back_offs, (*stored).clone(), pods);
     let failed = sync.look();
@@ -100,7 +101,7 @@ impl<'a> Sync<'a> {
     }
 
     pub(super) fn is_suspended(&self) -> bool {
-        self.job.pointer("/spec/suspend") == Some(&json!(true))
+        self.job.at("/spec/suspend") == Some(&json!(true))
     }
 
     pub(super) fn is_indexed(&self) -> bool {
@@ -108,17 +109,17 @@ impl<'a> Sync<'a> {
     }
 
     pub(super) fn has_limit_per_index(&self) -> bool {
-        self.job.pointer("/spec/backoffLimitPerIndex").is_some_and(Value::is_number)
+        self.job.at("/spec/backoffLimitPerIndex").is_some_and(Value::is_number)
     }
 
     /// Whether a pod is replaced only when it has fully failed.
     pub(super) fn replaces_failed_only(&self) -> bool {
         text(&self.job, "/spec/podReplacementPolicy") == "Failed"
-            || self.job.pointer("/spec/podFailurePolicy").is_some_and(Value::is_object)
+            || self.job.at("/spec/podFailurePolicy").is_some_and(Value::is_object)
     }
 
     pub(super) fn completions(&self) -> Option<i64> {
-        self.job.pointer("/spec/completions").and_then(Value::as_i64)
+        self.job.at("/spec/completions").and_then(Value::as_i64)
     }
 
     pub(super) fn is_failed(&self, pod: &Value) -> bool {
@@ -153,7 +154,7 @@ impl<'a> Sync<'a> {
         self.succeeded = sum("succeeded", succeeded.len(), self.noted_succeeded.len());
         let failures = sum("failed", counted, self.noted_failed.len());
         self.record = self.back_offs.with(self.key, &succeeded, &failed);
-        if self.job.pointer("/status/startTime").is_none() && !self.is_suspended() {
+        if self.job.at("/status/startTime").is_none() && !self.is_suspended() {
             self.job["status"]["startTime"] = json!(self.context.api.clock.seconds());
         }
         failures
@@ -188,7 +189,7 @@ impl<'a> Sync<'a> {
             let message = "Job has reached the specified backoff limit";
             return Some(self.condition("FailureTarget", "BackoffLimitExceeded", message));
         }
-        let deadline = self.job.pointer("/spec/activeDeadlineSeconds").and_then(Value::as_i64)?;
+        let deadline = self.job.at("/spec/activeDeadlineSeconds").and_then(Value::as_i64)?;
         let started = time(&self.job, "/status/startTime").filter(|_| !self.is_suspended())?;
         let left = SignedDuration::from_secs(deadline) - self.now.duration_since(started);
         if left.is_positive() {
@@ -245,7 +246,7 @@ impl<'a> Sync<'a> {
     }
 
     fn lost_too_many(&self, lost: &Indexes, completions: i64) -> Option<Value> {
-        let most = self.job.pointer("/spec/maxFailedIndexes").and_then(Value::as_i64);
+        let most = self.job.at("/spec/maxFailedIndexes").and_then(Value::as_i64);
         if most.is_some_and(|most| lost.total() > most) {
             let message = "Job has exceeded the specified maximal number of failed indexes";
             return Some(self.condition("FailureTarget", "MaxFailedIndexesExceeded", message));

@@ -4,6 +4,7 @@
 use super::super::context::Context;
 use super::super::object::{condition, key, list, text};
 use super::super::queue::Key;
+use crate::json::At as _;
 use crate::sim::api::resource::NODES;
 use crate::sim::api::{ApiError, Subresource, WatchItem};
 use crate::sim::store::ChangeKind;
@@ -81,7 +82,7 @@ fn wanted(node: &Value) -> Vec<Taint> {
     let holds = |kind: &str, status: &str| condition(&node["status"], kind).is_some_and(|known| known["status"] == *status);
     let mut wanted: Vec<_> =
         BY_CONDITION.iter().filter(|(_, kind, status)| holds(kind, status)).map(|(taint, ..)| *taint).collect();
-    if node.pointer("/spec/unschedulable") == Some(&Value::Bool(true)) {
+    if node.at("/spec/unschedulable") == Some(&Value::Bool(true)) {
         wanted.push(Taint::Unschedulable);
     }
     wanted

@@ -2,6 +2,7 @@
 //! Which nodes are lost is found by the monitor.
 
 use super::super::object::name;
+use crate::json::At as _;
 use serde_json::Value;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -51,7 +52,7 @@ pub(super) struct Zones {
 
 /// The zone of a node: region and zone labels.
 pub(super) fn zone_of(node: &Value) -> String {
-    let label = |key: &str| node.pointer("/metadata/labels").and_then(|labels| labels.get(key)).and_then(Value::as_str);
+    let label = |key: &str| node.at("/metadata/labels").and_then(|labels| labels.get(key)).and_then(Value::as_str);
     let region = label("topology.kubernetes.io/region").unwrap_or_default();
     format!("{region}:{}", label("topology.kubernetes.io/zone").unwrap_or_default())
 }

@@ -4,6 +4,7 @@
 use super::super::object::{is_deleting, list, name, owner_reference, text, uid};
 use super::Sync;
 use super::identity;
+use crate::json::At as _;
 use crate::sim::api::resource::PERSISTENT_VOLUME_CLAIMS;
 use crate::sim::api::{ApiError, Subresource};
 use crate::sim::events::EventType;
@@ -49,8 +50,7 @@ impl Sync<'_> {
             if !metadata["labels"].is_object() {
                 metadata["labels"] = json!({});
             }
-            for (label, value) in self.set.pointer("/spec/selector/matchLabels").and_then(Value::as_object).into_iter().flatten()
-            {
+            for (label, value) in self.set.at("/spec/selector/matchLabels").and_then(Value::as_object).into_iter().flatten() {
                 metadata["labels"][label] = value.clone();
             }
             self.context.before_write(self.key).await;

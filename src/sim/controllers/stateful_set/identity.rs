@@ -4,6 +4,7 @@
 use super::super::object::{integer, list, name, text};
 use super::super::{pods, revisions};
 use super::Sync;
+use crate::json::At as _;
 use crate::sim::store::Object;
 use serde_json::{Value, json};
 
@@ -33,7 +34,7 @@ pub(super) fn is_member(set: &Value, pod: &Value) -> bool {
 
 /// The name of a pod's revision.
 pub(super) fn revision(pod: &Value) -> &str {
-    pod.pointer("/metadata/labels").map_or("", |labels| labels[REVISION_LABEL].as_str().unwrap_or_default())
+    pod.at("/metadata/labels").map_or("", |labels| labels[REVISION_LABEL].as_str().unwrap_or_default())
 }
 
 /// The first ordinal of a set.
@@ -54,14 +55,14 @@ pub(super) fn claim_name(set: &Value, template: &Value, ordinal: i64) -> String 
 
 /// Whether a pod carries its own name as a label.
 pub(super) fn matches(pod: &Value) -> bool {
-    pod.pointer("/metadata/labels").is_some_and(|labels| labels[POD_NAME_LABEL] == name(pod))
+    pod.at("/metadata/labels").is_some_and(|labels| labels[POD_NAME_LABEL] == name(pod))
 }
 
 impl Sync<'_> {
     /// The pod that belongs at an ordinal, not yet created.
     pub(super) fn plan(&self, ordinal: i64) -> Object {
         let of_current = text(self.set, "/spec/updateStrategy/type") == "RollingUpdate" && {
-            let kept = match self.set.pointer("/spec/updateStrategy/rollingUpdate").filter(|rolling| rolling.is_object()) {
+            let kept = match self.set.at("/spec/updateStrategy/rollingUpdate").filter(|rolling| rolling.is_object()) {
                 Some(rolling) => integer(rolling, "/partition"),
                 None => integer(self.set, "/status/currentReplicas"),
             };

@@ -6,6 +6,7 @@ use super::super::object::{annotate, annotation, is_deleting, list, name, namesp
 use super::super::queue::Key;
 use super::reclaim;
 use super::{BOUND, capacity, class_of, fits, is_bound, is_reserved_for};
+use crate::json::At as _;
 use crate::sim::api::resource::{PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS, STORAGE_CLASSES};
 use crate::sim::api::{ApiError, Subresource, WatchItem};
 use crate::sim::events::{EventType, ObjectRef};
@@ -96,7 +97,7 @@ async fn sync_bound(context: &Context, key: &Key, claim: &Object) -> Result<(), 
     let Ok(volume) = context.api.get(PERSISTENT_VOLUMES, "", volume) else {
         return lost("ClaimLost", "Bound claim has lost its PersistentVolume. Data on the volume is lost!").await;
     };
-    if volume.pointer("/spec/claimRef").is_none() || text(&volume, "/spec/claimRef/uid") == uid(claim) {
+    if volume.at("/spec/claimRef").is_none() || text(&volume, "/spec/claimRef/uid") == uid(claim) {
         return bind(context, key, &volume, claim).await;
     }
     lost("ClaimMisbound", "Two claims are bound to the same volume, this one is bound incorrectly").await
@@ -123,7 +124,7 @@ async fn sync_unbound(context: &Context, key: &Key, claim: &Object) -> Result<bo
         return Ok(true);
     }
     match class {
-        None if claim.pointer("/spec/storageClassName").is_none() && default_class(context).is_some() => {
+        None if claim.at("/spec/storageClassName").is_none() && default_class(context).is_some() => {
             let class = default_class(context);
             write_claim(context, key, Subresource::Main, |claim| claim["spec"]["storageClassName"] = json!(class)).await?;
             Ok(true)
@@ -154,7 +155,7 @@ pub(crate) fn default_class(context: &Context) -> Option<String> {
 
 async fn sync_prebound(context: &Context, key: &Key, claim: &Object, wanted: &str) -> Result<bool, ApiError> {
     let Ok(volume) = context.api.get(PERSISTENT_VOLUMES, "", wanted) else { return Ok(false) };
-    if volume.pointer("/spec/claimRef").is_none() {
+    if volume.at("/spec/claimRef").is_none() {
         if let Some(why) = mismatch(&volume, claim) {
             let message = format!("Cannot bind to requested volume \"{wanted}\": {why}");
             say(context, claim, EventType::Warning, "VolumeMismatch", &message);
@@ -231,7 +232,7 @@ pub(super) async fn write_volume(
 /// The four writes of a binding, as far as they are missing.
 async fn bind(context: &Context, key: &Key, volume: &Object, claim: &Object) -> Result<(), ApiError> {
     if text(volume, "/spec/claimRef/uid") != uid(claim) {
-        let by_user = volume.pointer("/spec/claimRef").is_some();
+        let by_user = volume.at("/spec/claimRef").is_some();
         let reference = reference_to(claim);
         write_volume(context, name(volume), Subresource::Main, |volume| {
             volume["spec"]["claimRef"] = reference;

@@ -4,6 +4,7 @@
 use super::super::context::Context;
 use super::super::object::{is_deleting, key, list, name, namespace, owner_reference, text};
 use super::super::queue::Key;
+use crate::json::At as _;
 use crate::sim::api::resource::{PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS};
 use crate::sim::api::{ApiError, Resource, Subresource, WatchItem};
 use crate::sim::events::{EventType, ObjectRef};
@@ -91,7 +92,7 @@ async fn make_claims(context: &Context, key: &Key) -> Result<(), ApiError> {
         return Ok(());
     }
     for volume in list(&pod, "/spec/volumes") {
-        let Some(template) = volume.pointer("/ephemeral/volumeClaimTemplate") else { continue };
+        let Some(template) = volume.at("/ephemeral/volumeClaimTemplate") else { continue };
         let claim = format!("{}-{}", name(&pod), text(volume, "/name"));
         if let Ok(known) = context.api.get(PERSISTENT_VOLUME_CLAIMS, &key.0, &claim) {
             if !super::owned_by(&known, &pod) {

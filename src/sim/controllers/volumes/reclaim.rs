@@ -4,6 +4,7 @@
 use super::super::context::Context;
 use super::super::object::{annotation, list, name, text, uid};
 use super::binder::{set_phase, write_volume};
+use crate::json::At as _;
 use crate::sim::api::resource::PERSISTENT_VOLUMES;
 use crate::sim::api::{ApiError, DeleteOptions, Subresource};
 use crate::sim::events::{EventType, ObjectRef};
@@ -39,7 +40,7 @@ fn obstacle(volume: &Value) -> Option<String> {
         // Whoever made it deletes it.
         return Some(String::new());
     }
-    let Some(path) = volume.pointer("/spec/hostPath/path").and_then(Value::as_str) else {
+    let Some(path) = volume.at("/spec/hostPath/path").and_then(Value::as_str) else {
         return Some(format!(
             "error getting deleter volume plugin for volume \"{}\": no deletable volume plugin matched",
             name(volume)

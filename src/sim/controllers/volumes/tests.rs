@@ -2,6 +2,7 @@
 
 use super::super::testing::Cluster;
 use super::*;
+use crate::json::At as _;
 use crate::sim::api::DeleteOptions;
 use crate::sim::api::resource::{PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS, STORAGE_CLASSES};
 use serde_json::json;
@@ -52,7 +53,7 @@ async fn a_claim_without_a_class_gets_a_volume_of_the_default_class() {
     assert_eq!(text(&pod, "/spec/nodeName"), "n1");
     cluster.api.delete(PERSISTENT_VOLUME_CLAIMS, "shop", "data", &DeleteOptions::default()).unwrap();
     cluster.pass(30.0).await;
-    assert!(cluster.get(PERSISTENT_VOLUME_CLAIMS, "data").pointer("/metadata/deletionTimestamp").is_some(), "it is in use");
+    assert!(cluster.get(PERSISTENT_VOLUME_CLAIMS, "data").at("/metadata/deletionTimestamp").is_some(), "it is in use");
     cluster.api.delete(PODS, "shop", "user", &DeleteOptions::default()).unwrap();
     cluster.pass(2.0).await;
     assert!(cluster.api.get(PERSISTENT_VOLUME_CLAIMS, "shop", "data").is_err());
