@@ -6,6 +6,8 @@
 mod client;
 #[path = "served/control_plane.rs"]
 mod control_plane;
+#[path = "served/frames.rs"]
+mod frames;
 #[path = "served/go_client.rs"]
 mod go_client;
 #[path = "served/kubectl.rs"]
@@ -14,5 +16,9 @@ mod kubectl;
 mod port_forward;
 #[path = "served/prometheus.rs"]
 mod prometheus;
+#[path = "served/raw.rs"]
+mod raw;
 #[path = "served/server.rs"]
 mod server;
+#[path = "served/statuses.rs"]
+mod statuses;

@@ -3,6 +3,7 @@
 
 mod awk;
 pub mod command;
+pub mod console;
 pub mod container;
 pub mod data;
 pub mod descriptor;

@@ -50,7 +50,8 @@ async fn asked(port: u16, path: &str) -> Option<Value> {
 
 #[tokio::test]
 async fn an_alert_fires_on_a_simulated_crash_loop() {
-    let places = ["monitoring/debian/usr/bin", "monitoring-comeback/debian/usr/bin", "serve-prometheus/debian/usr/bin"];
+    // Where `shared/cluster/monitoring up` unpacks Debian's package; the second place holds the package alone.
+    let places = ["monitoring/debian/usr/bin", "serve-prometheus/debian/usr/bin"];
     let Some(prometheus) = program("prometheus", &places) else { return };
     let cluster = Cluster::start(10.0).await;
     let pods: Api<Pod> = Api::default_namespaced(cluster.client().await);

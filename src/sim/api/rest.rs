@@ -3,9 +3,11 @@
 
 mod accept;
 mod access;
+mod attach;
 mod body;
 mod change;
 mod exec;
+mod in_flight;
 mod log;
 mod metrics;
 mod other;
@@ -33,6 +35,7 @@ pub(in crate::sim) use body::LARGEST as LARGEST_BODY;
 use body::ResponseBody;
 use futures::future::BoxFuture;
 use http::{Method, Request, Response, header};
+use in_flight::InFlight;
 use kube::client::Body;
 use metrics::PaceReport;
 use route::{Route, Target};
@@ -69,21 +72,24 @@ pub(super) struct Rest {
     pace: Arc<PaceReport>,
     /// What containers used before.
     samples: Samples,
+    /// The requests of clients from outside that wait for their answers.
+    in_flight: InFlight,
 }
 
 impl RestService {
     /// A service on an API server and the containers of its nodes.
     pub(super) fn new(api: Arc<ApiServer>, runtime: Runtime, profile: &Profile) -> Self {
         let (pace, samples) = (Arc::default(), Samples::default());
-        Self { server: Arc::new(Rest { api, runtime, profile: profile.clone(), guard: None, speed: 1.0, pace, samples }) }
+        let (profile, in_flight) = (profile.clone(), InFlight::default());
+        Self { server: Arc::new(Rest { api, runtime, profile, guard: None, speed: 1.0, pace, samples, in_flight }) }
     }
 
     /// The same service for clients from outside, whose clocks run at a `speed`-th of the simulated one.
     pub(super) fn guarded(self, credentials: Credentials, speed: f64) -> Self {
         let Rest { api, runtime, profile, pace, .. } = &*self.server;
         let (api, runtime, profile, pace) = (Arc::clone(api), runtime.clone(), profile.clone(), Arc::clone(pace));
-        let samples = Samples::default();
-        Self { server: Arc::new(Rest { api, runtime, profile, guard: Some(credentials), speed, pace, samples }) }
+        let (samples, in_flight, guard) = (Samples::default(), InFlight::default(), Some(credentials));
+        Self { server: Arc::new(Rest { api, runtime, profile, guard, speed, pace, samples, in_flight }) }
     }
 
     /// Where the keeping of the pace is to be told.
@@ -110,7 +116,12 @@ impl tower::Service<Request<Body>> for RestService {
 impl Rest {
     async fn answer(self: Arc<Self>, request: Request<Body>) -> Result<Response<ResponseBody>, ApiError> {
         let route = Route::parse(request.uri())?;
-        let user = self.admit(&request, &route)?;
+        let user = self.identify(&request, &route)?;
+        let _place = match self.in_flight.enter(&user, request.method(), &route) {
+            Some(place) => place,
+            None => return Ok(in_flight::too_many()),
+        };
+        self.admit(&user, request.method(), &route)?;
         let mut request = translated(request).await?;
         request.extensions_mut().insert(user);
         let latency = self.latency(request.method(), &route);
@@ -167,7 +178,7 @@ impl Rest {
                 port_forward::port_forward(self, path, &request.headers().clone()).await
             }
             (Method::GET | Method::POST, true, Some("attach")) => {
-                exec::attach(self, path, &route.query, &request.headers().clone()).await
+                attach::attach(self, path, &route.query, &request.headers().clone()).await
             }
             (Method::POST, true, Some("binding")) => pod::bind(self, path, &route.query, request).await,
             (Method::POST, true, Some("eviction")) => pod::evict(self, path, &route.query, request).await,

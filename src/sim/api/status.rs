@@ -208,6 +208,12 @@ impl ApiError {
         Self::plain(413, "RequestEntityTooLarge", "Request entity too large: limit is 3145728")
     }
 
+    /// 408 for a body that did not come in time.
+    #[must_use]
+    pub fn slow_body() -> Self {
+        Self::plain(408, "Timeout", "Timeout: request body was not sent in time")
+    }
+
     /// 415 with the accepted media types.
     #[must_use]
     pub fn unsupported_media_type(message: impl Into<String>) -> Self {

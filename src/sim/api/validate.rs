@@ -19,6 +19,9 @@ use serde_json::{Value, json};
 
 pub(super) use update::{pod_face, update};
 
+/// Bytes of all values of a ConfigMap or Secret together.
+const CONFIG_LIMIT: usize = 1024 * 1024;
+
 /// What is wrong with an object, new or changed.
 pub(super) fn object(resource: Resource, object: &Value) -> Vec<FieldError> {
     let mut errors = Vec::new();
@@ -26,8 +29,8 @@ pub(super) fn object(resource: Resource, object: &Value) -> Vec<FieldError> {
     let spec = object.get("spec").unwrap_or(&Value::Null);
     match (resource.group, resource.kind) {
         ("", "Pod") => pod::spec(spec, "spec", &mut errors),
-        ("", "ConfigMap") => config_keys(object, &["data", "binaryData"], &mut errors),
-        ("", "Secret") => config_keys(object, &["data"], &mut errors),
+        ("", "ConfigMap") => config_keys(object, &["data", "binaryData"], "[]", &mut errors),
+        ("", "Secret") => config_keys(object, &["data"], "data", &mut errors),
         ("", "Service") => service(spec, &mut errors),
         ("", "ResourceQuota") => quota(spec, &mut errors),
         ("apiextensions.k8s.io", "CustomResourceDefinition") => errors.extend(super::custom::definition::check(object)),
@@ -133,13 +136,23 @@ fn percent_or_count(parent: &Value, path: &str, fields: &[&str], errors: &mut Ve
     }
 }
 
-fn config_keys(object: &Value, maps: &[&str], errors: &mut Vec<FieldError>) {
+/// Keys, and the size of all values together, which is complained of at `whole`.
+fn config_keys(object: &Value, maps: &[&str], whole: &str, errors: &mut Vec<FieldError>) {
+    let mut size = 0;
     for map in maps {
-        for (key, _) in fields(object.get(*map).unwrap_or(&Value::Null)) {
+        let is_encoded = *map == "binaryData" || object["kind"] == "Secret";
+        for (key, value) in fields(object.get(*map).unwrap_or(&Value::Null)) {
             if let Some(why) = names::config_key(key) {
                 errors.push(FieldError::invalid(format!("{map}[{key}]"), &json!(key), &why));
             }
+            let text = value.as_str().unwrap_or_default();
+            // Four characters of base64 are three bytes.
+            size += if is_encoded { text.trim_end_matches('=').len() * 3 / 4 } else { text.len() };
         }
+    }
+    if size > CONFIG_LIMIT {
+        let message = format!("Too long: may not be more than {CONFIG_LIMIT} bytes");
+        errors.push(FieldError { reason: "FieldValueTooLong", field: whole.to_owned(), message });
     }
 }
 

@@ -19,6 +19,7 @@ use super::terminate::{Stop, stop_instance};
 use super::worker::Worker;
 use crate::sim::events::EventType::{Normal, Warning};
 use crate::sim::limits::{Limit, LimitKind};
+use crate::sim::program::console::Console;
 use crate::sim::program::model;
 use crate::sim::program::{Container as Process, ContainerSpec, FileSystem};
 use k8s_openapi::api::core::v1::Container;
@@ -219,6 +220,11 @@ impl Worker {
             node_memory: agent.host.memory(),
             oom_score_adj,
             cgroup: agent.profile.cgroup,
+            console: Console {
+                stdin: container.stdin == Some(true),
+                stdin_once: container.stdin_once == Some(true),
+                tty: container.tty == Some(true),
+            },
             clock: agent.api.clock,
             random: agent.api.random,
             limits: agent.limits.clone(),

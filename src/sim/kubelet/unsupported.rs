@@ -83,8 +83,6 @@ fn of_container(container: &Container) -> impl Iterator<Item = String> {
         (any(container.restart_policy_rules.as_ref()), "restartPolicyRules"),
         (has_own_policy(container), "restartPolicy"),
         (container.lifecycle.as_ref().is_some_and(|lifecycle| lifecycle.stop_signal.is_some()), "lifecycle.stopSignal"),
-        (container.stdin == Some(true), "stdin"),
-        (container.tty == Some(true), "tty"),
         (container.env.iter().flatten().any(from_file), "env.valueFrom.fileKeyRef"),
         (
             security.and_then(|context| context.seccomp_profile.as_ref()).is_some_and(|profile| profile.type_ == "Localhost"),
@@ -141,7 +139,7 @@ mod tests {
     )]
     #[case(json!({}), json!({"restartPolicy": "Never"}), "restartPolicy of container app")]
     #[case(json!({}), json!({"restartPolicy": "Always", "lifecycle": {"stopSignal": "SIGUSR1"}}), "lifecycle.stopSignal of container app")]
-    #[case(json!({}), json!({"stdin": true}), "stdin of container app")]
+    #[case(json!({}), json!({"stdin": true, "tty": true}), "")]
     #[case(json!({}), json!({"securityContext": {"readOnlyRootFilesystem": true, "runAsUser": 1000}}), "")]
     #[case(json!({}), json!({"resources": {"limits": {"cpu": "1", "memory": "1Gi"}}}), "")]
     #[case(json!({}), json!({"readinessProbe": {"tcpSocket": {"port": 80}}}), "")]

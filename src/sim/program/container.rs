@@ -4,6 +4,7 @@
 mod alone;
 
 use super::command::{self, Invocation, Resolved};
+use super::console::Console;
 use super::descriptor::{Descriptor, Descriptors};
 use super::errno::Errno;
 use super::filesystem::{FileSystem, Kind};
@@ -11,7 +12,9 @@ use super::log::ContainerLog;
 use super::machine::Machine;
 use super::model;
 use super::node_memory::NodeMemory;
+use super::pipe;
 use super::process::{self, Child, Origin};
+use super::session::{Screen, Terminal};
 use super::signals;
 use crate::sim::clock::Clock;
 use crate::sim::latest;
@@ -58,6 +61,8 @@ pub struct ContainerSpec {
     pub oom_score_adj: i64,
     /// Who dies on OOM.
     pub cgroup: Cgroup,
+    /// What its first process reads from.
+    pub console: Console,
     /// The simulation's clock.
     pub clock: Clock,
     /// Random source; `$RANDOM` and latencies draw from it.
@@ -136,12 +141,7 @@ impl Container {
             }
         }
         let argv = machine.spec.argv.clone();
-        let streams = Descriptors::standard(
-            Descriptor::Null,
-            Descriptor::Log(Arc::clone(&machine.stdout)),
-            Descriptor::Log(Arc::clone(&machine.stderr)),
-        );
-        launch(&machine, &argv, streams)?;
+        launch(&machine, &argv, first_streams(&machine))?;
         Ok(Self { machine })
     }
 
@@ -247,6 +247,27 @@ impl Drop for Container {
     fn drop(&mut self) {
         self.machine.kill_all();
     }
+}
+
+/// The streams of the first process.
+fn first_streams(machine: &Arc<Machine>) -> Descriptors {
+    let Console { stdin, tty, .. } = machine.spec.console;
+    let log = |stream: &Arc<super::log::Stream>| Descriptor::Log(Arc::clone(stream));
+    if tty {
+        let (input, writer) = pipe::pipe();
+        let terminal = Arc::new(Terminal { input, output: Screen::Log(Arc::clone(&machine.stdout)) });
+        machine.input.open(writer, Some(Arc::clone(&terminal)));
+        let one = || Descriptor::Terminal(Arc::clone(&terminal));
+        return Descriptors::standard(one(), one(), one());
+    }
+    let input = if stdin {
+        let (input, writer) = pipe::pipe();
+        machine.input.open(writer, None);
+        Descriptor::Reader(Arc::new(input))
+    } else {
+        Descriptor::Null
+    };
+    Descriptors::standard(input, log(&machine.stdout), log(&machine.stderr))
 }
 
 /// Kills the processes of an exec session when it is dropped.

@@ -1,6 +1,7 @@
 //! The log of one container run: lines with their times, readable while they are written.
 //! Tail, since and timestamps are the API's business.
 
+use super::console::{Source, Taps};
 use super::data::{Data, to_usize};
 use crate::sim::clock::Clock;
 use crate::sim::latest;
@@ -65,13 +66,24 @@ pub struct Stream {
     log: ContainerLog,
     clock: Clock,
     partial: Mutex<Option<Vec<u8>>>,
+    taps: Taps,
+    source: Source,
+    /// Lines end as a terminal ends them.
+    tty: bool,
 }
 
 impl Stream {
     /// A stream into `log`.
     #[must_use]
     pub fn new(log: ContainerLog, clock: Clock) -> Self {
-        Self { log, clock, partial: Mutex::new(Some(Vec::new())) }
+        let (taps, source) = (Taps::default(), Source::Output);
+        Self { log, clock, partial: Mutex::new(Some(Vec::new())), taps, source, tty: false }
+    }
+
+    /// The same stream, shown to attached clients as this source; on a terminal lines end with a carriage return.
+    #[must_use]
+    pub(super) fn shown(self, taps: Taps, source: Source, tty: bool) -> Self {
+        Self { taps, source, tty, ..self }
     }
 
     /// Appends bytes; every newline ends a line. Nothing is accepted after `finish`.
@@ -79,8 +91,13 @@ impl Stream {
         let mut guard = self.partial.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(partial) = guard.as_mut() else { return };
         while !data.is_empty() {
-            for byte in data.take(65_536).into_bytes() {
+            let bytes = data.take(65_536).into_bytes();
+            self.taps.show(self.source, &bytes);
+            for byte in bytes {
                 if byte == b'\n' {
+                    if self.tty {
+                        partial.push(b'\r');
+                    }
                     self.emit(std::mem::take(partial));
                 } else {
                     partial.push(byte);

@@ -1,6 +1,7 @@
 //! The state that all processes of one container share: process table, memory, log streams, the end.
 //! One process is `process`; what the kubelet sees is `container`.
 
+use super::console::{Input, Source, Taps};
 use super::container::{ContainerSpec, Exit};
 use super::data::Data;
 use super::log::{ContainerLog, Stream};
@@ -35,6 +36,10 @@ pub struct Machine {
     /// Standard error of PID 1.
     pub stderr: Arc<Stream>,
     log: ContainerLog,
+    /// Clients that watch the output.
+    pub(super) taps: Taps,
+    /// What clients write to the first process.
+    pub(super) input: Input,
     exit: latest::Sender<Option<Exit>>,
     table: Mutex<Table>,
     draws: AtomicU64,
@@ -51,7 +56,9 @@ impl Machine {
     #[must_use]
     pub fn new(spec: ContainerSpec) -> Arc<Self> {
         let log = ContainerLog::default();
-        let (stdout, stderr) = (Stream::new(log.clone(), spec.clock), Stream::new(log.clone(), spec.clock));
+        let taps = Taps::default();
+        let stream = |source| Stream::new(log.clone(), spec.clock).shown(taps.clone(), source, spec.console.tty);
+        let (stdout, stderr) = (stream(Source::Output), stream(Source::Error));
         let machine = Arc::new(Self {
             memory_limit: AtomicU64::new(spec.memory_limit.unwrap_or(0)),
             processor: Processor::new(spec.cpu_limit),
@@ -59,6 +66,8 @@ impl Machine {
             stdout: Arc::new(stdout),
             stderr: Arc::new(stderr),
             log,
+            taps,
+            input: Input::default(),
             exit: latest::Sender::new(None),
             table: Mutex::default(),
             draws: AtomicU64::new(0),
@@ -137,6 +146,8 @@ impl Machine {
         self.stdout.finish();
         self.stderr.finish();
         self.log.close();
+        self.taps.close();
+        self.input.close();
         self.exit.send_replace(Some(Exit { code, oom_killed: oom }));
     }
 

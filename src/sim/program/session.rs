@@ -4,6 +4,7 @@
 use super::container::{Container, StartFailure, Watchdog, launch};
 use super::data::Data;
 use super::descriptor::{Descriptor, Descriptors};
+use super::errno::Errno;
 use super::machine::Machine;
 use super::pipe::{self, Reader, Writer};
 use super::process::Child;
@@ -15,8 +16,31 @@ use std::sync::Arc;
 pub struct Terminal {
     /// What was typed, a line at a time.
     pub(super) input: Reader,
-    /// What is shown.
-    pub(super) output: Writer,
+    /// Where it is shown.
+    pub(super) output: Screen,
+}
+
+/// What a terminal is looked at through.
+#[derive(Debug)]
+pub enum Screen {
+    /// The client of an exec session.
+    Session(Writer),
+    /// The log of a container whose first process has a terminal, and the clients that are attached to it.
+    Log(Arc<super::log::Stream>),
+}
+
+impl Screen {
+    /// Shows bytes.
+    pub(super) async fn write(&self, data: Data) -> Result<(), Errno> {
+        match self {
+            Self::Session(writer) => writer.write(data).await,
+            Self::Log(stream) if super::log::is_reasonable(&data) => {
+                stream.write(data);
+                Ok(())
+            }
+            Self::Log(_) => Err(Errno::NoSpace),
+        }
+    }
 }
 
 /// The streams that a session has.
@@ -52,7 +76,7 @@ impl ExecSession {
         let (stderr, error) = pipe::pipe();
         let (stdin, echo, descriptors) = match streams {
             Streams::Terminal => {
-                let terminal = Arc::new(Terminal { input, output });
+                let terminal = Arc::new(Terminal { input, output: Screen::Session(output) });
                 let one = || Descriptor::Terminal(Arc::clone(&terminal));
                 (Some(stdin), Some(Arc::clone(&terminal)), Descriptors::standard(one(), one(), one()))
             }
@@ -75,7 +99,7 @@ impl ExecSession {
     /// What shows characters on the terminal and interrupts its program.
     #[must_use]
     pub fn keyboard(&self) -> Keyboard {
-        Keyboard { terminal: self.echo.clone(), machine: Arc::clone(&self.machine), session: self.child.pid }
+        Keyboard::of(&self.machine, self.echo.clone(), self.child.pid)
     }
 
     /// Standard output, standard error, and the program itself, to be waited for.
@@ -93,6 +117,11 @@ pub struct Keyboard {
 }
 
 impl Keyboard {
+    /// The keyboard of a session, identified by its first process.
+    pub(super) fn of(machine: &Arc<Machine>, terminal: Option<Arc<Terminal>>, session: u32) -> Self {
+        Self { terminal, machine: Arc::clone(machine), session }
+    }
+
     /// Shows what was typed.
     pub async fn echo(&self, bytes: &[u8]) {
         if let Some(terminal) = &self.terminal {

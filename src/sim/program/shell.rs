@@ -153,7 +153,7 @@ async fn main(mut invocation: Invocation) -> i32 {
                 return 2;
             }
         }
-    } else if shell.is_interactive() {
+    } else if shell.is_interactive() || shell.is_fed() {
         shell.positional = words.collect();
         let flow = shell.converse().await;
         return shell.leave(flow).await;

@@ -75,7 +75,7 @@ pub(super) fn run(setting: Setting, inbox: &Receiver<Message>, ready: impl FnOnc
         };
         loop {
             match message {
-                Ok(Message::Job(job)) => drop(runtime.spawn(job.answer(service.clone(), Arc::clone(&open)))),
+                Ok(Message::Job(job)) => drop(runtime.spawn(job.answer(service.clone(), Arc::clone(&open), speed))),
                 Err(TryRecvError::Empty) => break,
                 Ok(Message::Stop) | Err(TryRecvError::Disconnected) => return Ok(()),
             }

@@ -15,23 +15,32 @@ impl Rest {
         self.guard.is_some()
     }
 
-    /// The user of a request, once it is known that it may do what it wants. Clients in process are trusted.
+    /// The user of a request. Clients in process are trusted.
     ///
     /// # Errors
-    /// 401 for bad credentials, 403 for what the user may not do.
-    pub(super) fn admit(&self, request: &Request<Body>, route: &Route) -> Result<User, ApiError> {
+    /// 401 for bad credentials, 403 for somebody whom the user may not be.
+    pub(super) fn identify(&self, request: &Request<Body>, route: &Route) -> Result<User, ApiError> {
         let Some(guard) = &self.guard else { return Ok(User::trusted()) };
         let nobody = Peer::default();
         let peer = request.extensions().get().unwrap_or(&nobody);
-        let mut user = guard.authenticate(&self.api, peer, request.headers())?;
-        let wanted = attributes(request.method(), route);
-        if let Some(other) = authentication::impersonated(request.headers())? {
-            self.may_impersonate(&user, &other, &wanted)?;
-            user = other;
+        let user = guard.authenticate(&self.api, peer, request.headers())?;
+        let Some(other) = authentication::impersonated(request.headers())? else { return Ok(user) };
+        self.may_impersonate(&user, &other, &attributes(request.method(), route))?;
+        Ok(other)
+    }
+
+    /// Lets a user do what a request wants.
+    ///
+    /// # Errors
+    /// 403 for what the user may not do.
+    pub(super) fn admit(&self, user: &User, method: &Method, route: &Route) -> Result<(), ApiError> {
+        if self.guard.is_none() {
+            return Ok(());
         }
-        match authorization::allowed(&self.api, &user, &wanted) {
-            Some(_) => Ok(user),
-            None => Err(wanted.forbidden(&user)),
+        let wanted = attributes(method, route);
+        match authorization::allowed(&self.api, user, &wanted) {
+            Some(_) => Ok(()),
+            None => Err(wanted.forbidden(user)),
         }
     }
 

@@ -47,7 +47,12 @@ pub(super) fn encoded(bytes: Bytes) -> Response<ResponseBody> {
 pub(super) fn error(error: &ApiError) -> Response<ResponseBody> {
     let status = StatusCode::from_u16(error.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let bytes = Bytes::from(error.to_status().to_string());
-    with_type(status, "application/json", Full::new(bytes).boxed_unsync())
+    let mut response = with_type(status, "application/json", Full::new(bytes).boxed_unsync());
+    let delay = error.details.as_ref().and_then(|details| details.get("retryAfterSeconds")).and_then(Value::as_u64);
+    if let Some(delay) = delay.filter(|delay| *delay > 0) {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(delay));
+    }
+    response
 }
 
 /// Plain text.

@@ -1,5 +1,5 @@
-//! Commands in running containers, and the output of a container as it comes, over a WebSocket (`v5.channel.k8s.io`,
-//! `v4.channel.k8s.io`). The upgrade is `upgrade`'s, the terminal's habits are `terminal`'s.
+//! Commands in running containers over a WebSocket (`v5.channel.k8s.io`, `v4.channel.k8s.io`), and its channels.
+//! The upgrade is `upgrade`'s, the terminal's habits are `terminal`'s, a container's own streams are `attach`'s.
 
 use super::Rest;
 use super::body::ResponseBody;
@@ -15,7 +15,7 @@ use crate::sim::program::pipe::Writer;
 use crate::sim::program::session::{ExecSession, Keyboard, Streams};
 use crate::sim::program::{Container, StartFailure};
 use futures::stream::{SplitSink, SplitStream};
-use futures::{FutureExt, SinkExt, StreamExt};
+use futures::{FutureExt, StreamExt};
 use http::{HeaderMap, Response};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -27,29 +27,31 @@ type Query = [(String, String)];
 
 /// Channels of the protocol.
 const STDIN: u8 = 0;
-const STDOUT: u8 = 1;
-const STDERR: u8 = 2;
+pub(super) const STDOUT: u8 = 1;
+pub(super) const STDERR: u8 = 2;
 const ERROR: u8 = 3;
 const CLOSE: u8 = 255;
 /// The protocols that are spoken, in order of preference.
-const PROTOCOLS: &[&str] = &["v5.channel.k8s.io", "v4.channel.k8s.io"];
+pub(super) const PROTOCOLS: &[&str] = &["v5.channel.k8s.io", "v4.channel.k8s.io"];
 /// The largest message that is sent, in bytes.
 const CHUNK: usize = 32 * 1024;
+/// How long a client may take to close its side after ours.
+const LAST: Duration = Duration::from_secs(10);
 /// Standard deviation of the logarithm of the latency.
 const SPREAD: f64 = crate::sim::profile::spread::EXEC;
 
 /// Which streams a client wants.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "the flags of the request")]
-struct Wanted {
-    stdin: bool,
-    stdout: bool,
-    stderr: bool,
-    tty: bool,
+pub(super) struct Wanted {
+    pub(super) stdin: bool,
+    pub(super) stdout: bool,
+    pub(super) stderr: bool,
+    pub(super) tty: bool,
 }
 
 /// The container that a request means, and which streams it wants.
-fn prepare(rest: &Rest, path: &ObjectPath, query: &Query, what: &str) -> Result<(Arc<Container>, Wanted), ApiError> {
+pub(super) fn prepare(rest: &Rest, path: &ObjectPath, query: &Query, what: &str) -> Result<(Arc<Container>, Wanted), ApiError> {
     let pod = pod_of(rest, path)?;
     let container = container_of(&pod, query)?;
     let flag = |name: &str| parameter(query, name).is_some_and(is_true);
@@ -68,7 +70,8 @@ fn prepare(rest: &Rest, path: &ObjectPath, query: &Query, what: &str) -> Result<
     Ok((found.container, wanted))
 }
 
-fn latency(rest: &Rest, path: &ObjectPath) -> Duration {
+/// How long the runtime takes.
+pub(super) fn latency(rest: &Rest, path: &ObjectPath) -> Duration {
     let entity = format!("exec {}/{}", path.namespace(), path.name());
     rest.api.random.lognormal(&entity, "latency", rest.api.ordinal(&entity), rest.profile.latencies.exec, SPREAD)
 }
@@ -98,52 +101,6 @@ pub(super) async fn exec(
                 );
                 out.end(input, &failure("InternalError", &why, None)).await;
             }
-        }
-    })
-    .await
-}
-
-/// GET or POST of attach: the output of the container's first process from now on. Its standard input is not connected.
-pub(super) async fn attach(
-    rest: &Rest,
-    path: &ObjectPath,
-    query: &Query,
-    headers: &HeaderMap,
-) -> Result<Response<ResponseBody>, ApiError> {
-    let (container, wanted) = prepare(rest, path, query, "attach to")?;
-    let latency = latency(rest, path);
-    upgrade::websocket(headers, PROTOCOLS, move |socket| async move {
-        let log = container.log();
-        let mut next = log.subscribe().get().0;
-        tokio::time::sleep(latency).await;
-        let (mut out, mut input) = Channels::new(socket);
-        let mut changes = log.subscribe();
-        let output = async {
-            loop {
-                let closed = changes.get_and_mark().1;
-                for line in log.since(next) {
-                    next += 1;
-                    let line = format!("{}\n", line.text);
-                    if !out.send(STDOUT, line.as_bytes(), wanted.tty).await {
-                        return;
-                    }
-                }
-                if closed || changes.changed().await.is_err() {
-                    return;
-                }
-            }
-        };
-        let gone = async {
-            while let Some(Ok(message)) = input.next().await {
-                if matches!(message, Message::Close(_)) {
-                    return;
-                }
-            }
-        };
-        tokio::select! {
-            biased;
-            () = output => out.end(input, &json!({"metadata": {}, "status": "Success"})).await,
-            () = gone => {}
         }
     })
     .await
@@ -201,66 +158,85 @@ async fn show(session: &mut ExecSession, out: &mut Channels, wanted: Wanted) -> 
     }
 }
 
+/// What a client sends.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Sent {
+    /// Bytes for the program.
+    Input(Vec<u8>),
+    /// The end of them.
+    End,
+}
+
+/// The next input of a client; `None` when it has gone, or sends what is no WebSocket.
+pub(super) async fn next_input(input: &mut SplitStream<Socket>) -> Option<Sent> {
+    loop {
+        let data = match input.next().await {
+            Some(Ok(Message::Binary(data))) => data,
+            // The real server does not ask which of the two a frame is.
+            Some(Ok(Message::Text(text))) => text.into(),
+            Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
+            Some(Ok(_)) => continue,
+        };
+        match data.split_first() {
+            Some((&STDIN, bytes)) => return Some(Sent::Input(bytes.to_vec())),
+            Some((&CLOSE, [STDIN, ..])) => return Some(Sent::End),
+            // The size of the client's window changes nothing here; channels that do not exist are nobody's.
+            _ => {}
+        }
+    }
+}
+
 /// Gives the program what the client sends. Ends when the client has gone.
 async fn read_input(input: &mut SplitStream<Socket>, stdin: Option<Writer>, keyboard: &Keyboard, tty: bool) {
     let (mut stdin, mut line) = (stdin, Line::default());
-    while let Some(Ok(message)) = input.next().await {
-        let Message::Binary(data) = message else {
-            if matches!(message, Message::Close(_)) {
-                return;
-            }
+    while let Some(sent) = next_input(input).await {
+        let Sent::Input(bytes) = sent else {
+            stdin = None;
             continue;
         };
-        let bytes = match data.split_first() {
-            Some((&STDIN, bytes)) => bytes,
-            Some((&CLOSE, [STDIN, ..])) => {
-                stdin = None;
-                continue;
-            }
-            // The size of the client's window changes nothing here.
-            _ => continue,
-        };
-        let bytes = if tty {
-            let typed = line.take(bytes);
-            keyboard.echo(&typed.echo).await;
-            if typed.interrupted {
-                keyboard.interrupt();
-            }
-            if typed.ended {
-                stdin = None;
-            }
-            typed.input
-        } else {
-            bytes.to_vec()
-        };
+        let (bytes, ended) = if tty { typed(&mut line, &bytes, keyboard).await } else { (bytes, false) };
         if let Some(writer) = stdin.as_ref().filter(|_| !bytes.is_empty())
             && writer.write(Data::Bytes(bytes)).await.is_err()
         {
             // The program reads no more; what comes is lost, as in a closed pipe.
             stdin = None;
         }
+        if ended {
+            stdin = None;
+        }
     }
 }
 
+/// What a terminal makes of typed bytes: what the program reads, and whether its input has ended.
+pub(super) async fn typed(line: &mut Line, bytes: &[u8], keyboard: &Keyboard) -> (Vec<u8>, bool) {
+    let typed = line.take(bytes);
+    keyboard.echo(&typed.echo).await;
+    if typed.interrupted {
+        keyboard.interrupt();
+    }
+    (typed.input, typed.ended)
+}
+
 /// The sending half of a connection.
-struct Channels {
+pub(super) struct Channels {
     socket: SplitSink<Socket, Message>,
 }
 
 impl Channels {
-    fn new(socket: Socket) -> (Self, SplitStream<Socket>) {
+    /// Both halves of a connection.
+    pub(super) fn new(socket: Socket) -> (Self, SplitStream<Socket>) {
         let (socket, input) = socket.split();
         (Self { socket }, input)
     }
 
     /// Sends bytes on a channel, waiting while the client does not read. False when it has gone.
-    async fn send(&mut self, channel: u8, bytes: &[u8], tty: bool) -> bool {
+    pub(super) async fn send(&mut self, channel: u8, bytes: &[u8], tty: bool) -> bool {
         let shown = if tty { terminal::shown(bytes) } else { bytes.to_vec() };
         for chunk in shown.chunks(CHUNK) {
             let mut message = Vec::with_capacity(chunk.len() + 1);
             message.push(channel);
             message.extend_from_slice(chunk);
-            if self.socket.send(Message::binary(message)).await.is_err() {
+            if !upgrade::send(&mut self.socket, Message::binary(message)).await {
                 return false;
             }
         }
@@ -268,17 +244,19 @@ impl Channels {
     }
 
     /// Says how it ended, and closes.
-    async fn end(mut self, mut input: SplitStream<Socket>, status: &Value) {
+    pub(super) async fn end(mut self, mut input: SplitStream<Socket>, status: &Value) {
         if self.send(ERROR, status.to_string().as_bytes(), false).await {
             let close = CloseFrame { code: CloseCode::Normal, reason: "".into() };
-            let _ = self.socket.send(Message::Close(Some(close))).await;
+            upgrade::send(&mut self.socket, Message::Close(Some(close))).await;
         }
-        // A peer may go on sending until it has seen the close.
-        while let Some(Ok(_)) = input.next().await {}
+        // A peer may go on sending until it has seen the close, but not for ever.
+        let rest = async { while let Some(Ok(_)) = input.next().await {} };
+        let _ = tokio::time::timeout(LAST, rest).await;
     }
 }
 
-fn failure(reason: &str, message: &str, code: Option<i32>) -> Value {
+/// The status of what did not end well.
+pub(super) fn failure(reason: &str, message: &str, code: Option<i32>) -> Value {
     let mut status = json!({"metadata": {}, "status": "Failure", "message": message, "reason": reason});
     match code {
         Some(code) => status["details"] = json!({"causes": [{"reason": "ExitCode", "message": code.to_string()}]}),

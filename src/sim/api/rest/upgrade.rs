@@ -4,13 +4,17 @@
 use super::body::ResponseBody;
 use crate::sim::api::status::ApiError;
 use bytes::Bytes;
+use futures::SinkExt;
+use futures::stream::SplitSink;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Empty};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
@@ -21,6 +25,14 @@ pub(super) type Socket = WebSocketStream<TokioIo<Upgraded>>;
 const WAITING: usize = 32 * 1024;
 /// The largest message of a client, in bytes: what is larger closes the connection.
 const LARGEST: usize = 1024 * 1024;
+
+/// How long a client may take nothing of what is sent to it: the kubelet's `streamingConnectionIdleTimeout`.
+const IDLE: Duration = Duration::from_hours(4);
+
+/// Sends a message, waiting while the client does not read. False when it has gone, or must be taken to have gone.
+pub(super) async fn send(sink: &mut SplitSink<Socket, Message>, message: Message) -> bool {
+    matches!(tokio::time::timeout(IDLE, sink.send(message)).await, Ok(Ok(())))
+}
 
 /// Answers the handshake; `serve` gets the connection, and the first of `protocols` that the client offers.
 ///

@@ -6,6 +6,7 @@ use crate::sim::clock::Clock;
 use crate::sim::limits::Limits;
 use crate::sim::network::{Identity, Network};
 use crate::sim::profile::Cgroup;
+use crate::sim::program::console::Console;
 use crate::sim::program::filesystem::FileSystem;
 use crate::sim::program::node_memory::NodeMemory;
 use crate::sim::random::Random;
@@ -46,6 +47,7 @@ impl ContainerSpec {
             node_memory: NodeMemory::default(),
             oom_score_adj: 1_000,
             cgroup: Cgroup::V2,
+            console: Console::default(),
             clock: Clock::starting_at(Timestamp::from_second(1_767_225_600).unwrap_or(Timestamp::UNIX_EPOCH)),
             random: Random::new(1),
             limits,

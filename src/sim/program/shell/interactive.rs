@@ -1,4 +1,4 @@
-//! A shell at a terminal: prompts, reads a command, runs it, and asks again.
+//! A shell at a terminal: prompts, reads a command, runs it, and asks again. Or at a pipe, without prompts.
 //! Line editing is the terminal's; history there is none.
 
 use super::parse;
@@ -12,15 +12,33 @@ impl Shell {
         matches!(self.descriptors.get(0), Ok(Descriptor::Terminal(_)))
     }
 
+    /// Whether a client of the container sends its commands through a pipe: they are run as they come.
+    pub(super) fn is_fed(&self) -> bool {
+        self.process.pid == self.process.session && matches!(self.descriptors.get(0), Ok(Descriptor::Reader(_)))
+    }
+
     /// Runs what is typed until the end of the input, or `exit`.
     pub(super) async fn converse(&mut self) -> Flow {
         let (mut text, mut typed) = (String::new(), Vec::new());
+        let prompts = self.is_interactive();
+        // Positions count from the first line of the input.
+        let mut lines = 0;
         loop {
-            let prompt = if text.is_empty() { self.prompt() } else { "> ".to_owned() };
-            self.write_error(prompt).await;
-            let Some(line) = self.typed_line(&mut typed).await else { return Ok(self.status) };
-            text.push_str(&line);
-            if parse::is_incomplete(&text) {
+            if prompts {
+                let prompt = if text.is_empty() { self.prompt() } else { "> ".to_owned() };
+                self.write_error(prompt).await;
+            }
+            let line = self.typed_line(&mut typed).await;
+            if text.is_empty() && !prompts {
+                text = "\n".repeat(lines);
+            }
+            lines += 1;
+            let ended = line.is_none();
+            text.push_str(&line.unwrap_or_default());
+            if ended && (prompts || text.trim().is_empty()) {
+                return Ok(self.status);
+            }
+            if !ended && parse::is_incomplete(&text) {
                 continue;
             }
             let script = parse::script(&std::mem::take(&mut text));
@@ -31,6 +49,9 @@ impl Shell {
             if let Some(error) = &script.error {
                 self.complain(&format!("syntax error: {error}")).await;
                 self.status = 2;
+                if !prompts {
+                    return Ok(2);
+                }
             }
         }
     }
@@ -51,7 +72,10 @@ impl Shell {
             }
             let data = input.read(4_096).await.ok()?;
             if data.is_empty() || typed.len() > 1024 * 1024 {
-                return None;
+                // A last line may lack its newline.
+                return Some(std::mem::take(typed))
+                    .filter(|rest| !rest.is_empty() && !self.is_interactive())
+                    .map(|rest| String::from_utf8_lossy(&rest).into_owned());
             }
             typed.extend(data.into_bytes());
         }

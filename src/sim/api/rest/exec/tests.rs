@@ -1,4 +1,7 @@
-//! `Api::exec` and `Api::attach` of an unmodified kube client into a simulated container.
+//! `Api::exec` of an unmodified kube client into a simulated container.
+//! `Api::attach` is in `attach`.
+
+mod attach;
 
 use crate::sim::api::client;
 use crate::sim::cluster::Simulation;
@@ -12,11 +15,15 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// A cluster with a pod that runs `script`.
 async fn pods(script: &str) -> (Simulation, Api<Pod>) {
+    pods_of(json!({"name": "app", "image": "busybox", "command": ["sh", "-c", script]})).await
+}
+
+/// A cluster with a pod of this container.
+async fn pods_of(container: serde_json::Value) -> (Simulation, Api<Pod>) {
     let simulation = Simulation::start(1, "2026-01-01T00:00:00Z".parse().unwrap(), Profile::default());
     let client = client(simulation.api.clone(), simulation.runtime.clone(), &simulation.profile).unwrap();
     tokio::time::sleep(Duration::from_secs(1)).await;
     let pods: Api<Pod> = Api::default_namespaced(client);
-    let container = json!({"name": "app", "image": "busybox", "command": ["sh", "-c", script]});
     let pod = json!({"metadata": {"name": "p"}, "spec": {"containers": [container]}});
     pods.create(&PostParams::default(), &serde_json::from_value(pod).unwrap()).await.unwrap();
     tokio::time::sleep(Duration::from_secs(5)).await;
@@ -107,15 +114,6 @@ async fn a_client_that_goes_away_ends_its_command() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn attach_shows_what_the_container_writes_from_now_on() {
-    let (_cluster, pods) = pods("echo before; sleep 10; echo after; sleep 1").await;
-    let mut process = pods.attach("p", &AttachParams::default()).await.unwrap();
-    let mut stdout = String::new();
-    process.stdout().unwrap().read_to_string(&mut stdout).await.unwrap();
-    assert_eq!(stdout, "after\n");
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_program_that_does_not_exist_fails_as_the_runtime_says() {
     let (_cluster, pods) = pods("sleep 1000").await;
     let mut process = pods.exec("p", ["foo"], &AttachParams::default()).await.unwrap();
@@ -124,4 +122,17 @@ async fn a_program_that_does_not_exist_fails_as_the_runtime_says() {
     assert!(
         status.message.unwrap().ends_with("unable to start container process: exec: \"foo\": executable file not found in $PATH")
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_does_not_read_stops_its_program() {
+    let (_cluster, pods) = pods("sleep 1000").await;
+    let script = "i=0; while true; do head -c 65536 /dev/zero; i=$((i + 1)); echo $i > /tmp/pieces; done";
+    let unread = pods.exec("p", ["sh", "-c", script], &AttachParams::default()).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    let mut process = pods.exec("p", ["cat", "/tmp/pieces"], &AttachParams::default()).await.unwrap();
+    let mut pieces = String::new();
+    process.stdout().unwrap().read_to_string(&mut pieces).await.unwrap();
+    assert!((1..8).contains(&pieces.trim().parse::<u32>().unwrap()), "{pieces} pieces of 64 KiB wait somewhere");
+    drop(unread);
 }

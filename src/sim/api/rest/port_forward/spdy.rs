@@ -5,7 +5,7 @@ use super::inflate::{DICTIONARY, Inflater, Malformed};
 use std::collections::BTreeMap;
 
 /// The largest frame that is accepted, in bytes.
-const LARGEST: usize = 256 * 1024;
+pub(super) const LARGEST: usize = 256 * 1024;
 /// The flag of a stream's last frame.
 const FIN: u8 = 1;
 
@@ -139,6 +139,11 @@ pub(super) fn data(stream: u32, bytes: &[u8], finished: bool) -> Vec<u8> {
     let length = u32::try_from(bytes.len()).unwrap_or(0);
     let flags = u32::from(if finished { FIN } else { 0 }) << 24;
     [&stream.to_be_bytes(), (flags | length).to_be_bytes().as_slice(), bytes].concat()
+}
+
+/// The end of a stream in both directions, with the protocol's code for its reason.
+pub(super) fn reset(stream: u32, reason: u32) -> Vec<u8> {
+    control(3, &[stream.to_be_bytes(), reason.to_be_bytes()].concat())
 }
 
 /// The answer to a ping.

@@ -1,4 +1,7 @@
 //! Header blocks as Go compresses them, and frames that nobody should send.
+//! What a tunnel does with its streams is tried in `streams`.
+
+mod streams;
 
 use super::inflate::{DICTIONARY, Inflater};
 use super::spdy::{Frame, Reader, Writer, data, pong};
