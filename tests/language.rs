@@ -211,3 +211,83 @@ fn a_suite_gives_what_scenarios_leave_out_and_selects() {
     let found = load(std::slice::from_ref(&path), &unknown).unwrap_err();
     assert!(found.iter().any(|one| one.message.contains("`hodl`") && one.help.as_ref().unwrap().contains("`hold`")));
 }
+
+/// A suite that says something of nothing, and scenarios that two suites claim.
+#[test]
+fn what_a_suite_says_in_vain_is_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let suite = |spec: &str| {
+        format!(
+            "apiVersion: comeback.dev/v1alpha1\nkind: Suite\nmetadata: {{ name: s }}\nspec:\n  scenarios: [builtin:crashy-app]\n{spec}"
+        )
+    };
+    let codes = |found: &[Diagnostic]| found.iter().map(|one| one.code.as_str()).collect::<Vec<_>>();
+    let vain = write("vain.yaml", &suite("  with: { wrokers: 3 }\n"));
+    assert_eq!(codes(&load_files(&[&vain]).unwrap_err()), ["unknown-parameter"]);
+    let zero = write("zero.yaml", &suite("  gate: { successRate: { atLeast: 0 } }\n"));
+    assert_eq!(codes(&load_files(&[&zero]).unwrap_err()), ["out-of-range"]);
+    let typo = write("typo.yaml", &suite("  rto: { crsh: 30s }\n"));
+    assert_eq!(codes(&load_files(&[&typo]).unwrap().warnings), ["unknown-class"]);
+    let strict = write("strict.yaml", &suite("  rto: { crash: 30s }\n"));
+    let plans = load_files(&["builtin:crashy-app", &strict]).unwrap().plans;
+    let rtos: Vec<_> = plans.iter().map(|plan| plan.recover.rto).collect();
+    assert_eq!(rtos.len(), 1);
+    assert_eq!(load_files(&[&strict, "builtin:crashy-app"]).unwrap().plans[0].recover.rto, rtos[0]);
+    let lax = write("lax.yaml", &suite("  rto: { crash: 300s }\n"));
+    assert_eq!(codes(&load_files(&[&strict, &lax]).unwrap_err()), ["duplicate-scenario"]);
+    assert_eq!(load_files(&[&strict, &strict]).unwrap().plans.len(), 1);
+}
+
+/// In a folder other YAML is left alone, but a scenario that is misspelt at its head is not.
+#[test]
+fn a_misspelt_head_in_a_folder_is_no_other_yaml() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = std::fs::read_to_string("scenarios/crash/crashy-app.yaml")
+        .unwrap()
+        .replace("../../fixtures", &format!("{}/fixtures", env!("CARGO_MANIFEST_DIR")));
+    std::fs::write(folder.path().join("good.yaml"), &good).unwrap();
+    std::fs::write(folder.path().join("values.yaml"), "kind: Suite\nname: of somebody else\n").unwrap();
+    let path = folder.path().to_str().unwrap();
+    assert_eq!(load_files(&[path]).unwrap().plans.len(), 1);
+    for (wrong, right) in
+        [("apiversion:", "apiVersion:"), ("apiVersion: comback.dev/v1alpha1", "apiVersion: comeback.dev/v1alpha1")]
+    {
+        std::fs::write(folder.path().join("bad.yaml"), good.replace(right, wrong)).unwrap();
+        let found = load_files(&[path]).unwrap_err();
+        assert!(found.iter().any(|one| one.code.as_str() == "api-version"), "{wrong}: {found:?}");
+    }
+}
+
+/// What would hold whatever happens to a part of the workload, or at once.
+#[test]
+fn what_looks_at_nothing_is_refused() {
+    let pod = "{ metadata: { labels: { app: a } }, spec: { containers: [{ name: a, image: busybox }] } }";
+    let object = |kind: &str, version: &str| {
+        format!(
+            "{{ apiVersion: {version}, kind: {kind}, metadata: {{ name: a }}, spec: {{ selector: {{ matchLabels: {{ app: a }} }}, template: {pod} }} }}"
+        )
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("x.yaml");
+    let codes = |objects: &[String], rest: &str| {
+        let text = format!(
+            "apiVersion: comeback.dev/v1alpha1\nkind: Scenario\nmetadata: {{ name: x }}\nspec:\n  summary: x\n  workload: {{ inline: [{}] }}\n{rest}",
+            objects.join(", ")
+        );
+        std::fs::write(&file, text).unwrap();
+        let found = load_files(&[file.to_str().unwrap()]).map_or_else(|found| found, |loaded| loaded.warnings);
+        found.iter().map(|one| one.code.as_str()).collect::<Vec<_>>()
+    };
+    let app = object("Deployment", "apps/v1");
+    let fault = "  fault: [{ deletePods: { deployment: a } }]\n";
+    assert!(codes(&[app.clone()], fault).is_empty());
+    assert_eq!(codes(&[app.clone()], &format!("{fault}  recover: {{ hold: 0s }}\n")), ["out-of-range"]);
+    assert_eq!(codes(&[app.clone()], "  steady: { hold: 0s }\n  expect: quiet\n"), ["out-of-range"]);
+    assert!(codes(&[app.clone()], &format!("  steady: {{ hold: 0s }}\n{fault}")).is_empty());
+    assert_eq!(codes(&[app, object("ReplicaSet", "apps/v1")], fault), ["not-supported-yet"]);
+}

@@ -4,7 +4,7 @@
 use crate::exit_code::ExitCode;
 use crate::measure::result::{ExitReason, RunResult, ScenarioResult, TrialResult};
 use crate::measure::{outcome, verdict};
-use crate::observe::timeline;
+use crate::observe::timeline::{self, Fact, Observation};
 use crate::scenario::model::Gate;
 use crate::scenario::{Plan, Verdict};
 use serde::{Deserialize, Serialize};
@@ -71,7 +71,9 @@ pub fn judge_run(directory: &Path) -> Result<RunResult, String> {
         let before = result.scenarios.iter().find(|scenario| scenario.name == plan.name && scenario.file == plan.file);
         let trials = before.map_or(Vec::new(), |scenario| scenario.trials.clone());
         let mut judged = Vec::new();
-        for trial in 0..plan.trials {
+        // `--trial N` begins at another index.
+        let first = trials.iter().map(|known| known.index).min().unwrap_or(0);
+        for trial in (0..plan.trials).map(|n| first.saturating_add(n)) {
             let known = trials.iter().find(|known| known.index == trial);
             let relative = timeline_path(&plan.name, trial);
             let path = directory.join(&relative);
@@ -81,7 +83,10 @@ pub fn judge_run(directory: &Path) -> Result<RunResult, String> {
             }
             let text = std::fs::read_to_string(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
             let timeline = timeline::parse(&text).map_err(|error| format!("{}: {error}", path.display()))?;
-            let mut again = verdict::judge(plan, &timeline);
+            let mut again = match stranger(plan, trial, &timeline) {
+                Some(why) => TrialResult::without_measurements(trial, known.map_or(0, |known| known.seed), Verdict::Error, &why),
+                None => verdict::judge(plan, &timeline),
+            };
             again.timeline = relative.to_string_lossy().into_owned();
             judged.push(again);
         }
@@ -92,6 +97,16 @@ pub fn judge_run(directory: &Path) -> Result<RunResult, String> {
     let more = std::mem::take(&mut result.exit_reasons).into_iter().filter(|reason| of_the_run.contains(&reason.name)).collect();
     settle(&mut result, scenarios, saved.gate.as_ref(), more);
     Ok(result)
+}
+
+/// Why a timeline is not that of this trial, if it says so itself. One without a beginning is judged, and an error.
+fn stranger(plan: &Plan, trial: u32, timeline: &[Observation]) -> Option<String> {
+    let began = timeline.iter().find_map(|observation| match &observation.fact {
+        Fact::Began(began) => Some(began),
+        _ => None,
+    })?;
+    (began.scenario != plan.name || began.trial != trial)
+        .then(|| format!("its timeline is that of trial {} of {}: it cannot be judged by it", began.trial, began.scenario))
 }
 
 /// What is left of a trial without its timeline: one that never began stays as it is, anything else proves nothing any more.

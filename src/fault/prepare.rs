@@ -1,6 +1,7 @@
 //! Reading what a fault will act on, before it acts: uids for preconditions, states for the undo record.
 //! Which pods are meant was chosen in `choose`.
 
+use super::change::diff;
 use super::inject::rehearse;
 use super::{FaultError, Prepared, Prey};
 use crate::cluster::kinds::{self, Kind};
@@ -82,7 +83,15 @@ pub async fn prepare(scene: Scene<'_>, position: usize, fault: &Fault, pods: &[R
     let (namespace, run) = (scene.namespace.to_owned(), scene.run.to_owned());
     let mut prepared = Prepared { position, fault: fault.clone(), namespace, run, prey };
     for index in 0..prepared.prey.len() {
-        prepared.prey[index].expected = rehearse(scene.client, &prepared, &prepared.prey[index]).await?;
+        let prey = &prepared.prey[index];
+        let expected = rehearse(scene.client, &prepared, prey).await?;
+        if let (Some(before), Some(expected)) = (&prey.before, &expected)
+            && diff(before, expected).is_empty()
+        {
+            let (kind, name) = (prey.reference.kind.to_lowercase(), &prey.reference.name);
+            return Err(FaultError::NoTarget(format!("{kind}/{name} is already as the fault would make it")));
+        }
+        prepared.prey[index].expected = expected;
     }
     Ok(prepared)
 }

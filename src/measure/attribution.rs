@@ -1,12 +1,13 @@
 //! Who healed: from the healer's audit, the pods' ages and the objects' versions; otherwise "unknown".
 //! comeback is named only if an action of its own came before the recovery and the good pods are its doing.
 
-use super::judge::Judge;
+use super::judge::{FaultState, Judge};
 use super::result::{HealedBy, How, Who};
 use crate::detect::related;
 use crate::heal::{ActionOutcome, ActionRecord};
 use crate::observe::index::PodRecord;
 use crate::observe::index::container::State;
+use crate::observe::timeline::Reference;
 use crate::scenario::Fault;
 use std::time::Duration;
 
@@ -99,14 +100,19 @@ fn by_others(judge: &Judge, stable_from: Duration) -> HealedBy {
     HealedBy { who: Who::Kubernetes, name: None, how, evidence }
 }
 
+/// Whether a fault changed this very object.
+fn changes_object(fault: &FaultState, object: &Reference) -> bool {
+    fault.record.targets.iter().any(|target| target.kind == object.kind && target.name == object.name)
+}
+
 /// A change of a baseline object after the faults that neither the faults nor our actions explain.
 fn strange_change(judge: &Judge, stable_from: Duration) -> Option<String> {
     let requested = judge.requested?;
-    let ours = judge.faults.len();
     judge.baseline.iter().flat_map(|baseline| &baseline.objects).find_map(|object| {
         let reference = crate::observe::index::reference_to(object);
         let record = judge.index.record(&reference.kind, &reference.name)?;
         let changes = record.versions.iter().skip(1).filter(|(at, _)| *at > requested && *at <= stable_from).count();
+        let ours = judge.faults.iter().filter(|fault| changes_object(fault, &reference)).count();
         (changes > ours).then(|| format!("{reference} was changed {changes} times after the fault, {ours} of them by comeback"))
     })
 }

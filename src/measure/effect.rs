@@ -8,6 +8,8 @@ use crate::observe::index::{PodRecord, text};
 use crate::observe::timeline::{FaultRecord, Reference};
 use crate::observe::{Index, index::pod::condition_of};
 use crate::scenario::{Condition, Plan};
+use serde_json::Value;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Waiting reasons that are no failure (`diagnosis.md`, "Waiting reasons").
@@ -31,8 +33,9 @@ enum Expected {
     Deleted(Vec<Reference>),
     /// The good state is seen lost, or a container fails, after this moment; `armed` once the good state was there to be lost.
     Disturbed { accepted: Duration, armed: bool },
-    /// Something that is broken shows it; restarts count from this moment on.
-    Sick(Duration),
+    /// Something that is broken shows it; restarts count from `since` on. What was broken before that, by uid, shows nothing
+    /// but by another restart.
+    Sick { since: Duration, before: BTreeSet<String> },
 }
 
 impl Latch {
@@ -46,11 +49,14 @@ impl Latch {
         conditions.iter().map(|condition| Self::new(Expected::Condition(condition.clone()), "nothing was seen")).collect()
     }
 
-    /// The latch of something that breaks by itself: from its birth on (zero), or after it was steady.
+    /// The latch of something that breaks by itself: from its birth on (`index` is that of nothing), or after it was steady.
     #[must_use]
-    pub fn by_itself(since: Duration) -> Self {
+    pub fn by_itself(since: Duration, index: &Index) -> Self {
+        let pods = index.pods().filter(|pod| sick_pod(pod, since).is_some()).map(|pod| pod.reference.uid.clone());
+        let sets = index.objects("ReplicaSet").filter(|set| failure_of(set).is_some());
+        let before = pods.chain(sets.map(|set| text(set, "/metadata/uid").to_owned())).collect();
         Self::new(
-            Expected::Sick(since),
+            Expected::Sick { since, before },
             "no container failed, restarted or waited for a failure reason, and nothing was unschedulable",
         )
     }
@@ -99,7 +105,7 @@ impl Latch {
                     None
                 })
             }
-            Expected::Sick(since) => sick(frame.index, *since).map(|text| {
+            Expected::Sick { since, before } => sick(frame.index, *since, before).map(|text| {
                 self.text = text;
                 None
             }),
@@ -147,14 +153,26 @@ fn is_failure(reason: &str) -> bool {
     !reason.is_empty() && !NEUTRAL.contains(&reason)
 }
 
-/// The first sign of failure anywhere in the workload.
-fn sick(index: &Index, since: Duration) -> Option<String> {
-    index.pods().find_map(|pod| sick_pod(pod, since)).or_else(|| {
-        index.objects("ReplicaSet").find_map(|set| {
-            let failure = condition_of(set, "ReplicaFailure").filter(|condition| text(condition, "/status") == "True")?;
-            Some(format!("replicaset {}: {}", text(set, "/metadata/name"), text(failure, "/message")))
-        })
+/// The first sign of failure anywhere in the workload, but for what had failed before.
+fn sick(index: &Index, since: Duration, before: &BTreeSet<String>) -> Option<String> {
+    let sick_now = |pod: &PodRecord| {
+        if before.contains(&pod.reference.uid) { restarted(pod, since) } else { sick_pod(pod, since) }
+    };
+    index.pods().find_map(sick_now).or_else(|| {
+        index
+            .objects("ReplicaSet")
+            .filter(|set| !before.contains(text(set, "/metadata/uid")))
+            .find_map(|set| Some(format!("replicaset {}: {}", text(set, "/metadata/name"), text(failure_of(set)?, "/message"))))
     })
+}
+
+fn failure_of(set: &Value) -> Option<&Value> {
+    condition_of(set, "ReplicaFailure").filter(|condition| text(condition, "/status") == "True")
+}
+
+fn restarted(pod: &PodRecord, since: Duration) -> Option<String> {
+    let container = pod.containers.values().find(|container| container.risen_since(since) > 0)?;
+    Some(format!("pod {}: container {} restarted", pod.reference.name, container.name))
 }
 
 fn sick_pod(pod: &PodRecord, since: Duration) -> Option<String> {
@@ -178,3 +196,6 @@ fn sick_pod(pod: &PodRecord, since: Duration) -> Option<String> {
         }
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,11 +29,14 @@ fn check(before: &Value, index: &Index, allowed: &BTreeSet<String>) -> Vec<Strin
         return if index.is_watched(kind) { vec![format!("{what} no longer exists")] } else { Vec::new() };
     };
     let mut broken = Vec::new();
-    let replicas = |object: &Value| object.at("/spec/replicas").and_then(Value::as_u64);
-    if let (Some(before), Some(now)) = (replicas(before), replicas(now))
-        && now < before
-    {
-        broken.push(format!("{what} has {now} replicas instead of {before}"));
+    // A Job's pods are counted by its parallelism and completions.
+    for (field, noun) in [("replicas", "replicas"), ("parallelism", "pods at once"), ("completions", "completions")] {
+        let count = |object: &Value| object.at(&format!("/spec/{field}")).and_then(Value::as_u64);
+        if let (Some(before), Some(now)) = (count(before), count(now))
+            && now < before
+        {
+            broken.push(format!("{what} has {now} {noun} instead of {before}"));
+        }
     }
     for container in containers(before) {
         let container_name = text(container, "/name");
@@ -159,6 +162,24 @@ mod tests {
     #[case(json!(2), json!("2"))]
     fn quantities_compare(#[case] a: Value, #[case] b: Value) {
         assert_eq!(quantity(&a), quantity(&b));
+    }
+
+    #[test]
+    fn a_job_that_does_less_is_not_healed() {
+        let job = |parallelism: u64, completions: u64| {
+            json!({"kind": "Job", "metadata": {"name": "j", "namespace": "n", "uid": "u"},
+                "spec": {"parallelism": parallelism, "completions": completions, "template": {"spec": {"containers": []}}}})
+        };
+        let mut index = Index::new("c");
+        index.apply(&crate::observe::Observation {
+            seq: 0,
+            at: std::time::Duration::ZERO,
+            source: crate::observe::timeline::Source::Watch,
+            fact: crate::observe::Fact::Object(std::sync::Arc::new(job(1, 2))),
+        });
+        let found = check(&job(3, 4), &index, &BTreeSet::new());
+        assert_eq!(found, ["job/j has 1 pods at once instead of 3", "job/j has 2 completions instead of 4"]);
+        assert!(check(&job(1, 2), &index, &BTreeSet::new()).is_empty());
     }
 
     #[test]

@@ -219,7 +219,7 @@ impl Judge {
             self.request(at);
             self.latches = match &self.plan.effect.until {
                 Some(conditions) => Latch::explicit(conditions),
-                None => vec![Latch::by_itself(Duration::ZERO)],
+                None => vec![Latch::by_itself(Duration::ZERO, &Index::default())],
             };
         }
         self.look(at, None);
@@ -297,7 +297,7 @@ impl Judge {
             self.request(at);
             self.latches = match &self.plan.effect.until {
                 Some(conditions) => Latch::explicit(conditions),
-                None => vec![Latch::by_itself(at)],
+                None => vec![Latch::by_itself(at, &self.index)],
             };
         }
         let last_look = std::mem::replace(&mut self.last_look, at);

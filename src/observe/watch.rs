@@ -79,8 +79,13 @@ pub fn kinds_of(plan: &Plan) -> Vec<WatchedKind> {
         wanted.insert(WatchedKind { kind: kind.clone(), api_version: api_version.clone() });
     }
     // What has a pod template is compared with the baseline at the end.
-    for manifest in plan.manifests.iter().filter(|manifest| manifest.object.at("/spec/template").is_some()) {
-        let text = |field| manifest.object.get(field).and_then(Value::as_str).map(ToOwned::to_owned);
+    let applied = plan.faults.iter().filter_map(|fault| match fault {
+        Fault::Apply(apply) => Some(&apply.manifest),
+        _ => None,
+    });
+    let objects = plan.manifests.iter().map(|manifest| &manifest.object).chain(applied);
+    for object in objects.filter(|object| object.at("/spec/template").is_some()) {
+        let text = |field| object.get(field).and_then(Value::as_str).map(ToOwned::to_owned);
         // The present revision of a DaemonSet's template is told by no field of its own.
         if text("kind").as_deref() == Some("DaemonSet") {
             wanted.insert(WatchedKind { kind: "ControllerRevision".to_owned(), api_version: None });

@@ -8,7 +8,7 @@ mod trial;
 use super::exporter::{ExportError, Exporter};
 use super::format;
 use super::style::{mark, word};
-use super::summary::{cluster, sums};
+use super::summary::{cluster, succeeded, sums};
 use crate::measure::marks::Marks;
 use crate::measure::result::{Outcome, Rate, RunResult, ScenarioResult, TrialResult};
 use crate::measure::statistics;
@@ -136,7 +136,7 @@ fn rates(result: &RunResult) -> String {
             writeln!(out, "<p><strong>{}</strong></p>", escaped(&format::rate(&summary.within_rto, "recovered within the RTO")));
     }
     if summary.success_rate != summary.within_rto || with_rto().next().is_none() {
-        let _ = writeln!(out, "<p>{}</p>", escaped(&format::rate(&summary.success_rate, "recovered")));
+        let _ = writeln!(out, "<p>{}</p>", escaped(&format::rate(&summary.success_rate, succeeded(result))));
     }
     let mut classes: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
     for (scenario, rate) in with_rto() {

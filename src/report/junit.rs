@@ -83,6 +83,10 @@ fn trial_case(scenario: &ScenarioResult, trial: &TrialResult, objective: Objecti
         // The gate decides; a red test under a green exit code would only teach people to ignore red tests.
         Judgement::Missed if scenario.passed => TestCaseStatus::success(),
         Judgement::Missed => failure(trial.verdict.as_str(), &trial.reason, &evidence(trial)),
+        // Nor a test that says nothing, where the gate tolerates some of those.
+        Judgement::NotJudged if scenario.passed => {
+            skipped(&format!("not judged, which the gate tolerates: the trial is {}: {}", trial.verdict, trial.reason))
+        }
         Judgement::NotJudged if position == 0 => error(trial.verdict.as_str(), &trial.reason, &evidence(trial)),
         Judgement::NotJudged => skipped(&format!("not judged: the trial is {}", trial.verdict)),
         Judgement::Skipped => skipped(&trial.reason),

@@ -4,7 +4,7 @@
 use super::exporter::{ExportError, Exporter};
 use super::repeat::again;
 use super::style::{mark, word};
-use super::summary::{cluster, sums};
+use super::summary::{cluster, succeeded, sums};
 use super::{format, layout};
 use crate::measure::result::{Measured, Outcome, RunResult, ScenarioResult, TrialResult};
 use crate::scenario::Verdict;
@@ -60,7 +60,7 @@ fn headline(result: &RunResult) -> String {
             let _ = writeln!(page, "- **{}**", format::rate(&summary.within_rto, "recovered within the RTO"));
         }
         if summary.success_rate != summary.within_rto {
-            let _ = writeln!(page, "- {}", format::rate(&summary.success_rate, "recovered"));
+            let _ = writeln!(page, "- {}", format::rate(&summary.success_rate, succeeded(result)));
         }
     }
     if !result.exit_reasons.is_empty() || !result.warnings.is_empty() {

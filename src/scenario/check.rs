@@ -113,6 +113,15 @@ impl Check<'_> {
                 self.report(Code::OutOfRange, node.span, message, "Leave it out for the default.");
             }
         }
+        let held = if self.is_control() { "steady" } else { "recover" };
+        if let Some(node) = self.spec.at(&[held, "hold"]).filter(|node| duration_of(Some(node)) == Some(Duration::ZERO)) {
+            let message = if self.is_control() {
+                "with a `hold` of nothing this control looks at no moment at all".to_owned()
+            } else {
+                "with a `hold` of nothing the first good look is a recovery, even one from before the failure shows".to_owned()
+            };
+            self.report(Code::OutOfRange, node.span, message, "Leave it out for the default, or give a second at least.");
+        }
         let within = duration_of(self.spec.at(&["recover", "within"]));
         let own = self.spec.at(&["recover", "rto"]);
         let exceeds = |rto: Duration| within.filter(|within| rto > *within);
@@ -169,7 +178,8 @@ impl Check<'_> {
         let recover = !self.is_control() && self.spec.at(&["recover", "until"]).is_none();
         let Some(place) = self.spec.get("workload").filter(|_| (steady || recover) && !workload.is_empty()) else { return };
         let phase = if steady { "steady" } else { "recover" };
-        let other = workload.iter().find(|object| object.kind() == "CronJob");
+        let unwatched = ["CronJob", "ReplicaSet", "ReplicationController"];
+        let other = workload.iter().find(|object| unwatched.contains(&object.kind()));
         if let Some(object) = other {
             let message =
                 format!("`{phase}` would wait for the {} `{}`, which is not supported yet", object.kind(), object.name());

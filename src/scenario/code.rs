@@ -68,6 +68,8 @@ codes! {
     DuplicateObject = "duplicate-object",
     /// A parameter that nobody declares.
     UnknownParameter = "unknown-parameter",
+    /// A parameter that is used nowhere.
+    UnusedParameter = "unused-parameter",
     /// `${` without `}`, or a parameter that is not a scalar.
     BadParameter = "bad-parameter",
     /// A manifest cannot be read or is no manifest.
@@ -108,6 +110,8 @@ codes! {
     NoTrials = "no-trials",
     /// Too few trials for the gate ever to pass.
     TooFewTrials = "too-few-trials",
+    /// An RTO of a class that no scenario of the suite has.
+    UnknownClass = "unknown-class",
     /// Two suites with a gate.
     SeveralGates = "several-gates",
     /// A selection that leaves nothing.

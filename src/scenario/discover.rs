@@ -99,18 +99,26 @@ fn folder(place: &Place, found: &mut Vec<Diagnostic>) -> Result<Vec<Document>, S
     for file in place.yaml_files()? {
         // A file that is not text, or too large, is no scenario.
         let Ok(source) = file.read() else { continue };
-        if !source.text.contains("comeback.dev/") {
+        // Cheaper than reading all YAML of a repository.
+        if !["comeback.dev/", "kind: Scenario", "kind: Suite"].iter().any(|mark| source.text.contains(mark)) {
             continue;
         }
-        let ours = documents(&source, Dialect::Language, found)
-            .into_iter()
-            .enumerate()
-            .filter(|(_, node)| node.text_of("apiVersion").is_some_and(|version| version.starts_with("comeback.dev/")));
+        let ours = documents(&source, Dialect::Language, found).into_iter().enumerate().filter(|(_, node)| is_meant(node));
         for (index, node) in ours {
             all.extend(document(&file, &source, index, node, found));
         }
     }
     Ok(all)
+}
+
+/// Whether a document in a folder is one of the language, or is meant to be: one that is left out for a misspelt `apiVersion` would
+/// never run, and nobody would notice.
+fn is_meant(node: &Node) -> bool {
+    let kind = matches!(node.text_of("kind"), Some("Scenario" | "Suite")) && node.get("spec").is_some();
+    match node.text_of("apiVersion") {
+        Some(version) => version.starts_with("comeback.dev/") || (kind && strsim::damerau_levenshtein(version, API_VERSION) <= 3),
+        None => kind,
+    }
 }
 
 fn file(place: &Place, source: &Arc<Source>, found: &mut Vec<Diagnostic>) -> Vec<Document> {

@@ -68,8 +68,8 @@ pub fn load(paths: &[String], options: &LoadOptions) -> Result<Loaded, Vec<Diagn
     for path in if paths.is_empty() { &default[..] } else { paths } {
         collect(path, &mut jobs, &mut loaded, &mut found);
     }
-    let mut seen = BTreeSet::new();
-    jobs.retain(|job| seen.insert((job.document.place.clone(), job.document.index)));
+    let jobs = without_repeats(jobs, &mut found);
+    unused_settings(&jobs, &mut found);
     let set = command_line_values(options, &jobs, &mut found);
     let mut names = BTreeMap::new();
     for job in &jobs {
@@ -143,6 +143,44 @@ fn scenarios_of(suite: &Document, found: &mut Vec<Diagnostic>) -> Vec<Document> 
     scenarios
 }
 
+/// A document that is named several times runs once: under the suite that names it, where one does. Two suites that say different
+/// things of it cannot both be obeyed.
+fn without_repeats(jobs: Vec<Job>, found: &mut Vec<Diagnostic>) -> Vec<Job> {
+    let mut kept: Vec<Job> = Vec::new();
+    for job in jobs {
+        let same = |known: &&mut Job| known.document.place == job.document.place && known.document.index == job.document.index;
+        match kept.iter_mut().find(same) {
+            None => kept.push(job),
+            Some(known) => match (&known.settings, &job.settings) {
+                (None, Some(_)) => *known = job,
+                (Some(one), Some(other)) if one.suite != other.suite => {
+                    let message = "two suites name this scenario, with different settings";
+                    let diagnostic =
+                        Diagnostic::error(Code::DuplicateScenario, &job.document.source, job.document.node.span, message);
+                    found.push(diagnostic.help("Run the suites one after the other."));
+                }
+                _ => {}
+            },
+        }
+    }
+    kept
+}
+
+/// What suites give and none of their scenarios takes.
+fn unused_settings(jobs: &[Job], found: &mut Vec<Diagnostic>) {
+    let mut told: Vec<&Arc<Settings>> = Vec::new();
+    for settings in jobs.iter().filter_map(|job| job.settings.as_ref()) {
+        if told.iter().any(|known| Arc::ptr_eq(known, settings)) {
+            continue;
+        }
+        told.push(settings);
+        let own = || jobs.iter().filter(|job| job.settings.as_ref().is_some_and(|other| Arc::ptr_eq(other, settings)));
+        let declared = own().flat_map(|job| job.declared.keys()).map(String::as_str).collect();
+        let classes = own().filter_map(|job| job.document.node.at(&["metadata", "labels", "class"])?.text()).collect();
+        suite::unused(settings, &declared, &classes, found);
+    }
+}
+
 /// The settings of a suite that hold for the whole run.
 fn take_settings(settings: &Settings, loaded: &mut Loaded, found: &mut Vec<Diagnostic>) {
     let Some(suite) = &settings.suite else { return };
@@ -194,6 +232,7 @@ fn expand_job(
             values.insert(name.clone(), value.clone());
         }
     }
+    parameters::unused(&node, source, &mut own);
     parameters::replace(&mut node, &values, source, &mut own);
     structure::scenario(&node, source, &mut own);
     duplicate_name(&node, &job.document, names, &mut own);

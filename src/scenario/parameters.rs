@@ -43,6 +43,31 @@ pub fn scalar(name: &str, text: &str) -> Result<Tree, String> {
     }
 }
 
+/// Warns of each declared parameter that changes nothing, because no `${name}` stands where it would be replaced.
+pub fn unused(scenario: &Node, source: &Arc<Source>, found: &mut Vec<Diagnostic>) {
+    let spec = scenario.get("spec");
+    let places = || spec.map(Node::entries).unwrap_or_default().iter().filter(|(key, _)| key.name != "parameters");
+    for (key, _) in spec.and_then(|spec| spec.get("parameters")).map(Node::entries).unwrap_or_default() {
+        let wanted = format!("${{{}}}", key.name);
+        if !places().any(|(_, node)| mentions(node, &wanted)) {
+            let message = format!("the parameter `{}` is used nowhere, so a value for it changes nothing", key.name);
+            let help = format!("Write `{wanted}` where its value belongs; in commands and inline manifests nothing is replaced.");
+            found.push(Diagnostic::warning(Code::UnusedParameter, source, key.span, message).help(help));
+        }
+    }
+}
+
+fn mentions(node: &Node, wanted: &str) -> bool {
+    match &node.tree {
+        Tree::List(items) => items.iter().any(|item| mentions(item, wanted)),
+        Tree::Map(entries) => {
+            entries.iter().any(|(key, value)| !COMMANDS.contains(&key.name.as_str()) && mentions(value, wanted))
+        }
+        Tree::Text(text) => text.contains(wanted),
+        _ => false,
+    }
+}
+
 /// Replaces every `${name}` below `spec`, but for parameters, commands and inline manifests.
 pub fn replace(scenario: &mut Node, values: &Values, source: &Arc<Source>, found: &mut Vec<Diagnostic>) {
     let Tree::Map(entries) = &mut scenario.tree else { return };

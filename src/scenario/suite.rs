@@ -1,7 +1,7 @@
 //! What a suite says about its scenarios: selection, values for what they leave out, and the gate.
 //! Judging the gate lives in `measure`; here it is only asked whether it can pass at all.
 
-use super::diagnostic::{Code, Diagnostic, Position};
+use super::diagnostic::{Code, Diagnostic, Position, allowed};
 use super::discover::Document;
 use super::duration;
 use super::model::{Gate, SuccessRateJudge, Suite};
@@ -11,7 +11,7 @@ use super::plan::Plan;
 use super::structure;
 use crate::selector::Selector;
 use statrs::distribution::{ContinuousCDF, Normal};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +22,8 @@ pub struct Settings {
     pub select: Option<Selector>,
     /// Parameter values.
     pub with: Values,
+    /// Where each of them stands.
+    pub with_at: BTreeMap<String, Position>,
     /// Trials for scenarios that say nothing.
     pub trials: Option<u32>,
     /// RTO by label `class`.
@@ -49,6 +51,9 @@ pub fn settings(document: &Document, found: &mut Vec<Diagnostic>) -> Settings {
         .iter()
         .map(|(key, value)| (key.name.clone(), value.tree.clone()))
         .collect();
+    for (key, _) in spec.get("with").map(Node::entries).unwrap_or_default() {
+        settings.with_at.insert(key.name.clone(), at(key.span));
+    }
     settings.trials = spec.at(&["defaults", "trials"]).and_then(Node::count).and_then(|count| u32::try_from(count).ok());
     for (class, value) in spec.get("rto").map(Node::entries).unwrap_or_default() {
         if let Some(rto) = value.text().and_then(|text| duration::parse(text).ok()) {
@@ -79,6 +84,9 @@ fn check(spec: &Node, document: &Document, found: &mut Vec<Diagnostic>) {
     if let Some(node) = spec.get("concurrency").filter(|node| node.count() == Some(0)) {
         error(Code::OutOfRange, node, "with a concurrency of 0 nothing runs".into(), "Give at least 1.");
     }
+    if let Some(node) = spec.at(&["gate", "successRate", "atLeast"]).filter(|node| node.number() == Some(0.0)) {
+        error(Code::OutOfRange, node, "every run reaches `atLeast: 0`".into(), "Give more than 0: 90 % is 0.9.");
+    }
     let ranges: [(&[&str], f64, f64, &str); 3] = [
         (&["gate", "successRate", "atLeast"], 0.0, 1.0, "A rate is between 0 and 1: 90 % is 0.9."),
         (&["gate", "successRate", "confidence"], 0.5, 0.999, "A confidence is between 0.5 and 0.999, usually 0.95."),
@@ -90,6 +98,21 @@ fn check(spec: &Node, document: &Document, found: &mut Vec<Diagnostic>) {
         {
             error(Code::OutOfRange, node, format!("{value} is not between {low} and {high}"), help);
         }
+    }
+}
+
+/// Reports what a suite gives and none of its scenarios takes: values of parameters that no scenario declares, and an RTO of a
+/// class that no scenario has. Either would change nothing, silently.
+pub fn unused(settings: &Settings, declared: &BTreeSet<&str>, classes: &BTreeSet<&str>, found: &mut Vec<Diagnostic>) {
+    for (name, at) in settings.with_at.iter().filter(|(name, _)| !declared.contains(name.as_str())) {
+        let message = format!("`with`: no scenario of the suite declares a parameter `{name}`");
+        let help = allowed("Declared", name, &declared.iter().copied().collect::<Vec<_>>());
+        found.push(Diagnostic::error(Code::UnknownParameter, &at.source, at.span, message).help(help));
+    }
+    for (class, (_, at)) in settings.rto.iter().filter(|(class, _)| !classes.contains(class.as_str())) {
+        let message = format!("`rto`: no scenario of the suite has the label `class: {class}`, so this RTO holds for none");
+        let help = allowed("Their classes", class, &classes.iter().copied().collect::<Vec<_>>());
+        found.push(Diagnostic::warning(Code::UnknownClass, &at.source, at.span, message).help(help));
     }
 }
 

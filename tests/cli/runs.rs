@@ -50,6 +50,23 @@ fn a_saved_run_is_judged_as_it_was() {
 }
 
 #[test]
+fn a_trial_that_was_repeated_alone_is_judged_again_and_a_strangers_timeline_is_not() {
+    let folder = folder();
+    let run = ["run", "builtin:crashy-app", "--seed", "7", "--trial", "3", "--out", "here"];
+    assert_eq!(output(comeback(folder.path()).args(run)).0, 0);
+    let judge = || output(comeback(folder.path()).args(["judge", "here"]));
+    let (code, stdout, stderr) = judge();
+    assert_eq!((code, stderr.as_str()), (0, ""), "{stdout}");
+    let timeline = folder.path().join("here/timelines/crashy-app-3.jsonl");
+    let other = ["run", "builtin:pod-deleted", "--out", "other"];
+    assert_eq!(output(comeback(folder.path()).args(other)).0, 0);
+    std::fs::copy(folder.path().join("other/timelines/pod-deleted-0.jsonl"), timeline).unwrap();
+    let (code, stdout, _) = judge();
+    assert_eq!(code, 4, "{stdout}");
+    assert!(stdout.contains("its timeline is that of trial 0 of pod-deleted"), "{stdout}");
+}
+
+#[test]
 fn a_new_scenario_runs_as_it_is() {
     let folder = folder();
     let (code, _, stderr) = output(comeback(folder.path()).args(["new", "mine"]));

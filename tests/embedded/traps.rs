@@ -53,6 +53,22 @@ const SLEEP: &str = r#"["sleep", "100000"]"#;
     Verdict::Invalid,
     "effect of the fault was not seen"
 )]
+// The server accepts it, and the controller has nothing to do.
+#[case::only_the_generation_rose(
+    "  fault: [{ patch: { kind: Deployment, name: app, patch: { spec: { revisionHistoryLimit: 3 } } } }]\n",
+    Verdict::Invalid,
+    "effect of the fault was not seen"
+)]
+#[case::paused_before_the_change(
+    "  fault: [{ patch: { kind: Deployment, name: app, patch: { spec: { paused: true } } } }, { setImage: { deployment: app, image: 'nope:1' } }]\n",
+    Verdict::Invalid,
+    "effect of the fault was not seen"
+)]
+#[case::already_so(
+    "  fault: [{ setConfig: { configMap: cfg, key: mode, value: good } }]\n  expect: quiet\n",
+    Verdict::Invalid,
+    "configmap/cfg is already as the fault would make it"
+)]
 #[case::too_few_targets("  fault: [{ deletePods: { deployment: app, count: 3 } }]\n", Verdict::Invalid, "no target")]
 #[case::effect_held_before(
     "  fault: [{ deletePods: { deployment: app } }]\n  effect: { until: [{ phase: { deployment: app, is: Running } }] }\n",

@@ -25,7 +25,8 @@ pub(super) fn ready(condition: &Ready, frame: Frame<'_>) -> Seen {
             }
         } else if number(object, "/status/observedGeneration") < number(object, "/metadata/generation") {
             let generation = number(object, "/metadata/generation");
-            return refused(format!("its controller has not seen generation {generation} yet"));
+            // Nothing is known of what will come of it: a change that was only accepted has made nothing worse.
+            return unknown(&format!("ready {target}: its controller has not seen generation {generation} yet"));
         }
         if kind == "Deployment" && frame.index.current_replica_set(name).is_none() {
             return refused("it has no ReplicaSet yet".to_owned());
@@ -78,6 +79,13 @@ fn replicas(object: &Value) -> usize {
     usize::try_from(wanted).unwrap_or(usize::MAX)
 }
 
+/// How many pods a workload object of the baseline must have. A DaemonSet is told how many nodes there are for it only after
+/// it was stored; for it the larger number counts, the baseline's or the present one.
+fn required(object: &Value, frame: Frame<'_>) -> usize {
+    let now = (text(object, "/kind") == "DaemonSet").then(|| frame.index.get("DaemonSet", text(object, "/metadata/name")));
+    replicas(object).max(now.flatten().map_or(0, |now| replicas(now)))
+}
+
 /// How many pods a target should have: the baseline's replicas, at least one.
 fn wanted_pods(target: &Target, frame: Frame<'_>) -> usize {
     let known: Vec<&Value> = match frame.baseline {
@@ -91,12 +99,13 @@ fn wanted_pods(target: &Target, frame: Frame<'_>) -> usize {
     let count = match target {
         // What a Job still needs shrinks with each pod that succeeds: the baseline would ask for too many.
         Target::Job(name) => frame.index.get("Job", name).map_or(1, |job| replicas(job)),
-        Target::Deployment(name) | Target::StatefulSet(name) | Target::DaemonSet(name) => known
-            .iter()
-            .find(|object| {
-                Some(text(object, "/kind")) == target.workload().map(|(kind, _)| kind) && text(object, "/metadata/name") == name
-            })
-            .map_or(1, |object| replicas(object)),
+        Target::Deployment(name) | Target::StatefulSet(name) | Target::DaemonSet(name) => {
+            let kind = target.workload().map_or("", |(kind, _)| kind);
+            let of_baseline = known.iter().find(|object| text(object, "/kind") == kind && text(object, "/metadata/name") == name);
+            // What came after the baseline (by an `apply`) needs what it asks for itself.
+            let object = of_baseline.copied().or_else(|| frame.index.get(kind, name).map(AsRef::as_ref));
+            object.map_or(1, |object| required(object, frame))
+        }
         Target::Pod(_) => 1,
         Target::Selector(selector) => {
             let selector = Selector::parse(selector).unwrap_or_default();
@@ -104,7 +113,7 @@ fn wanted_pods(target: &Target, frame: Frame<'_>) -> usize {
                 .iter()
                 .filter(|object| controller_of(object).is_none() && text(object, "/kind") != "Pod")
                 .filter(|object| object.at("/spec/template").is_some_and(|template| selector.matches(&pod::labels_of(template))))
-                .map(|object| replicas(object))
+                .map(|object| required(object, frame))
                 .sum();
             let bare =
                 known.iter().filter(|object| text(object, "/kind") == "Pod" && selector.matches(&pod::labels_of(object))).count();
@@ -233,7 +242,8 @@ pub(super) fn replaced(condition: &Replaced, frame: Frame<'_>) -> Seen {
 
 pub(super) fn phase(condition: &PhaseIs, frame: Frame<'_>) -> Seen {
     let Some(target) = condition.target() else { return unknown("phase: no target") };
-    let pods: Vec<_> = frame.index.pods_of(&target).into_iter().filter(|pod| pod.deleted.is_none()).collect();
+    // A pod that is on its way out keeps the phase Running to its end.
+    let pods: Vec<_> = frame.index.pods_of(&target).into_iter().filter(|pod| pod.is_live()).collect();
     let wanted = format!("{:?}", condition.is);
     let count = pods.iter().filter(|pod| pod.phase == wanted).count();
     let text = format!("phase {target}: {count} of {} pods {wanted}", condition.at_least);
@@ -258,3 +268,6 @@ pub(super) fn log(condition: &LogMatches, frame: Frame<'_>) -> Seen {
         format!("log {target}: no line matches `{}`{}", condition.pattern, if seen_any { "" } else { "; no line was read" });
     Seen { truth: Truth::False, text, server: None }
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,6 +28,18 @@ fn trials_missed_under_a_passed_gate_are_not_red() {
 }
 
 #[test]
+fn an_invalid_trial_that_the_gate_tolerates_is_not_red() {
+    let mut result = fixture::run();
+    let mut scenario = fixture::scenario("s", Verdict::Recovered, Outcome::Passed, "", Vec::new());
+    scenario.trials = vec![fixture::trial(0, Verdict::Recovered, ""), fixture::trial(1, Verdict::Invalid, "no target")];
+    result.scenarios = vec![scenario];
+    result.exit_code = 0;
+    let text = xml(&result);
+    assert!(!text.contains("<failure") && !text.contains("<error"), "{text}");
+    assert!(text.contains("not judged, which the gate tolerates: the trial is invalid: no target"), "{text}");
+}
+
+#[test]
 fn leftovers_are_an_error_of_the_run() {
     let mut result = fixture::run();
     result.scenarios.retain(|scenario| scenario.passed);

@@ -5,6 +5,7 @@ use crate::measure::result::{RunResult, ScenarioResult};
 use crate::report::format;
 use crate::report::layout::{self, Cell, Column};
 use crate::report::style::Tone;
+use crate::report::summary::succeeded;
 use crate::scenario::Verdict;
 
 /// The section; empty where no scenario expects recovery.
@@ -22,7 +23,7 @@ pub(super) fn rates(terminal: &Terminal, result: &RunResult) -> String {
         out.push_str(&line(&summary.within_rto, "recovered within the RTO"));
     }
     if summary.success_rate != summary.within_rto || recovering.iter().all(|scenario| scenario.rto.is_none()) {
-        out.push_str(&line(&summary.success_rate, "recovered"));
+        out.push_str(&line(&summary.success_rate, succeeded(result)));
     }
     let several: Vec<&&ScenarioResult> = recovering.iter().filter(|scenario| scenario.success_rate.n > 1).collect();
     if !several.is_empty() && recovering.len() > 1 {
