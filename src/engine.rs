@@ -14,6 +14,7 @@ mod trial;
 
 use crate::cluster::Cluster;
 use crate::event::RunEvent;
+use crate::measure::gate::Baseline;
 use crate::measure::result::RunResult;
 use crate::scenario::Plan;
 use crate::scenario::model::Gate;
@@ -30,8 +31,8 @@ pub struct RunRequest {
     pub skipped: Vec<(Arc<Plan>, String)>,
     /// The index of each scenario's first trial: 0, or that of the one trial that is repeated.
     pub first_trial: u32,
-    /// The gate of the suite, if there is one.
-    pub gate: Option<Gate>,
+    /// What the run is held to, beside its scenarios' own objectives.
+    pub gate: Option<GateRequest>,
     /// The cluster.
     pub cluster: Arc<dyn Cluster>,
     /// The run's id; also its label value on objects of real clusters.
@@ -48,6 +49,31 @@ pub struct RunRequest {
     pub fail_fast: bool,
     /// Leave the namespace of a trial with an unexpected verdict in place.
     pub keep_on_failure: bool,
+}
+
+/// What a run is held to.
+#[derive(Clone, Debug, Default)]
+pub struct GateRequest {
+    /// The suite's targets, if there are any.
+    pub targets: Option<Gate>,
+    /// The run that it is compared with.
+    pub baseline: Option<Arc<Baseline>>,
+    /// No more trials of a scenario than prove or refute the targets' success rate with this confidence, and at most the plan's.
+    pub until_confident: Option<f64>,
+}
+
+impl RunRequest {
+    fn targets(&self) -> Option<&Gate> {
+        self.gate.as_ref()?.targets.as_ref()
+    }
+
+    fn baseline(&self) -> Option<&Baseline> {
+        self.gate.as_ref()?.baseline.as_deref()
+    }
+
+    fn until_confident(&self) -> Option<f64> {
+        self.gate.as_ref()?.until_confident
+    }
 }
 
 /// Which signal asked the run to stop; `None` while nothing did. A trial that sees one cleans up and is `aborted`.

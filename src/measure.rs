@@ -4,6 +4,7 @@
 pub mod attribution;
 pub mod breaks;
 pub mod effect;
+pub mod gate;
 pub mod hold;
 pub mod invariant;
 pub mod judge;
@@ -11,6 +12,7 @@ pub mod marks;
 pub mod outcome;
 pub mod result;
 pub mod statistics;
+pub mod until_confident;
 pub mod verdict;
 
 pub use judge::{Judge, Next};

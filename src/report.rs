@@ -4,7 +4,7 @@
 pub mod csv;
 pub mod exporter;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 pub mod format;
 pub mod html;
 pub mod json;

@@ -32,7 +32,7 @@ fn run_from(
         plans: loaded.plans,
         skipped: Vec::new(),
         first_trial,
-        gate: loaded.gate,
+        gate: Some(engine::GateRequest { targets: loaded.gate, ..Default::default() }),
         cluster: select::connect(&ClusterChoice::Embedded, &ClusterOptions::default()).unwrap(),
         id: "test".to_owned(),
         seed,
@@ -100,7 +100,7 @@ fn every_shipped_scenario_passes_for_several_seeds_and_is_judged_alike_afterward
             .iter()
             .all(|scenario| scenario.trials.iter().all(|trial| trial.leftovers.is_empty() && trial.stamps.restored.is_some()))
     );
-    let again = saved::judge_run(folder.path()).unwrap();
+    let again = saved::judge_run(folder.path(), None).unwrap();
     assert_eq!(judged(&result), judged(&again));
     assert_eq!((again.exit_code, again.summary), (result.exit_code, result.summary));
 }

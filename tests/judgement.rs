@@ -203,7 +203,7 @@ proptest! {
         let plan = plan(Some(60));
         let trials = verdicts.iter().enumerate().map(|(index, verdict)| TrialResult::without_measurements(u32::try_from(index).unwrap(), 0, Verdict::ALL[*verdict], "")).collect();
         let gate = comeback::scenario::model::Gate { max_invalid: Some(invalid), ..Default::default() };
-        let scenario = outcome::scenario(&plan, trials, Some(&gate));
+        let scenario = outcome::scenario(&plan, trials, Some(&gate), None);
         let code = ExitCode::strongest(outcome::exit_reasons(std::slice::from_ref(&scenario), Some(&gate)).iter().map(|reason| reason.name));
         let missed = verdicts.iter().any(|verdict| Verdict::ALL[*verdict].is_valid() && Verdict::ALL[*verdict] != Verdict::Recovered);
         let any_valid = verdicts.iter().any(|verdict| Verdict::ALL[*verdict].is_valid());

@@ -10,7 +10,7 @@ use crate::exit_code::ExitCode;
 pub(super) fn judge(arguments: &Judge, console: Console) -> ExitCode {
     match reports(arguments) {
         Ok(reports) => {
-            let codes = arguments.directories.iter().map(|directory| match saved::judge_run(directory) {
+            let codes = arguments.directories.iter().map(|directory| match saved::judge_run(directory, None) {
                 Ok(result) => {
                     let written = destination::write(&reports, &result, Some(directory), console);
                     let errors = written.err().unwrap_or_default();

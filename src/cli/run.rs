@@ -9,7 +9,7 @@ use super::run_directory::{self, Keeper};
 use super::signals;
 use crate::cluster::Cluster;
 use crate::cluster::select::{self, ClusterChoice, ClusterOptions};
-use crate::engine::{self, RunRequest};
+use crate::engine::{self, GateRequest, RunRequest};
 use crate::exit_code::ExitCode;
 use crate::measure::outcome;
 use crate::measure::result::{ExitReason, Run, RunResult, ScenarioResult};
@@ -220,7 +220,7 @@ fn request(
         plans,
         skipped,
         first_trial: options.trial.unwrap_or(0),
-        gate: loaded.gate,
+        gate: Some(GateRequest { targets: loaded.gate, baseline: None, until_confident: None }),
         cluster: Arc::clone(cluster),
         id,
         seed,

@@ -77,6 +77,7 @@ impl Keeper {
             run,
             cluster: crate::measure::result::ClusterInfo::default(),
             scenarios: Vec::new(),
+            gate: None,
             summary: outcome::summary(&[]),
             outcome: Outcome::Inconclusive,
             exit_code: ExitCode::Inconclusive.code(),

@@ -1,4 +1,8 @@
 //! A run: trials on threads of their own, each with its own runtime and session; their events in order to one reporter.
+//! Which trials there are is `course`'s; what one does is `trial`'s.
+
+mod course;
+mod jobs;
 
 use super::saved::{self, SavedPlans};
 use super::trial::{self, TrialJob};
@@ -6,13 +10,14 @@ use super::{RunRequest, Signal, Stop};
 use crate::event::RunEvent;
 use crate::exit_code::ExitCode;
 use crate::measure::outcome;
-use crate::measure::result::{ExitReason, Expected, Outcome, Run, RunResult, ScenarioResult, TrialResult};
+use crate::measure::result::{ExitReason, Expected, Outcome, Run, RunResult, TrialResult};
 use crate::scenario::{Plan, Verdict};
+use course::Course;
+use jobs::{CloseOnPanic, Jobs};
 use siphasher::sip::SipHasher13;
-use std::collections::{BTreeMap, VecDeque};
 use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, mpsc};
 
 /// A trial's seed: a function of the run's seed, the scenario and the index, never of order or concurrency.
 #[must_use]
@@ -33,20 +38,21 @@ pub(super) fn run(request: &RunRequest, stop: &Stop, report: &mut dyn FnMut(&Run
     let plans: Vec<Arc<Plan>> = request.plans.iter().chain(request.skipped.iter().map(|(plan, _)| plan)).cloned().collect();
     let mut result = born(request, &plans);
     let mut more = Vec::new();
-    if let Err(error) = saved::save_plans(&request.directory, &SavedPlans { plans: plans.clone(), gate: request.gate.clone() }) {
+    let saved = SavedPlans { plans: plans.clone(), gate: request.targets().cloned(), until_confident: request.until_confident() };
+    if let Err(error) = saved::save_plans(&request.directory, &saved) {
         more.push(reason(ExitCode::Environment, error));
     }
     report(&RunEvent::Started { id: request.id.clone(), seed: request.seed, cluster: request.cluster.info(), plans });
-    let mut trials: BTreeMap<usize, Vec<TrialResult>> = BTreeMap::new();
-    let mut scenarios: BTreeMap<usize, ScenarioResult> = BTreeMap::new();
+    let mut course = Course::new(request);
     let halted = AtomicBool::new(false);
-    let jobs = jobs(request);
-    let queued = jobs.len();
-    let jobs = Mutex::new(jobs);
+    let jobs = Jobs::new(course.first());
+    if course.is_over() {
+        jobs.close();
+    }
     std::thread::scope(|scope| {
         let (to_us, from_workers) = mpsc::channel();
         let mut workers = Vec::new();
-        for _ in 0..request.concurrency.min(queued) {
+        for _ in 0..request.concurrency.min(jobs.len()) {
             let (to_us, jobs, halted) = (to_us.clone(), &jobs, &halted);
             let worker = std::thread::Builder::new().spawn_scoped(scope, move || work(request, stop, jobs, halted, &to_us));
             match worker {
@@ -65,17 +71,16 @@ pub(super) fn run(request: &RunRequest, stop: &Stop, report: &mut dyn FnMut(&Run
                 FromWorker::Event(event) => report(&event),
                 FromWorker::Finished(scenario, trial) => {
                     report(&RunEvent::TrialFinished { scenario, result: trial.clone() });
-                    let Some(plan) = request.plans.get(scenario) else { continue };
-                    let unexpected = trial.verdict.is_valid() && !plan.expect.contains(&trial.verdict);
-                    if request.fail_fast && unexpected {
+                    let expected = request.plans.get(scenario).is_none_or(|plan| plan.expect.contains(&trial.verdict));
+                    if request.fail_fast && trial.verdict.is_valid() && !expected {
                         halted.store(true, Ordering::Relaxed);
                     }
-                    let all = trials.entry(scenario).or_default();
-                    all.push(*trial);
-                    if all.len() == plan.trials as usize {
-                        finish_scenario(request, scenario, plan, std::mem::take(all), &mut scenarios, report);
-                    }
+                    jobs.extend(course.finished(scenario, *trial, report));
                 }
+            }
+            // Whoever stops a run lets its trials end, each of which comes by here.
+            if course.is_over() || halted.load(Ordering::Relaxed) || stop.borrow().is_some() {
+                jobs.close();
             }
         }
         for worker in workers {
@@ -84,28 +89,23 @@ pub(super) fn run(request: &RunRequest, stop: &Stop, report: &mut dyn FnMut(&Run
             }
         }
     });
-    // What a stop cut short, and what it kept from beginning.
-    for (scenario, plan) in request.plans.iter().enumerate() {
-        if !scenarios.contains_key(&scenario) {
-            let left = trials.remove(&scenario).unwrap_or_default();
-            finish_scenario(request, scenario, plan, left, &mut scenarios, report);
-        }
-    }
+    course.cut_short(report);
     for (position, (plan, why)) in request.skipped.iter().enumerate() {
         let trials = (0..plan.trials)
             .map(|n| request.first_trial.saturating_add(n))
             .map(|trial| skipped(request, plan, trial, why))
             .collect();
-        finish_scenario(request, request.plans.len() + position, plan, trials, &mut scenarios, report);
+        course.finish(request.plans.len() + position, plan, trials, report);
     }
+    result.expected.trials = result.expected.trials.saturating_sub(course.spared());
     match *stop.borrow() {
         Some(Signal::Interrupt) => more.push(reason(ExitCode::Interrupted, "stopped by SIGINT".to_owned())),
         Some(Signal::Terminate) => more.push(reason(ExitCode::Terminated, "stopped by SIGTERM".to_owned())),
         Some(Signal::TimedOut) => more.push(reason(ExitCode::Inconclusive, "--timeout has passed".to_owned())),
         None => {}
     }
-    saved::settle(&mut result, scenarios.into_values().collect(), request.gate.as_ref(), more);
     result.complete = true;
+    saved::settle(&mut result, course.into_scenarios(), request.targets(), request.baseline(), more);
     report(&RunEvent::Finished(Box::new(result.clone())));
     result
 }
@@ -131,6 +131,7 @@ fn born(request: &RunRequest, plans: &[Arc<Plan>]) -> RunResult {
         },
         cluster: request.cluster.info(),
         scenarios: Vec::new(),
+        gate: None,
         summary: outcome::summary(&[]),
         outcome: Outcome::Inconclusive,
         exit_code: ExitCode::Inconclusive.code(),
@@ -139,24 +140,13 @@ fn born(request: &RunRequest, plans: &[Arc<Plan>]) -> RunResult {
     }
 }
 
-fn jobs(request: &RunRequest) -> VecDeque<(usize, u32)> {
-    let first = request.first_trial;
-    let plans = request.plans.iter().enumerate();
-    plans.flat_map(|(scenario, plan)| (first..first.saturating_add(plan.trials)).map(move |trial| (scenario, trial))).collect()
-}
-
-fn work(
-    request: &RunRequest,
-    stop: &Stop,
-    jobs: &Mutex<VecDeque<(usize, u32)>>,
-    halted: &AtomicBool,
-    to_us: &mpsc::Sender<FromWorker>,
-) {
+fn work(request: &RunRequest, stop: &Stop, jobs: &Jobs, halted: &AtomicBool, to_us: &mpsc::Sender<FromWorker>) {
+    let _close = CloseOnPanic(jobs);
     loop {
         if halted.load(Ordering::Relaxed) || stop.borrow().is_some() {
             return;
         }
-        let Some((scenario, trial)) = jobs.lock().unwrap_or_else(PoisonError::into_inner).pop_front() else { return };
+        let Some((scenario, trial)) = jobs.next() else { return };
         let Some(plan) = request.plans.get(scenario) else { return };
         let _ = to_us.send(FromWorker::Event(RunEvent::TrialStarted { scenario, trial }));
         let job = TrialJob {
@@ -172,20 +162,6 @@ fn work(
         let result = trial::run(&job);
         let _ = to_us.send(FromWorker::Finished(scenario, Box::new(result)));
     }
-}
-
-fn finish_scenario(
-    request: &RunRequest,
-    position: usize,
-    plan: &Plan,
-    mut trials: Vec<TrialResult>,
-    scenarios: &mut BTreeMap<usize, ScenarioResult>,
-    report: &mut dyn FnMut(&RunEvent),
-) {
-    trials.sort_by_key(|trial| trial.index);
-    let result = outcome::scenario(plan, trials, request.gate.as_ref());
-    report(&RunEvent::ScenarioFinished { result: Box::new(result.clone()) });
-    scenarios.insert(position, result);
 }
 
 /// A trial that was not begun.

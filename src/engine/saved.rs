@@ -2,6 +2,7 @@
 //! Reports are written by `report`.
 
 use crate::exit_code::ExitCode;
+use crate::measure::gate::{self, Baseline};
 use crate::measure::result::{ExitReason, RunResult, ScenarioResult, TrialResult};
 use crate::measure::{outcome, verdict};
 use crate::observe::timeline::{self, Fact, Observation};
@@ -20,6 +21,9 @@ pub struct SavedPlans {
     /// The gate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gate: Option<Gate>,
+    /// `--until-confident`: no more trials than prove or refute the gate's claim with this confidence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until_confident: Option<f64>,
 }
 
 /// The file of a trial's timeline, relative to the run directory.
@@ -63,7 +67,7 @@ pub fn save_plans(directory: &Path, plans: &SavedPlans) -> Result<(), String> {
 ///
 /// # Errors
 /// What is missing or unreadable, with its path.
-pub fn judge_run(directory: &Path) -> Result<RunResult, String> {
+pub fn judge_run(directory: &Path, baseline: Option<&Baseline>) -> Result<RunResult, String> {
     let saved: SavedPlans = read(&directory.join("plans.json"))?;
     let mut result: RunResult = read(&directory.join("result.json"))?;
     let mut scenarios = Vec::new();
@@ -90,12 +94,12 @@ pub fn judge_run(directory: &Path) -> Result<RunResult, String> {
             again.timeline = relative.to_string_lossy().into_owned();
             judged.push(again);
         }
-        scenarios.push(outcome::scenario(plan, judged, saved.gate.as_ref()));
+        scenarios.push(outcome::scenario(plan, judged, saved.gate.as_ref(), saved.until_confident));
     }
     // What befell the run and no trial tells of: leftovers of the cluster, a bug, an environment that failed.
     let of_the_run = [ExitCode::Leftovers, ExitCode::Bug, ExitCode::Environment];
     let more = std::mem::take(&mut result.exit_reasons).into_iter().filter(|reason| of_the_run.contains(&reason.name)).collect();
-    settle(&mut result, scenarios, saved.gate.as_ref(), more);
+    settle(&mut result, scenarios, saved.gate.as_ref(), baseline, more);
     Ok(result)
 }
 
@@ -122,20 +126,28 @@ fn without_timeline(known: &TrialResult) -> TrialResult {
     )
 }
 
-/// Fills in everything that follows from the scenarios: summary, reasons, exit code, outcome.
-pub fn settle(result: &mut RunResult, scenarios: Vec<ScenarioResult>, gate: Option<&Gate>, more: Vec<ExitReason>) {
-    let mut reasons = outcome::exit_reasons(&scenarios, gate);
+/// Fills in everything that follows from the scenarios: gate, summary, reasons, exit code, outcome.
+pub fn settle(
+    result: &mut RunResult,
+    scenarios: Vec<ScenarioResult>,
+    gate: Option<&Gate>,
+    baseline: Option<&Baseline>,
+    more: Vec<ExitReason>,
+) {
+    result.summary = outcome::summary(&scenarios);
+    result.scenarios = scenarios;
+    result.gate = (gate.is_some() || baseline.is_some()).then(|| gate::evaluate(result, gate, baseline));
+    let mut reasons = outcome::exit_reasons(&result.scenarios, gate);
+    reasons.extend(result.gate.iter().flat_map(gate::reasons));
     let new: Vec<_> = more.into_iter().filter(|reason| !reasons.contains(reason)).collect();
     reasons.extend(new);
-    let tried: usize = scenarios.iter().map(|scenario| scenario.trials.len()).sum();
-    if scenarios.len() < result.expected.scenarios || tried < result.expected.trials {
+    let tried: usize = result.scenarios.iter().map(|scenario| scenario.trials.len()).sum();
+    if result.scenarios.len() < result.expected.scenarios || tried < result.expected.trials {
         let reason = format!("{tried} of {} trials were run", result.expected.trials);
         reasons.push(ExitReason { code: ExitCode::Inconclusive.code(), name: ExitCode::Inconclusive, reason });
     }
     outcome::sort(&mut reasons);
     let code = ExitCode::strongest(reasons.iter().map(|reason| reason.name));
-    result.summary = outcome::summary(&scenarios);
-    result.scenarios = scenarios;
     result.outcome = outcome::run_outcome(code);
     result.exit_code = code.code();
     result.exit_reasons = reasons;

@@ -1,6 +1,11 @@
 //! The result file (contract, "The result file"): its types and nothing else. Filled by `measure`, written by `report`.
 
+mod estimate;
+mod gate;
 mod unmeasured;
+
+pub use estimate::{Distribution, Interval, Rate, Sequential, SequentialDecision};
+pub use gate::{BaselineInfo, ComparisonResult, GateResult, Objective, ObjectiveKind};
 
 use crate::detect::Finding;
 use crate::exit_code::ExitCode;
@@ -28,6 +33,9 @@ pub struct RunResult {
     pub cluster: ClusterInfo,
     /// Each scenario.
     pub scenarios: Vec<ScenarioResult>,
+    /// What came of the gate; absent where neither a suite set targets nor a baseline was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<GateResult>,
     /// The sums.
     pub summary: Summary,
     /// How the run ended.
@@ -133,6 +141,9 @@ pub struct ScenarioResult {
     pub reason: String,
     /// Trials whose verdict is expected, of all valid ones.
     pub success_rate: Rate,
+    /// The test that ended the trials early (`--until-confident`); absent where all were run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sequential: Option<Sequential>,
     /// Trials that recovered within the RTO, of all valid ones; absent where recovery is not expected or has no RTO.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub within_rto: Option<Rate>,
@@ -165,49 +176,6 @@ pub struct DetectObjective {
     pub cause: String,
     /// Budget from `effective`, in seconds.
     pub within: f64,
-}
-
-/// k of n with Wilson's interval.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Rate {
-    /// k
-    pub successes: usize,
-    /// n: valid trials
-    pub n: usize,
-    /// k/n; absent for n = 0.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub observed: Option<f64>,
-    /// The interval's lower bound.
-    pub lower: f64,
-    /// The interval's upper bound.
-    pub upper: f64,
-    /// The interval's confidence.
-    pub confidence: f64,
-    /// `wilson`
-    pub method: String,
-}
-
-/// A distribution of seconds with censored samples.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Distribution {
-    /// Samples, censored ones among them.
-    pub n: usize,
-    /// Samples of which only a lower bound is known.
-    pub censored: usize,
-    /// The smallest.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub min: Option<f64>,
-    /// The median; absent when it is censored.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub median: Option<f64>,
-    /// The largest; absent when a sample is censored.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max: Option<f64>,
-    /// The 95th percentile, only where n allows it (59 and more).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub p95: Option<f64>,
 }
 
 /// Healing by comeback.

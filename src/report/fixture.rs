@@ -102,6 +102,7 @@ pub fn scenario(name: &str, expect: Verdict, outcome: Outcome, reason: &str, tri
         passed: outcome == Outcome::Passed,
         reason: reason.into(),
         success_rate: rate(expected, valid, 0.2, 0.9),
+        sequential: None,
         within_rto: recovers.then(|| rate(expected, valid, 0.2, 0.9)),
         rto: recovers.then_some(60.0),
         detect: recovers.then(|| DetectObjective { cause: "config.bad-value".into(), within: 45.0 }),
@@ -203,6 +204,7 @@ fn whole(scenarios: Vec<ScenarioResult>) -> RunResult {
             fingerprint: Fingerprint { kubernetes: "v1.36.0".into(), nodes: 1, simulated: true, properties: BTreeMap::new() },
         },
         scenarios,
+        gate: None,
         summary: Summary {
             scenarios: 6,
             passed: 3,

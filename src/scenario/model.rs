@@ -1,6 +1,10 @@
 //! The documents as written: Scenario and Suite with every key of this version of the language, nothing resolved.
 //! Defaults are filled in `plan`; positions and diagnostics live in `parse` and `validate`.
 
+mod gate;
+
+pub use gate::{Gate, RegressionGate, SuccessRateGate, SuccessRateJudge};
+
 use super::condition::Condition;
 use super::duration::serde_text_option;
 use super::fault::{Fault, Scalar};
@@ -305,53 +309,6 @@ pub enum Order {
     Listed,
     /// Shuffled by the run's seed.
     Random,
-}
-
-/// `gate`
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Gate {
-    /// The success rate that each scenario must show.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub success_rate: Option<SuccessRateGate>,
-    /// The share of `invalid` and `error` trials that is still acceptable (default 0).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_invalid: Option<f64>,
-    /// How many `false-alarm` trials are acceptable in all.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub false_alarms: Option<u32>,
-    /// Scenarios that may be skipped without making the gate inconclusive.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub may_be_skipped: Vec<String>,
-}
-
-/// `gate.successRate`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct SuccessRateGate {
-    /// The target, 0 to 1.
-    pub at_least: f64,
-    /// The confidence of the interval, 0.5 to 0.999 (default 0.95).
-    #[serde(default = "confidence")]
-    pub confidence: f64,
-    /// What is compared with the target.
-    #[serde(default)]
-    pub judge: SuccessRateJudge,
-}
-
-/// What is compared with a target.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum SuccessRateJudge {
-    /// k/n itself.
-    #[default]
-    Observed,
-    /// The lower bound of Wilson's two-sided interval.
-    LowerBound,
-}
-
-const fn confidence() -> f64 {
-    0.95
 }
 
 mod rto_by_class {

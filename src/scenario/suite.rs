@@ -87,10 +87,12 @@ fn check(spec: &Node, document: &Document, found: &mut Vec<Diagnostic>) {
     if let Some(node) = spec.at(&["gate", "successRate", "atLeast"]).filter(|node| node.number() == Some(0.0)) {
         error(Code::OutOfRange, node, "every run reaches `atLeast: 0`".into(), "Give more than 0: 90 % is 0.9.");
     }
-    let ranges: [(&[&str], f64, f64, &str); 3] = [
+    let ranges: [(&[&str], f64, f64, &str); 5] = [
         (&["gate", "successRate", "atLeast"], 0.0, 1.0, "A rate is between 0 and 1: 90 % is 0.9."),
         (&["gate", "successRate", "confidence"], 0.5, 0.999, "A confidence is between 0.5 and 0.999, usually 0.95."),
         (&["gate", "maxInvalid"], 0.0, 1.0, "A share is between 0 and 1: 10 % is 0.1."),
+        (&["gate", "regression", "significance"], 0.001, 0.5, "How likely a false regression may be, usually 0.05."),
+        (&["gate", "regression", "minEffect"], 0.0, 10.0, "A share of the baseline's median: 10 % slower is 0.1."),
     ];
     for (path, low, high, help) in ranges {
         if let Some(node) = spec.at(path)

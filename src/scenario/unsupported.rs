@@ -8,7 +8,6 @@ pub fn key(part: &str, key: &str) -> bool {
         "ScenarioSpec" => &["matrix", "throughout", "retries"],
         "Workload" => &["render", "existing", "imagePullSecrets", "registry"],
         "SuiteSpec" => &["retries", "matrix"],
-        "Gate" => &["regression"],
         "Condition" => &["http", "tcp", "exec", "dns", "node", "metric", "prometheus", "alert", "cel"],
         "Fault" => &[
             "evictPods",

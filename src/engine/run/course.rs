@@ -1,0 +1,116 @@
+//! How far each scenario of a run is: which trials are done, whether more are to be handed out, and its result when it is over.
+//! Threads are `run`'s, judging is `measure`'s.
+
+use super::jobs::Job;
+use crate::engine::RunRequest;
+use crate::event::RunEvent;
+use crate::measure::outcome;
+use crate::measure::result::{ScenarioResult, TrialResult};
+use crate::measure::until_confident::{self, Claim};
+use crate::scenario::Plan;
+use std::collections::{BTreeMap, VecDeque};
+
+/// How far the scenarios of a run are.
+pub(super) struct Course<'a> {
+    request: &'a RunRequest,
+    claim: Option<Claim>,
+    /// Done trials of scenarios that are not over.
+    trials: BTreeMap<usize, Vec<TrialResult>>,
+    /// How many trials of each scenario have been handed out.
+    handed_out: Vec<usize>,
+    /// Those that are over, by position.
+    scenarios: BTreeMap<usize, ScenarioResult>,
+    /// Trials that a test made superfluous.
+    spared: usize,
+}
+
+impl<'a> Course<'a> {
+    /// Nothing has been run.
+    pub(super) fn new(request: &'a RunRequest) -> Self {
+        Self {
+            request,
+            claim: request.until_confident().and_then(|confidence| until_confident::claim(request.targets(), confidence)),
+            trials: BTreeMap::new(),
+            handed_out: Vec::new(),
+            scenarios: BTreeMap::new(),
+            spared: 0,
+        }
+    }
+
+    /// The trials to begin with: all, or those up to the first look of a test.
+    pub(super) fn first(&mut self) -> VecDeque<Job> {
+        let first = self.request.first_trial;
+        let count = |plan: &Plan| match &self.claim {
+            None => plan.trials,
+            Some(claim) => until_confident::next(claim, &plan.expect, &[], plan.trials).end,
+        };
+        let counts: Vec<u32> = self.request.plans.iter().map(|plan| count(plan)).collect();
+        self.handed_out = counts.iter().map(|n| *n as usize).collect();
+        let jobs = counts
+            .iter()
+            .enumerate()
+            .flat_map(|(scenario, n)| (first..first.saturating_add(*n)).map(move |trial| (scenario, trial)));
+        jobs.collect()
+    }
+
+    /// Takes in a trial that is done; returns those that are to follow.
+    pub(super) fn finished(&mut self, scenario: usize, trial: TrialResult, report: &mut dyn FnMut(&RunEvent)) -> Vec<Job> {
+        let Some(plan) = self.request.plans.get(scenario) else { return Vec::new() };
+        let all = self.trials.entry(scenario).or_default();
+        all.push(trial);
+        let handed_out = self.handed_out.get(scenario).copied().unwrap_or_default();
+        if all.len() < handed_out {
+            return Vec::new();
+        }
+        let next = self.claim.as_ref().map_or(0..0, |claim| until_confident::next(claim, &plan.expect, all, plan.trials));
+        if next.is_empty() {
+            let done = std::mem::take(all);
+            self.spared += (plan.trials as usize).saturating_sub(handed_out);
+            self.finish(scenario, plan, done, report);
+            return Vec::new();
+        }
+        if let Some(handed_out) = self.handed_out.get_mut(scenario) {
+            *handed_out = next.end as usize;
+        }
+        next.map(|trial| (scenario, trial)).collect()
+    }
+
+    /// Whether all scenarios that are tried at all are over.
+    pub(super) fn is_over(&self) -> bool {
+        self.scenarios.len() >= self.request.plans.len()
+    }
+
+    /// Ends what a stop has cut short, and what it kept from beginning.
+    pub(super) fn cut_short(&mut self, report: &mut dyn FnMut(&RunEvent)) {
+        for (scenario, plan) in self.request.plans.iter().enumerate() {
+            if !self.scenarios.contains_key(&scenario) {
+                let left = self.trials.remove(&scenario).unwrap_or_default();
+                self.finish(scenario, plan, left, report);
+            }
+        }
+    }
+
+    /// Judges a scenario by its trials.
+    pub(super) fn finish(
+        &mut self,
+        position: usize,
+        plan: &Plan,
+        mut trials: Vec<TrialResult>,
+        report: &mut dyn FnMut(&RunEvent),
+    ) {
+        trials.sort_by_key(|trial| trial.index);
+        let result = outcome::scenario(plan, trials, self.request.targets(), self.request.until_confident());
+        report(&RunEvent::ScenarioFinished { result: Box::new(result.clone()) });
+        self.scenarios.insert(position, result);
+    }
+
+    /// Trials that need not be run: a test had decided before.
+    pub(super) const fn spared(&self) -> usize {
+        self.spared
+    }
+
+    /// The results, in order.
+    pub(super) fn into_scenarios(self) -> Vec<ScenarioResult> {
+        self.scenarios.into_values().collect()
+    }
+}

@@ -1,0 +1,68 @@
+//! Intervals of quantiles from the samples' ranks alone, whatever their distribution; refused where n does not allow one.
+//! Censored samples are `kaplan_meier`'s.
+
+use statrs::distribution::{Binomial, DiscreteCDF};
+
+/// Between which samples, counted from 1 in ascending order, a quantile lies.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ranks {
+    /// The lower bound's rank.
+    pub lower: usize,
+    /// The upper bound's rank.
+    pub upper: usize,
+    /// How likely the interval is to contain the quantile, at least the confidence that was asked for.
+    pub coverage: f64,
+}
+
+/// The ranks of the distribution-free two-sided interval of the quantile `q` of `n` samples, with at most half of
+/// `1 - confidence` beyond each end (H. A. David and H. N. Nagaraja, "Order Statistics", 3rd edition, 2003, §7.1). `None` where n is
+/// too small: a median needs 6 samples at 95 %, p95 needs 72.
+#[must_use]
+pub fn ranks(n: usize, q: f64, confidence: f64) -> Option<Ranks> {
+    let beyond = (1.0 - confidence) / 2.0;
+    // How many samples lie below the quantile.
+    let below = Binomial::new(q, n as u64).ok()?;
+    let at_most = |k: usize| below.cdf(k as u64);
+    // The quantile lies below the sample of rank r with probability P(fewer than r samples below it).
+    let lower = (1..=n).take_while(|rank| at_most(rank - 1) <= beyond).last()?;
+    let upper = (1..=n).rev().take_while(|rank| 1.0 - at_most(rank - 1) <= beyond).last()?;
+    Some(Ranks { lower, upper, coverage: at_most(upper - 1) - at_most(lower - 1) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    // W. J. Conover, "Practical Nonparametric Statistics", 3rd edition, 1999, table A3 (binomial) as used in §3.2; n = 10 is
+    // measurement.md's, too.
+    #[rstest]
+    #[case(6, 1, 6, 0.969)]
+    #[case(10, 2, 9, 0.979)]
+    #[case(15, 4, 12, 0.965)]
+    #[case(20, 6, 15, 0.959)]
+    fn intervals_of_the_median(#[case] n: usize, #[case] lower: usize, #[case] upper: usize, #[case] coverage: f64) {
+        let ranks = ranks(n, 0.5, 0.95).unwrap();
+        assert_eq!((ranks.lower, ranks.upper), (lower, upper));
+        assert!((ranks.coverage - coverage).abs() < 5e-4, "{ranks:?}");
+    }
+
+    #[rstest]
+    #[case(0.5, 5)]
+    #[case(0.9, 35)]
+    #[case(0.95, 71)]
+    fn refused_up_to(#[case] q: f64, #[case] n: usize) {
+        assert_eq!(ranks(n, q, 0.95), None);
+        assert!(ranks(n + 1, q, 0.95).is_some());
+    }
+
+    proptest! {
+        #[test]
+        fn at_least_the_confidence_that_was_asked_for(n in 6usize..300, confidence in 0.5f64..0.96) {
+            let ranks = ranks(n, 0.5, confidence).unwrap();
+            prop_assert!(ranks.coverage >= confidence - 1e-9);
+            prop_assert!(ranks.lower <= ranks.upper && ranks.lower + ranks.upper == n + 1, "symmetric: {:?}", ranks);
+        }
+    }
+}
