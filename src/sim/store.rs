@@ -240,13 +240,24 @@ impl Store {
     /// # Errors
     /// [`Expired`] when the log no longer reaches back that far.
     pub fn changes_after(&self, resource: Resource, revision: u64) -> Result<Vec<Change>, Expired> {
+        let mut changes = Vec::new();
+        self.each_change_after(resource, revision, |change| changes.push(change.clone()))?;
+        Ok(changes)
+    }
+
+    /// Shows all changes of a resource after `revision`, in order, without a copy of them. `look` must not use the store.
+    ///
+    /// # Errors
+    /// [`Expired`] when the log no longer reaches back that far.
+    pub fn each_change_after(&self, resource: Resource, revision: u64, mut look: impl FnMut(&Change)) -> Result<(), Expired> {
         let inner = self.lock();
-        let Some(shelf) = inner.shelves.get(&resource) else { return Ok(Vec::new()) };
+        let Some(shelf) = inner.shelves.get(&resource) else { return Ok(()) };
         if revision < shelf.forgotten {
             return Err(Expired { requested: revision, oldest: shelf.forgotten + 1 });
         }
         let start = shelf.log.partition_point(|change| change.revision <= revision);
-        Ok(shelf.log.range(start..).cloned().collect())
+        shelf.log.range(start..).for_each(&mut look);
+        Ok(())
     }
 
     /// The objects of a part in key order, with the revision at which they were read.

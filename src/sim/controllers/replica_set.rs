@@ -1,14 +1,15 @@
 //! The `ReplicaSet` and `ReplicationController` controllers: as many active pods as asked for, no more, no fewer
 //! (`kubernetes-behaviour.md` 2.2). Which pods go first when there are too many is decided in `ranking`.
 
+mod census;
 pub(super) mod ranking;
 #[cfg(test)]
 mod tests;
 
 use super::context::Context;
 use super::object::{
-    condition, controller_of, counters, integer, is_controlled_by, is_deleting, is_pod_active, is_pod_finished, is_pod_ready,
-    key, name, namespace, set_condition, text, uid, without_condition,
+    condition, controller_of, counters, integer, is_controlled_by, is_deleting, is_pod_active, is_pod_finished, key, name,
+    namespace, set_condition, text, uid, without_condition,
 };
 use super::pods::{self, ignore_missing};
 use super::queue::Key;
@@ -17,9 +18,11 @@ use crate::json::At as _;
 use crate::sim::api::resource::{PODS, REPLICA_SETS, REPLICATION_CONTROLLERS};
 use crate::sim::api::{ApiError, Resource, Subresource};
 use crate::sim::store::Object;
+use census::{Census, Tally};
 use serde_json::{Value, json};
 use std::cmp::Ordering;
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// The most pods that one sync makes or deletes (`BurstReplicas`).
@@ -27,19 +30,25 @@ const BURST: usize = 500;
 
 /// Starts the controller of `ReplicaSet`s.
 pub(super) fn start(context: &Arc<Context>) {
-    follow(context, REPLICA_SETS);
-    context.serve(|context, key| Box::pin(sync(context, key, REPLICA_SETS)));
+    serve(context, REPLICA_SETS);
 }
 
 /// Starts the controller of `ReplicationController`s.
 pub(super) fn start_replication(context: &Arc<Context>) {
-    follow(context, REPLICATION_CONTROLLERS);
-    context.serve(|context, key| Box::pin(sync(context, key, REPLICATION_CONTROLLERS)));
+    serve(context, REPLICATION_CONTROLLERS);
 }
 
-fn follow(context: &Arc<Context>, resource: Resource) {
+/// What is counted of each set's pods.
+type Censuses = Mutex<BTreeMap<Key, Census>>;
+
+fn serve(context: &Arc<Context>, resource: Resource) {
     context.inform(resource, |_, item| vec![key(&item.object)]);
     context.inform(PODS, move |context, item| pods::concerned(context, item, resource, selects));
+    let censuses = Arc::new(Censuses::default());
+    context.serve(move |context, key| {
+        let censuses = Arc::clone(&censuses);
+        Box::pin(async move { sync(context, key, resource, &censuses).await })
+    });
 }
 
 /// A `ReplicationController`'s selector is a plain map.
@@ -48,13 +57,27 @@ fn selects(set: &Value, pod: &Value) -> bool {
     if set["kind"] == REPLICA_SETS.kind { selector::matches(wanted, labels) } else { selector::matches_map(wanted, labels) }
 }
 
-async fn sync(context: &Context, key: &Key, resource: Resource) -> Result<(), ApiError> {
-    let Ok(set) = context.api.get(resource, &key.0, &key.1) else { return Ok(()) };
+async fn sync(context: &Context, key: &Key, resource: Resource, censuses: &Censuses) -> Result<(), ApiError> {
+    let Ok(set) = context.api.get(resource, &key.0, &key.1) else {
+        censuses.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+        return Ok(());
+    };
+    if !is_deleting(&set) {
+        let wanted = usize::try_from(integer(&set, "/spec/replicas")).unwrap_or_default();
+        let tally = {
+            let mut censuses = censuses.lock().unwrap_or_else(PoisonError::into_inner);
+            censuses.entry(key.clone()).or_default().take(&context.api, &set, &selects)
+        };
+        if let Some(tally) = tally.filter(|tally| tally.active == wanted) {
+            return write_status(context, key, resource, &set, tally, None).await;
+        }
+    }
     let pods = pods::claim(context, key, &set, |pod| selects(&set, pod)).await?;
     let (active, rest): (Vec<_>, Vec<_>) = pods.into_iter().partition(|pod| is_pod_active(pod));
     let terminating = rest.iter().filter(|pod| is_deleting(pod) && !is_pod_finished(pod)).count();
     let managed = if is_deleting(&set) { Ok(()) } else { manage(context, key, &set, &active).await };
-    write_status(context, key, resource, &set, &active, terminating, managed.as_ref().err()).await?;
+    let tally = Tally::of(&set, &active, terminating, context.api.clock.now());
+    write_status(context, key, resource, &set, tally, managed.as_ref().err()).await?;
     managed?;
     if let Some(delay) = next_availability(context, &set, &active) {
         context.queue.add_after(key.clone(), delay);
@@ -132,22 +155,19 @@ async fn write_status(
     key: &Key,
     resource: Resource,
     set: &Value,
-    active: &[Object],
-    terminating: usize,
+    tally: Tally,
     failure: Option<&ApiError>,
 ) -> Result<(), ApiError> {
-    let template = set.at("/spec/template/metadata/labels");
-    let count = |test: &dyn Fn(&Value) -> bool| pods::count(active, test);
-    let (minimum, now) = (integer(set, "/spec/minReadySeconds"), context.api.clock.now());
+    let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
     let mut status = counters(&[
-        ("fullyLabeledReplicas", count(&|pod| selector::matches_map(template, pod.at("/metadata/labels")))),
-        ("readyReplicas", count(&is_pod_ready)),
-        ("availableReplicas", count(&|pod| pods::is_available(pod, minimum, now))),
+        ("fullyLabeledReplicas", number(tally.labelled)),
+        ("readyReplicas", number(tally.ready)),
+        ("availableReplicas", number(tally.available)),
         ("observedGeneration", integer(set, "/metadata/generation")),
     ]);
-    status["replicas"] = json!(active.len());
+    status["replicas"] = json!(tally.active);
     if resource == REPLICA_SETS {
-        status["terminatingReplicas"] = json!(terminating);
+        status["terminatingReplicas"] = json!(tally.terminating);
     }
     if let Some(conditions) = set.at("/status/conditions") {
         status["conditions"] = conditions.clone();
@@ -155,7 +175,7 @@ async fn write_status(
     let reported = condition(&status, "ReplicaFailure").is_some();
     match failure {
         Some(error) if !reported => {
-            let missing = count(&|_| true) < integer(set, "/spec/replicas");
+            let missing = number(tally.active) < integer(set, "/spec/replicas");
             let failed = json!({
                 "type": "ReplicaFailure", "status": "True", "lastTransitionTime": context.api.clock.seconds(),
                 "reason": if missing { "FailedCreate" } else { "FailedDelete" }, "message": error.message,
