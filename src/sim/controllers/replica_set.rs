@@ -68,8 +68,11 @@ async fn sync(context: &Context, key: &Key, resource: Resource, censuses: &Censu
             let mut censuses = censuses.lock().unwrap_or_else(PoisonError::into_inner);
             censuses.entry(key.clone()).or_default().take(&context.api, &set, &selects)
         };
-        if let Some(tally) = tally.filter(|tally| tally.active == wanted) {
-            return write_status(context, key, resource, &set, tally, None).await;
+        // Only whoever claims or deletes pods needs to look at them all.
+        if let Some(tally) = tally.filter(|tally| tally.active <= wanted) {
+            let managed = create(context, key, &set, (wanted - tally.active).min(BURST)).await;
+            write_status(context, key, resource, &set, tally, managed.as_ref().err()).await?;
+            return managed;
         }
     }
     let pods = pods::claim(context, key, &set, |pod| selects(&set, pod)).await?;

@@ -143,8 +143,8 @@ impl Census {
 mod tests {
     use super::super::super::testing::{Cluster, set_ready};
     use super::*;
-    use crate::sim::api::{DeleteOptions, Subresource};
     use crate::sim::api::resource::REPLICA_SETS;
+    use crate::sim::api::{DeleteOptions, Subresource};
     use serde_json::json;
 
     fn selects(set: &Value, pod: &Value) -> bool {
@@ -177,8 +177,8 @@ mod tests {
                 let afresh = Census::default().take(&cluster.api, &set, &selects);
                 assert_eq!(census.take(&cluster.api, &set, &selects), afresh, "step {step}");
                 if let Some(tally) = afresh {
-                    let pods: Vec<_> =
-                        cluster.all(PODS).into_iter().filter(|pod| controller_of(pod).is_some() && selects(&set, pod)).collect();
+                    let mut pods = cluster.api.list(PODS, Some("shop"));
+                    pods.retain(|pod| controller_of(pod).is_some() && selects(&set, pod));
                     let (active, rest): (Vec<_>, Vec<_>) = pods.into_iter().partition(|pod| is_pod_active(pod));
                     let terminating = rest.iter().filter(|pod| is_deleting(pod) && !is_pod_finished(pod)).count();
                     assert_eq!(tally, Tally::of(&set, &active, terminating, cluster.api.clock.now()), "step {step}");
