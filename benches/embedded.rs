@@ -43,6 +43,8 @@ fn trials(directory: &Path, trials: u32, concurrency: usize) {
         command: Vec::new(),
         fail_fast: false,
         keep_on_failure: false,
+        safety: engine::safety::Safety::default(),
+        inventory: std::sync::Arc::default(),
     };
     let (_keep, stop) = tokio::sync::watch::channel(None);
     let result = engine::run(&request, &stop, &mut |_| {});

@@ -8,6 +8,7 @@ pub mod cluster;
 pub mod console;
 pub mod destination;
 mod github;
+mod guard;
 pub mod judge;
 pub mod list;
 pub mod new;

@@ -95,6 +95,12 @@ impl TrialClock {
         Duration::from_micros(micros)
     }
 
+    /// The wall (or simulated) time now, for people to read: it moves on with the monotonic clock.
+    #[must_use]
+    pub fn now(&self) -> jiff::Timestamp {
+        self.epoch.saturating_add(self.started.elapsed()).unwrap_or(jiff::Timestamp::MAX)
+    }
+
     /// The instant at which `elapsed()` is `at`.
     #[must_use]
     pub fn instant_of(&self, at: Duration) -> Instant {

@@ -4,11 +4,17 @@
 pub mod apply;
 pub mod baseline;
 pub mod cleanup;
+pub mod home;
+pub mod inventory;
 pub mod labels;
+pub mod lease;
 pub mod ledger;
 pub mod namespace;
+mod presence;
+pub mod private;
 mod recorder;
 mod run;
+pub mod safety;
 pub mod saved;
 mod trial;
 
@@ -18,6 +24,8 @@ use crate::measure::gate::Baseline;
 use crate::measure::result::RunResult;
 use crate::scenario::Plan;
 use crate::scenario::model::Gate;
+use inventory::Inventory;
+use safety::Safety;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -49,6 +57,10 @@ pub struct RunRequest {
     pub fail_fast: bool,
     /// Leave the namespace of a trial with an unexpected verdict in place.
     pub keep_on_failure: bool,
+    /// What the run may touch outside of its own namespaces.
+    pub safety: Safety,
+    /// What of the run is on the cluster at the moment.
+    pub inventory: Arc<Inventory>,
 }
 
 /// What a run is held to.

@@ -41,6 +41,8 @@ fn run_from(
         command: Vec::new(),
         fail_fast: false,
         keep_on_failure: false,
+        safety: engine::safety::Safety::default(),
+        inventory: std::sync::Arc::default(),
     };
     let (_keep, stop) = watch::channel(None);
     let result = engine::run(&request, &stop, &mut |_| {});

@@ -81,7 +81,7 @@ pub enum Command {
     Schema(Schema),
     /// Judge the saved timelines of runs again, and write reports
     Judge(Judge),
-    /// Remove what earlier runs left on a cluster, verified
+    /// Undo and remove what earlier runs left on a cluster, verified
     Cleanup(Cleanup),
     /// The embedded cluster itself: served to other clients, compared with real ones
     Cluster(Cluster),
@@ -119,6 +119,9 @@ pub struct Cleanup {
     /// What the run of this id left
     #[arg(long, env = "COMEBACK_CLEANUP_RUN", value_name = "ID", group = "scope")]
     pub run: Option<String>,
+    /// What runs left that do not live any more: their lease is watched for as long as it lasts (15 s)
+    #[arg(long, env = "COMEBACK_CLEANUP_STALE", group = "scope", value_parser = BoolishValueParser::new())]
+    pub stale: bool,
     /// What all runs left, those that are still running too
     #[arg(long, env = "COMEBACK_CLEANUP_ALL", group = "scope", value_parser = BoolishValueParser::new())]
     pub all: bool,
@@ -133,6 +136,9 @@ pub struct Cleanup {
     /// Allow a context whose name or server looks like production. Repeatable
     #[arg(long, env = "COMEBACK_ALLOW_CONTEXT", value_name = "NAME", value_delimiter = ',')]
     pub allow_context: Vec<String>,
+    /// A namespace of others that runs were allowed to use: look for their undo records there, too. Repeatable
+    #[arg(long, env = "COMEBACK_ALLOW_NAMESPACE", value_name = "NS", value_delimiter = ',')]
+    pub allow_namespace: Vec<String>,
 }
 
 /// The whole command line. The values of environment variables are left out of help texts: they may be secrets, and help is the

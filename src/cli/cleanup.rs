@@ -1,4 +1,4 @@
-//! `comeback cleanup`: removes what earlier runs left on a cluster, and says what is still there.
+//! `comeback cleanup`: undoes and removes what earlier runs left on a cluster, and says what it could not.
 
 use super::arguments::Cleanup;
 use super::console::Console;
@@ -37,9 +37,9 @@ pub(super) fn cleanup(arguments: &Cleanup, console: Console) -> ExitCode {
         Vec::new()
     };
     let removed_itself = |name: &String| choice == ClusterChoice::Context(Some(format!("kind-{name}")));
-    let cleaned = if gone.iter().any(removed_itself) { Ok(Cleaned::default()) } else { clean(arguments, &choice) };
+    let cleaned = if gone.iter().any(removed_itself) { Ok(Done::default()) } else { clean(arguments, &choice) };
     match cleaned {
-        Ok(cleaned) => report(&gone, &cleaned, console),
+        Ok(done) => report(&gone, &done, console),
         Err(error) => {
             console.error(&error.to_string());
             ExitCode::Environment
@@ -47,34 +47,64 @@ pub(super) fn cleanup(arguments: &Cleanup, console: Console) -> ExitCode {
     }
 }
 
-fn clean(arguments: &Cleanup, choice: &ClusterChoice) -> Result<Cleaned, ClusterError> {
+/// What a clean-up did, and which runs it left alone because they live.
+#[derive(Default)]
+struct Done {
+    cleaned: Vec<(String, Cleaned)>,
+    live: Vec<String>,
+}
+
+fn clean(arguments: &Cleanup, choice: &ClusterChoice) -> Result<Done, ClusterError> {
     let options = ClusterOptions { allowed_contexts: arguments.allow_context.clone(), ..ClusterOptions::default() };
     let cluster = select::connect(choice, &options)?;
-    let scope = arguments.run.clone().map_or(Scope::All, Scope::Run);
+    let scope = match &arguments.run {
+        Some(run) => Scope::Run(run.clone()),
+        None if arguments.stale => Scope::Stale,
+        None => Scope::All,
+    };
+    let failed = |error: crate::cluster::request::RequestError| ClusterError::new(error.to_string());
     crate::cluster::block_on(async {
         let session = cluster.open(&TrialContext { seed: 0, images: BTreeMap::new() }).await?;
-        let found = cleanup::find(&session.client, &scope).await.map_err(|error| ClusterError::new(error.to_string()))?;
-        Ok(cleanup::remove(&session.client, found).await)
+        let client = &session.client;
+        let mut done = Done::default();
+        let mut found = cleanup::find(client, &scope, &arguments.allow_namespace).await.map_err(failed)?;
+        if scope == Scope::Stale {
+            (found, done.live) = cleanup::stale_only(client, found).await.map_err(failed)?;
+        }
+        for left in found {
+            done.cleaned.push((left.run.clone(), cleanup::clean(client, left).await));
+        }
+        Ok(done)
     })?
 }
 
-fn report(kind_clusters: &[String], cleaned: &Cleaned, console: Console) -> ExitCode {
+fn report(kind_clusters: &[String], done: &Done, console: Console) -> ExitCode {
     let mut text = String::new();
     for name in kind_clusters {
         let _ = writeln!(text, "removed kind cluster {name}");
     }
-    for found in &cleaned.removed {
-        let _ = writeln!(text, "removed {} (run {}, scenario {})", found.namespace, found.run, found.scenario);
+    for (run, cleaned) in &done.cleaned {
+        for target in &cleaned.undone {
+            let _ = writeln!(text, "undid the fault on {target} (run {run})");
+        }
+        for found in &cleaned.removed {
+            let of = found.scenario.as_ref().map_or_else(|| "its own".to_owned(), |scenario| format!("scenario {scenario}"));
+            let _ = writeln!(text, "removed {} (run {run}, {of})", found.namespace);
+        }
     }
-    if text.is_empty() && cleaned.left.is_empty() {
+    for run in &done.live {
+        let _ = writeln!(text, "left run {run} alone: it is still running");
+    }
+    let left: Vec<_> = done.cleaned.iter().flat_map(|(run, cleaned)| cleaned.left.iter().map(move |left| (run, left))).collect();
+    if text.is_empty() && left.is_empty() {
         text.push_str("nothing was left\n");
     }
     let printed = console.print(text.as_bytes());
-    for left in &cleaned.left {
-        console.error(&format!("still there: {left}"));
+    for (run, (target, why)) in &left {
+        console.error(&format!("{target} (run {run}): {why}"));
     }
     match printed {
-        _ if !cleaned.left.is_empty() => ExitCode::Leftovers,
+        _ if !left.is_empty() => ExitCode::Leftovers,
         Ok(()) => ExitCode::Passed,
         Err(error) => {
             console.error(&error);

@@ -170,15 +170,28 @@ fn marks(result: &RunResult, run_directory: Option<&Path>) -> BTreeMap<String, M
 /// # Errors
 /// When it cannot be written.
 pub fn write_file(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    // Reports are for others to read; the umask still applies.
+    write_with(file, bytes, 0o666)
+}
+
+/// The same for the owner's eyes only.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_private(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    write_with(file, bytes, 0o600)
+}
+
+#[cfg_attr(not(unix), expect(unused_variables, reason = "modes are Unix'"))]
+fn write_with(file: &Path, bytes: &[u8], mode: u32) -> std::io::Result<()> {
     if std::fs::symlink_metadata(file).is_ok_and(|known| !known.is_file()) {
         return std::fs::OpenOptions::new().write(true).truncate(true).open(file)?.write_all(bytes);
     }
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
     builder.prefix(".comeback-");
-    // Reports are for others to read; the umask still applies.
     #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(mode));
     let mut beside = builder.tempfile_in(folder)?;
     beside.write_all(bytes)?;
     beside.as_file().sync_all()?;

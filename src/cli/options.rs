@@ -32,6 +32,9 @@ pub struct Options {
     /// Allow a context whose name or server looks like production. Repeatable
     #[arg(long, env = "COMEBACK_ALLOW_CONTEXT", value_name = "NAME", value_delimiter = ',', help_heading = "Where")]
     pub allow_context: Vec<String>,
+    /// Act in a namespace that the run did not create, for workloads that are there already. Repeatable
+    #[arg(long, env = "COMEBACK_ALLOW_NAMESPACE", value_name = "NS", value_delimiter = ',', help_heading = "Where")]
+    pub allow_namespace: Vec<String>,
     /// The node image of a kind cluster that has to be created
     #[arg(long, env = "COMEBACK_KIND_IMAGE", value_name = "IMAGE", help_heading = "Where")]
     pub kind_image: Option<String>,
@@ -125,7 +128,7 @@ fn positive(text: &str) -> Result<Duration, String> {
 pub const DEFAULTS_FILE: &str = "comeback.yaml";
 
 /// Contract options that the file may not name yet.
-const LATER: [&str; 7] = ["shard", "history", "baseline", "retries", "allowNamespace", "allow", "dryRun"];
+const LATER: [&str; 6] = ["shard", "history", "baseline", "retries", "allow", "dryRun"];
 
 impl Options {
     /// Reads `comeback.yaml`; no file: nothing.
@@ -170,6 +173,7 @@ impl Options {
         Self {
             cluster: self.cluster.or(defaults.cluster),
             allow_context: list(self.allow_context, defaults.allow_context),
+            allow_namespace: list(self.allow_namespace, defaults.allow_namespace),
             kind_image: self.kind_image.or(defaults.kind_image),
             profile: self.profile.or(defaults.profile),
             trials: self.trials.or(defaults.trials),

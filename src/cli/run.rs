@@ -3,12 +3,14 @@
 use super::arguments::{Display, Run as RunArguments};
 use super::console::Console;
 use super::destination::{self, Destination};
-use super::github;
 use super::options::{DEFAULTS_FILE, Options};
 use super::run_directory::{self, Keeper};
 use super::signals;
+use super::{github, guard};
 use crate::cluster::Cluster;
 use crate::cluster::select::{self, ClusterChoice, ClusterOptions};
+use crate::engine::inventory::Inventory;
+use crate::engine::safety::Safety;
 use crate::engine::{self, GateRequest, RunRequest};
 use crate::exit_code::ExitCode;
 use crate::measure::outcome;
@@ -77,6 +79,7 @@ fn prepare(paths: &[String], options: &Options, console: Console) -> Result<(Vec
         (ExitCode::Usage, String::new())
     })?;
     console.diagnostics(&loaded.warnings);
+    guard::namespaces(&loaded.plans, &options.allow_namespace).map_err(usage)?;
     if loaded.plans.is_empty() {
         let which = options.select.as_ref().map_or_else(String::new, |select| format!(" with labels `{select}`"));
         return Err((ExitCode::Inconclusive, format!("there is no scenario{which}: nothing was run")));
@@ -98,7 +101,8 @@ fn execute(
     let choice = options.cluster.clone().unwrap_or_default();
     let environment = |message| (ExitCode::Environment, message);
     let hint = cleanup_command(&id, &choice);
-    let stop = signals::listen(options.timeout, hint, console).map_err(environment)?;
+    let inventory = Arc::<Inventory>::default();
+    let stop = signals::listen(options.timeout, hint, Arc::clone(&inventory), console).map_err(environment)?;
     run_directory::create(&directory)?;
     let started_at = run_directory::rfc3339(started);
     let version = env!("CARGO_PKG_VERSION").to_owned();
@@ -121,7 +125,7 @@ fn execute(
         keeper.refuse(ExitCode::Environment, &error.to_string());
         environment(error.to_string())
     })?;
-    let request = request(options, loaded, &cluster, (id, seed, directory.clone(), words));
+    let request = request(options, loaded, &cluster, inventory, (id, seed, directory.clone(), words));
     let mut progress = Progress::new(console.progress(options.no_progress.unwrap_or(false)), console.stderr_palette());
     let mut result = engine::run(&request, &stop, &mut |event| {
         progress.handle(event);
@@ -130,6 +134,9 @@ fn execute(
     progress.clear();
     result.run.started_at = started_at;
     result.run.finished_at = Some(run_directory::rfc3339(wall_clock()));
+    for warning in &result.warnings {
+        console.warning(warning);
+    }
     for warning in keeper.warnings() {
         if !result.warnings.contains(warning) {
             result.warnings.push(warning.clone());
@@ -188,6 +195,7 @@ fn request(
     options: &Options,
     loaded: Loaded,
     cluster: &Arc<dyn Cluster>,
+    inventory: Arc<Inventory>,
     (id, seed, directory, command): (String, u64, PathBuf, Vec<String>),
 ) -> RunRequest {
     let capabilities = cluster.capabilities();
@@ -201,7 +209,10 @@ fn request(
             .map(|need| format!("{need:?}"))
             .map(camel_case)
             .collect();
-        if lacking.is_empty() {
+        if plan.existing.is_some() && cluster.is_virtual_time() {
+            let reason = "the embedded cluster begins empty: there is no workload that runs already (`workload.existing`)";
+            skipped.push((plan, reason.to_owned()));
+        } else if lacking.is_empty() {
             plans.push(plan);
         } else {
             let reason = format!("the {} cluster lacks what the scenario needs: {}", cluster.info().provider, lacking.join(", "));
@@ -229,6 +240,8 @@ fn request(
         command,
         fail_fast: options.fail_fast.unwrap_or(false),
         keep_on_failure: options.keep_on_failure.unwrap_or(false),
+        safety: Safety { namespaces: options.allow_namespace.clone() },
+        inventory,
     }
 }
 

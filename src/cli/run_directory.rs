@@ -1,7 +1,8 @@
 //! The run directory: its name, and the result file in it, which says `complete: false` until the last write.
 //! Plans and timelines are the engine's.
 
-use super::destination::write_file;
+use super::destination::write_private;
+use crate::engine::private;
 use crate::event::RunEvent;
 use crate::exit_code::ExitCode;
 use crate::measure::outcome;
@@ -54,7 +55,7 @@ pub(super) fn create(directory: &Path) -> Result<(), (ExitCode, String)> {
             format!("the run directory {} cannot be made: {error}; `--out DIR` puts it elsewhere", directory.display()),
         )
     };
-    std::fs::create_dir_all(directory).map_err(failed)
+    private::create_dir_all(directory).map_err(failed)
 }
 
 /// Keeps `result.json` up to date while the run goes on, so that a crash loses nothing that was finished.
@@ -139,7 +140,7 @@ impl Keeper {
 
 fn write(file: &Path, result: &RunResult) -> Result<(), String> {
     let bytes = Json.serialize(result).map_err(|error| error.to_string())?;
-    write_file(file, &bytes).map_err(|error| format!("{} cannot be written: {error}", file.display()))
+    write_private(file, &bytes).map_err(|error| format!("{} cannot be written: {error}", file.display()))
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! Signals and the time limit of a run: the first asks the run to stop and clean up, a second signal ends the process at once.
 
 use super::console::Console;
+use crate::engine::inventory::Inventory;
 use crate::engine::{Signal, Stop};
+use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -11,7 +13,12 @@ use tokio::sync::watch;
 ///
 /// # Errors
 /// The system refused a thread or a handler.
-pub(super) fn listen(timeout: Option<Duration>, hint: String, console: Console) -> Result<Stop, String> {
+pub(super) fn listen(
+    timeout: Option<Duration>,
+    hint: String,
+    inventory: Arc<Inventory>,
+    console: Console,
+) -> Result<Stop, String> {
     let (tell, stop) = watch::channel(None);
     let (ready_tell, ready) = mpsc::channel();
     let ready_tell = Mutex::new(ready_tell);
@@ -24,7 +31,7 @@ pub(super) fn listen(timeout: Option<Duration>, hint: String, console: Console) 
                     if let Ok(ready) = ready_tell.lock() {
                         let _ = ready.send(Ok(()));
                     }
-                    wait(&mut signals, timeout, &tell, &hint, console).await;
+                    wait(&mut signals, timeout, &tell, (&hint, &inventory), console).await;
                     Ok(())
                 })
             });
@@ -44,7 +51,7 @@ async fn wait(
     signals: &mut Signals,
     timeout: Option<Duration>,
     tell: &watch::Sender<Option<Signal>>,
-    hint: &str,
+    (hint, inventory): (&str, &Inventory),
     console: Console,
 ) {
     let limit = async {
@@ -67,7 +74,9 @@ async fn wait(
     // The receiver is gone when the run is over.
     let _ = tell.send(Some(first));
     let second = signals.next().await;
-    console.error(&format!("ended at once. What is left on the cluster is removed by `{hint}`"));
+    let present = inventory.list();
+    let what = if present.is_empty() { String::new() } else { format!(": {}", present.join(", ")) };
+    console.error(&format!("ended at once. What is left on the cluster{what} is removed by `{hint}`"));
     std::process::exit(if second == Signal::Interrupt { 130 } else { 143 });
 }
 

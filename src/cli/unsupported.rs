@@ -69,8 +69,6 @@ pub struct UnsupportedOptions {
     baseline: Option<String>,
     #[arg(long, env = "COMEBACK_RETRIES", value_name = "N", hide = true)]
     retries: Option<String>,
-    #[arg(long, env = "COMEBACK_ALLOW_NAMESPACE", value_name = "NS", hide = true)]
-    allow_namespace: Option<String>,
     #[arg(long, env = "COMEBACK_ALLOW", value_name = "WHAT", hide = true)]
     allow: Option<String>,
     #[arg(long, env = "COMEBACK_DRY_RUN", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide = true)]
@@ -85,7 +83,6 @@ impl UnsupportedOptions {
             ("--history", &self.history),
             ("--baseline", &self.baseline),
             ("--retries", &self.retries),
-            ("--allow-namespace", &self.allow_namespace),
             ("--allow", &self.allow),
             ("--dry-run", &self.dry_run),
         ];

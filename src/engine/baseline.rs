@@ -2,15 +2,18 @@
 //! One copy goes to the timeline, without secret values; the other stays in memory, for the healer to restore from.
 
 use super::namespace::own_kind;
-use crate::cluster::kinds;
+use crate::cluster::kinds::{self, Kind};
 use crate::cluster::request::{REQUEST_BUDGET, RequestError, retried};
+use crate::detect::related::config_reads;
 use crate::json::At as _;
-use crate::observe::index::reference_to;
+use crate::observe::index::{controller_of, reference_to};
 use crate::observe::timeline::Baseline;
 use crate::observe::watch::{observed, plain};
+use crate::scenario::model::Existing;
 use crate::scenario::plan::Manifest;
 use kube::api::ListParams;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The workload's objects with all their values, secrets too. Never written anywhere.
@@ -59,14 +62,73 @@ pub async fn read(client: &kube::Client, namespace: &str, manifests: &[Manifest]
     if baseline.objects.is_empty() {
         return Err(RequestError::of("reading the baseline", "nothing of the workload is in the namespace"));
     }
-    let pods = own_kind("Pod")?;
-    let api = pods.api(client, namespace);
-    let listed = retried("listing pods for the baseline", REQUEST_BUDGET, || {
-        let api = api.clone();
-        async move { api.list(&ListParams::default()).await }
-    })
-    .await?;
-    baseline.pods = listed.items.into_iter().map(|pod| reference_to(&plain(pod, &pods.resource))).collect();
+    let pods = list_pods(client, namespace, None).await?;
+    baseline.pods = pods.iter().map(reference_to).collect();
     baseline.pods.sort();
     Ok((baseline, originals))
+}
+
+/// Reads a workload that is there already: the pods with these labels, what controls them, and the configuration that they read.
+///
+/// # Errors
+/// The server does not answer, or there is no such pod.
+pub async fn read_existing(client: &kube::Client, existing: &Existing) -> Result<(Baseline, Originals), RequestError> {
+    let namespace = existing.namespace.as_str();
+    let pods = list_pods(client, namespace, Some(&existing.selector)).await?;
+    if pods.is_empty() {
+        let message = format!("no pod in namespace {namespace} has the labels {}", existing.selector);
+        return Err(RequestError::of("reading the baseline", message));
+    }
+    let mut wanted = BTreeSet::new();
+    let mut objects = Vec::new();
+    for pod in &pods {
+        for read in pod.get("spec").map(config_reads).unwrap_or_default() {
+            wanted.insert((read.kind.to_owned(), read.name));
+        }
+        let mut owner = controller_of(pod);
+        while let Some(reference) = owner.take().filter(|owner| wanted.insert((owner.kind.clone(), owner.name.clone()))) {
+            if let Some(object) = get(client, namespace, &reference.kind, &reference.name).await? {
+                owner = controller_of(&object);
+                // What has a controller itself is made by it.
+                if owner.is_none() {
+                    objects.push(object);
+                }
+            }
+        }
+    }
+    for (kind, name) in wanted.iter().filter(|(kind, _)| matches!(kind.as_str(), "ConfigMap" | "Secret")) {
+        objects.extend(get(client, namespace, kind, name).await?);
+    }
+    let mut baseline = Baseline { pods: pods.iter().map(reference_to).collect(), ..Baseline::default() };
+    baseline.pods.sort();
+    baseline.objects = objects.iter().map(|object| Arc::new(observed(object.clone()))).collect();
+    if baseline.objects.is_empty() {
+        // Pods that nothing controls are their own workload.
+        baseline.objects = pods.iter().map(|pod| Arc::new(pod.clone())).collect();
+    }
+    Ok((baseline, Originals { objects: objects.into_iter().map(Arc::new).collect() }))
+}
+
+/// One object; `None` if it is not there, may not be read, or is of a kind that is not Kubernetes' own.
+async fn get(client: &kube::Client, namespace: &str, kind: &str, name: &str) -> Result<Option<Value>, RequestError> {
+    let Some(known) = Kind::known(None, kind) else { return Ok(None) };
+    let api = known.api(client, namespace);
+    let what = format!("reading {}/{name} for the baseline", kind.to_lowercase());
+    match retried(&what, REQUEST_BUDGET, || api.get_opt(name)).await {
+        Ok(object) => Ok(object.map(|object| plain(object, &known.resource))),
+        Err(error) if error.code == 403 => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+async fn list_pods(client: &kube::Client, namespace: &str, selector: Option<&str>) -> Result<Vec<Value>, RequestError> {
+    let pods = own_kind("Pod")?;
+    let api = pods.api(client, namespace);
+    let parameters = ListParams { label_selector: selector.map(ToOwned::to_owned), ..ListParams::default() };
+    let listed = retried("listing pods for the baseline", REQUEST_BUDGET, || {
+        let (api, parameters) = (api.clone(), parameters.clone());
+        async move { api.list(&parameters).await }
+    })
+    .await?;
+    Ok(listed.items.into_iter().map(|pod| plain(pod, &pods.resource)).collect())
 }

@@ -1,12 +1,17 @@
-//! Removes what earlier runs left on a cluster: namespaces with our run label, and only those; verified.
-//! A running trial removes its own namespace itself.
+//! Finishes what earlier runs left on a cluster: undoes their faults, removes what they made, verifies, and says what it could not.
+//! Only what carries a run's label, or what an undo record names, is touched. A running trial cleans up after itself.
 
+use super::home::{self, Home};
 use super::labels::{self, dns_label};
+use super::lease;
 use super::namespace::{self, REMOVED_WITHIN};
 use crate::cluster::request::{REQUEST_BUDGET, RequestError, retried};
+use crate::fault::undo::{Undone, journal, undo_all};
 use crate::observe::timeline::Reference;
 use futures::{StreamExt, stream};
+use journal::Written;
 use kube::api::ListParams;
+use std::collections::BTreeMap;
 
 /// How many namespaces are removed at once.
 const AT_ONCE: usize = 8;
@@ -16,6 +21,8 @@ const AT_ONCE: usize = 8;
 pub enum Scope {
     /// The run of this id.
     Run(String),
+    /// Runs whose lease has run out.
+    Stale,
     /// Every run, running ones too.
     All,
 }
@@ -25,30 +32,85 @@ pub enum Scope {
 pub struct Found {
     /// The namespace.
     pub namespace: Reference,
+    /// The scenario's label value; `None` for the run's own home.
+    pub scenario: Option<String>,
+}
+
+/// Everything that one run left.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Left {
     /// The run's label value.
     pub run: String,
-    /// The scenario's label value.
-    pub scenario: String,
+    /// Its namespaces, by name.
+    pub namespaces: Vec<Found>,
+    /// Where its lease and records lie: its own home, and namespaces of others that it was allowed to use.
+    pub homes: Vec<Home>,
+    /// Its undo records, oldest first.
+    pub records: Vec<Written>,
 }
 
 /// What a clean-up did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cleaned {
+    /// Objects that are as before again.
+    pub undone: Vec<Reference>,
     /// Namespaces that are gone now.
     pub removed: Vec<Found>,
-    /// What is still there: exit code 5.
-    pub left: Vec<Reference>,
+    /// What is still there or not as before, and why: exit code 5.
+    pub left: Vec<(Reference, String)>,
 }
 
-/// The namespaces that runs left on a cluster, by name.
+/// What runs left on a cluster, by run. Records and leases are looked for in the runs' own homes and in the `allowed` namespaces.
 ///
 /// # Errors
-/// Namespaces may not be listed, or the server does not answer.
-pub async fn find(client: &kube::Client, scope: &Scope) -> Result<Vec<Found>, RequestError> {
-    let selector = match scope {
-        Scope::Run(id) => format!("{}={}", labels::RUN, dns_label(id, 63)),
-        Scope::All => labels::RUN.to_owned(),
+/// Namespaces may not be listed and none are `allowed`, or the server does not answer.
+pub async fn find(client: &kube::Client, scope: &Scope, allowed: &[String]) -> Result<Vec<Left>, RequestError> {
+    let of_run = match scope {
+        Scope::Run(id) => Some(dns_label(id, 63)),
+        Scope::Stale | Scope::All => None,
     };
+    let mut runs: BTreeMap<String, Left> = BTreeMap::new();
+    match labelled(client, of_run.as_deref()).await {
+        Ok(found) => {
+            for (run, found) in found {
+                let left = entry(&mut runs, &run);
+                if found.scenario.is_none() {
+                    let (namespace, own) = (found.namespace.name.clone(), Some(found.namespace.clone()));
+                    left.homes.push(Home { run, namespace, own });
+                }
+                left.namespaces.push(found);
+            }
+        }
+        Err(error) if error.code == 403 && !allowed.is_empty() => {}
+        Err(error) => return Err(error),
+    }
+    for namespace in allowed {
+        for run in leases_in(client, namespace, of_run.as_deref()).await? {
+            entry(&mut runs, &run).homes.push(Home { run: run.clone(), namespace: namespace.clone(), own: None });
+        }
+        for written in journal::read(client, namespace, of_run.as_deref()).await? {
+            entry(&mut runs, &written.run.clone()).records.push(written);
+        }
+    }
+    for left in runs.values_mut() {
+        for home in left.homes.iter().filter(|home| home.own.is_some()) {
+            match journal::read(client, &home.namespace, Some(&left.run)).await {
+                Ok(records) => left.records.extend(records),
+                Err(error) if error.is_not_found() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        left.records.sort_by_key(|written| written.held.number);
+    }
+    Ok(runs.into_values().collect())
+}
+
+fn entry<'a>(runs: &'a mut BTreeMap<String, Left>, run: &str) -> &'a mut Left {
+    runs.entry(run.to_owned()).or_insert_with(|| Left { run: run.to_owned(), ..Left::default() })
+}
+
+async fn labelled(client: &kube::Client, run: Option<&str>) -> Result<Vec<(String, Found)>, RequestError> {
+    let selector = run.map_or_else(|| labels::RUN.to_owned(), |run| format!("{}={run}", labels::RUN));
     let api = namespace::namespaces(client)?;
     let parameters = ListParams::default().labels(&selector);
     let listed = retried("listing namespaces", REQUEST_BUDGET, || {
@@ -62,38 +124,126 @@ pub async fn find(client: &kube::Client, scope: &Scope) -> Result<Vec<Found>, Re
         .filter_map(|object| {
             let metadata = object.metadata;
             let known = metadata.labels.unwrap_or_default();
-            // A server's answer is not trusted to have honoured the selector: only what carries our label is touched.
-            let run = known.get(labels::RUN)?.clone();
-            let scenario = known.get(labels::SCENARIO)?.clone();
+            // A server's answer is not trusted to have honoured the selector: only what carries our labels is touched.
+            let of = known.get(labels::RUN).filter(|of| run.is_none_or(|run| run == *of))?.clone();
+            let scenario = known.get(labels::SCENARIO).cloned();
+            if scenario.is_none() && !known.contains_key(labels::HOME) {
+                return None;
+            }
             let name = metadata.name?;
             let uid = metadata.uid?;
-            let namespace = Reference { kind: "Namespace".to_owned(), namespace: String::new(), name, uid };
-            Some(Found { namespace, run, scenario })
+            Some((
+                of,
+                Found { namespace: Reference { kind: "Namespace".to_owned(), namespace: String::new(), name, uid }, scenario },
+            ))
         })
         .collect();
-    found.sort_by(|a, b| a.namespace.cmp(&b.namespace));
+    found.sort_by(|(_, a), (_, b)| a.namespace.cmp(&b.namespace));
     Ok(found)
 }
 
-/// Removes namespaces that [`find`] returned, several at once, and verifies that they are gone.
-pub async fn remove(client: &kube::Client, found: Vec<Found>) -> Cleaned {
-    let results: Vec<_> = stream::iter(found)
+/// The runs that have a lease in a namespace.
+async fn leases_in(client: &kube::Client, namespace: &str, run: Option<&str>) -> Result<Vec<String>, RequestError> {
+    let selector = run.map_or_else(|| labels::RUN.to_owned(), |run| format!("{}={run}", labels::RUN));
+    let api = namespace::own_kind("Lease")?.api(client, namespace);
+    let parameters = ListParams::default().labels(&selector);
+    let what = format!("listing leases in {namespace}");
+    let listed = retried(&what, REQUEST_BUDGET, || {
+        let (api, parameters) = (api.clone(), parameters.clone());
+        async move { api.list(&parameters).await }
+    })
+    .await?;
+    let run_of = |lease: kube::api::DynamicObject| lease.metadata.labels?.remove(labels::RUN);
+    let mut runs: Vec<_> = listed.items.into_iter().filter_map(run_of).collect();
+    runs.sort();
+    Ok(runs)
+}
+
+/// Those of the runs whose lease has run out, and the ids of those that still live. Takes as long as a lease lasts.
+///
+/// # Errors
+/// A lease may not be read, or the server gives no answers.
+pub async fn stale_only(client: &kube::Client, found: Vec<Left>) -> Result<(Vec<Left>, Vec<String>), RequestError> {
+    let looks = found.into_iter().map(|left| async move {
+        let namespace = left.homes.first().map_or_else(|| home::name(&left.run), |home| home.namespace.clone());
+        let stale = lease::is_stale(client, &namespace, &left.run).await?;
+        Ok::<_, RequestError>((left, stale))
+    });
+    let (mut stale, mut live) = (Vec::new(), Vec::new());
+    for look in futures::future::join_all(looks).await {
+        match look? {
+            (left, true) => stale.push(left),
+            (left, false) => live.push(left.run),
+        }
+    }
+    Ok((stale, live))
+}
+
+/// Undoes and removes what a run left, and verifies it. Its home goes last, and only if nothing in it is needed any more.
+pub async fn clean(client: &kube::Client, left: Left) -> Cleaned {
+    let mut cleaned = Cleaned::default();
+    undo(client, &left, &mut cleaned).await;
+    let (homes, trials): (Vec<_>, Vec<_>) = left.namespaces.into_iter().partition(|found| found.scenario.is_none());
+    let run = &left.run;
+    let results: Vec<_> = stream::iter(trials)
         .map(|found| async move {
-            let left = namespace::remove(client, &found.namespace, &found.run, REMOVED_WITHIN).await;
+            let left = namespace::remove(client, &found.namespace, run, REMOVED_WITHIN).await;
             (found, left)
         })
         .buffered(AT_ONCE)
         .collect()
         .await;
-    let mut cleaned = Cleaned::default();
     for (found, left) in results {
-        if left.is_empty() {
-            cleaned.removed.push(found);
-        } else {
-            cleaned.left.extend(left);
+        cleaned.gone_or_left(found, left);
+    }
+    if !cleaned.left.is_empty() {
+        // Records and labels are what the next attempt works from.
+        return cleaned;
+    }
+    for home in &left.homes {
+        let left = home::remove(client, home).await;
+        match homes.iter().find(|found| Some(&found.namespace) == home.own.as_ref()) {
+            Some(found) => cleaned.gone_or_left(found.clone(), left),
+            None => cleaned.left.extend(left.into_iter().map(|left| (left, "it is still there".to_owned()))),
         }
     }
     cleaned
+}
+
+impl Cleaned {
+    fn gone_or_left(&mut self, found: Found, left: Vec<Reference>) {
+        if left.is_empty() {
+            self.removed.push(found);
+        } else {
+            self.left.extend(left.into_iter().map(|left| (left, "it is still there".to_owned())));
+        }
+    }
+}
+
+/// Undoes the faults that records tell of, newest first; a record goes when its fault is undone.
+async fn undo(client: &kube::Client, left: &Left, cleaned: &mut Cleaned) {
+    let records: Vec<_> = left.records.iter().map(|written| written.record.clone()).collect();
+    for (written, (target, undone)) in left.records.iter().rev().zip(undo_all(client, &records).await) {
+        let forgotten = match &undone {
+            Ok(undone) if undone.is_settled() => journal::forget(client, &written.held).await,
+            _ => Ok(()),
+        };
+        match (undone, forgotten) {
+            (Ok(Undone::LeftAlone(why)), _) => {
+                let records = &written.held.namespace;
+                let why = format!(
+                    "not undone ({}): {why}; put it right by hand, then remove its record {records}/{}",
+                    written.record.key,
+                    written.held.names.join(", ")
+                );
+                cleaned.left.push((target, why));
+            }
+            (Err(error), _) => cleaned.left.push((target, format!("not undone: {error}"))),
+            (Ok(_), Err(error)) => cleaned.left.push((target, format!("undone, but its record is still there: {error}"))),
+            (Ok(Undone::Reverted), Ok(())) => cleaned.undone.push(target),
+            (Ok(Undone::AlreadyBack | Undone::Moot(_)), Ok(())) => {}
+        }
+    }
 }
 
 #[cfg(test)]

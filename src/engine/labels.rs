@@ -9,6 +9,12 @@ pub const RUN: &str = "comeback.dev/run";
 pub const SCENARIO: &str = "comeback.dev/scenario";
 /// Label: the trial's index.
 pub const TRIAL: &str = "comeback.dev/trial";
+/// Label: this namespace holds the lease and the undo records of its run, and no trial.
+pub const HOME: &str = "comeback.dev/home";
+/// Label: the number of the undo record that this object holds (a part of).
+pub const UNDO: &str = "comeback.dev/undo";
+/// Annotation: which part of how many of an undo record this object holds.
+pub const PART: &str = "comeback.dev/part";
 /// Annotation: comeback's version.
 pub const VERSION: &str = "comeback.dev/version";
 

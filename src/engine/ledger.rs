@@ -3,7 +3,6 @@
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use std::fs::OpenOptions;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -78,11 +77,11 @@ pub fn outstanding_kind_clusters(entries: &[Entry]) -> Vec<String> {
 /// Appends one JSON line to a file, making it and its folder, and waits until it is on the disk.
 pub(crate) fn append_line<T: Serialize>(path: &Path, entry: &T) -> std::io::Result<()> {
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
+        super::private::create_dir_all(folder)?;
     }
     let mut line = serde_json::to_vec(entry)?;
     line.push(b'\n');
-    let mut file = OpenOptions::new().create(true).read(true).append(true).open(path)?;
+    let mut file = super::private::options().create(true).read(true).append(true).open(path)?;
     let mut present = Vec::new();
     file.read_to_end(&mut present)?;
     if let Some(last) = present.last()
@@ -120,6 +119,7 @@ pub(crate) fn read_lines<T: for<'de> Deserialize<'de>>(path: &Path) -> std::io::
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::OpenOptions;
 
     #[test]
     fn what_was_created_and_not_removed_is_outstanding_even_after_a_cut_line() {

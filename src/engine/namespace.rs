@@ -87,7 +87,7 @@ pub async fn create(client: &kube::Client, identity: &Identity<'_>) -> Result<Re
         Err(error) if error.is_already_there() => {
             // An earlier attempt of this very request may have been carried out without its answer reaching us.
             let present = retried(&what, REQUEST_BUDGET, || api.get(&name)).await?;
-            if present.metadata.labels != object.metadata.labels || present.metadata.deletion_timestamp.is_some() {
+            if !is_as_wanted(&present, &object) {
                 return Err(RequestError { message: format!("{}; it is not this trial's", error.message), ..error });
             }
             present
@@ -106,6 +106,13 @@ pub async fn create(client: &kube::Client, identity: &Identity<'_>) -> Result<Re
     }
     let uid = created.metadata.uid.unwrap_or_default();
     Ok(Reference { kind: "Namespace".to_owned(), namespace: String::new(), name, uid })
+}
+
+/// Whether a namespace carries all the labels that were wanted (the server adds its own) and is not on its way out.
+pub(super) fn is_as_wanted(present: &DynamicObject, wanted: &DynamicObject) -> bool {
+    let (present_labels, wanted_labels) = (present.metadata.labels.as_ref(), wanted.metadata.labels.iter().flatten());
+    let carried = |(key, value): (&String, &String)| present_labels.and_then(|labels| labels.get(key)) == Some(value);
+    present.metadata.deletion_timestamp.is_none() && wanted_labels.map(carried).all(|carried| carried)
 }
 
 /// Removes a namespace of this run (by its label), pods with a grace of 1 s, and waits until it is gone.
@@ -138,7 +145,11 @@ async fn try_remove(client: &kube::Client, namespace: &Reference, run: &str, wit
         return Ok(true);
     }
     let own = own.as_str();
-    empty(client, name).await;
+    // A run's home has no pods.
+    let home = present.metadata.labels.as_ref().is_some_and(|labels| labels.contains_key(labels::HOME));
+    if !home {
+        empty(client, name).await;
+    }
     let preconditions = Some(Preconditions { uid: Some(own.to_owned()), resource_version: None });
     let parameters = DeleteParams { preconditions, ..DeleteParams::background() };
     match retried(&what, REQUEST_BUDGET, || api.delete(name, &parameters)).await {
@@ -232,6 +243,19 @@ async fn pods_in(client: &kube::Client, namespace: &str) -> Result<Vec<Reference
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_namespace_is_as_wanted_with_labels_of_the_server_and_not_without_ours() {
+        let namespace = |labels: Value| -> DynamicObject {
+            serde_json::from_value(json!({ "metadata": { "name": "n", "labels": labels } })).unwrap()
+        };
+        let wanted = namespace(json!({ labels::RUN: "r" }));
+        assert!(is_as_wanted(&namespace(json!({ labels::RUN: "r", "kubernetes.io/metadata.name": "n" })), &wanted));
+        assert!(!is_as_wanted(&namespace(json!({ labels::RUN: "other" })), &wanted));
+        assert!(!is_as_wanted(&namespace(json!({})), &wanted));
+        let ending = json!({ "metadata": { "labels": { labels::RUN: "r" }, "deletionTimestamp": "2026-01-01T00:00:00Z" } });
+        assert!(!is_as_wanted(&serde_json::from_value(ending).unwrap(), &wanted));
+    }
 
     #[test]
     fn names_fit_and_differ_by_every_part() {

@@ -28,7 +28,8 @@ impl Recorder {
     /// # Errors
     /// When the file cannot be created.
     pub fn create(path: &Path, plan: Arc<Plan>, clock: TrialClock) -> Result<Self, String> {
-        let file = File::create(path).map_err(|error| format!("cannot write the timeline {}: {error}", path.display()))?;
+        let file =
+            super::private::create(path).map_err(|error| format!("cannot write the timeline {}: {error}", path.display()))?;
         Ok(Self { judge: Judge::new(plan), file, clock, seq: 0, last: Duration::ZERO, line: Vec::new(), failed: None })
     }
 

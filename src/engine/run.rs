@@ -4,6 +4,8 @@
 mod course;
 mod jobs;
 
+use super::home::Home;
+use super::presence;
 use super::saved::{self, SavedPlans};
 use super::trial::{self, TrialJob};
 use super::{RunRequest, Signal, Stop};
@@ -15,9 +17,10 @@ use crate::scenario::{Plan, Verdict};
 use course::Course;
 use jobs::{CloseOnPanic, Jobs};
 use siphasher::sip::SipHasher13;
+use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 /// A trial's seed: a function of the run's seed, the scenario and the index, never of order or concurrency.
 #[must_use]
@@ -43,8 +46,23 @@ pub(super) fn run(request: &RunRequest, stop: &Stop, report: &mut dyn FnMut(&Run
         more.push(reason(ExitCode::Environment, error));
     }
     report(&RunEvent::Started { id: request.id.clone(), seed: request.seed, cluster: request.cluster.info(), plans });
+    let presence = match presence::begin(request) {
+        Ok(presence) => Ok(presence),
+        Err(error) => {
+            more.push(reason(ExitCode::Environment, error));
+            Err(())
+        }
+    };
+    let home = presence.as_ref().ok().and_then(Option::as_ref).map(|presence| (presence.home.clone(), Arc::default()));
+    if let Some((home, _)) = &home {
+        request.inventory.add(format!("namespace {}", home.namespace));
+    }
+    let lost = presence.as_ref().ok().and_then(Option::as_ref).map(|presence| Arc::clone(&presence.lost));
+    let halted = AtomicBool::new(presence.is_err());
+    let existing = request.plans.iter().filter_map(|plan| plan.existing.as_ref());
+    let places = existing.map(|existing| (existing.namespace.clone(), Mutex::new(()))).collect();
+    let halt = Halt { halted: &halted, lost: lost.as_deref(), home: home.as_ref(), places: &places };
     let mut course = Course::new(request);
-    let halted = AtomicBool::new(false);
     let jobs = Jobs::new(course.first());
     if course.is_over() {
         jobs.close();
@@ -53,8 +71,8 @@ pub(super) fn run(request: &RunRequest, stop: &Stop, report: &mut dyn FnMut(&Run
         let (to_us, from_workers) = mpsc::channel();
         let mut workers = Vec::new();
         for _ in 0..request.concurrency.min(jobs.len()) {
-            let (to_us, jobs, halted) = (to_us.clone(), &jobs, &halted);
-            let worker = std::thread::Builder::new().spawn_scoped(scope, move || work(request, stop, jobs, halted, &to_us));
+            let (to_us, jobs) = (to_us.clone(), &jobs);
+            let worker = std::thread::Builder::new().spawn_scoped(scope, move || work(request, stop, jobs, halt, &to_us));
             match worker {
                 Ok(worker) => workers.push(worker),
                 // Fewer than wanted do the same work.
@@ -98,6 +116,20 @@ pub(super) fn run(request: &RunRequest, stop: &Stop, report: &mut dyn FnMut(&Run
         course.finish(request.plans.len() + position, plan, trials, report);
     }
     result.expected.trials = result.expected.trials.saturating_sub(course.spared());
+    if lost.is_some_and(|lost| lost.load(Ordering::Relaxed)) {
+        let why = "the lease of this run was removed while it ran (`comeback cleanup`?); no further trial was begun";
+        more.push(reason(ExitCode::Environment, why.to_owned()));
+    }
+    if let Ok(Some(presence)) = presence {
+        let ended = presence.end();
+        result.warnings.extend(ended.warnings);
+        if !ended.leftovers.is_empty() {
+            let left: Vec<_> = ended.leftovers.iter().map(ToString::to_string).collect();
+            more.push(reason(ExitCode::Leftovers, format!("left behind: {}", left.join(", "))));
+        } else if let Some((home, _)) = &home {
+            request.inventory.remove(&format!("namespace {}", home.namespace));
+        }
+    }
     match *stop.borrow() {
         Some(Signal::Interrupt) => more.push(reason(ExitCode::Interrupted, "stopped by SIGINT".to_owned())),
         Some(Signal::Terminate) => more.push(reason(ExitCode::Terminated, "stopped by SIGTERM".to_owned())),
@@ -140,14 +172,30 @@ fn born(request: &RunRequest, plans: &[Arc<Plan>]) -> RunResult {
     }
 }
 
-fn work(request: &RunRequest, stop: &Stop, jobs: &Jobs, halted: &AtomicBool, to_us: &mpsc::Sender<FromWorker>) {
+/// What keeps further trials from beginning, and where they keep their records.
+#[derive(Clone, Copy)]
+struct Halt<'a> {
+    halted: &'a AtomicBool,
+    lost: Option<&'a AtomicBool>,
+    home: Option<&'a (Home, Arc<AtomicU32>)>,
+    /// Namespaces of others in which a trial may act: one at a time.
+    places: &'a BTreeMap<String, Mutex<()>>,
+}
+
+fn work(request: &RunRequest, stop: &Stop, jobs: &Jobs, halt: Halt<'_>, to_us: &mpsc::Sender<FromWorker>) {
     let _close = CloseOnPanic(jobs);
     loop {
-        if halted.load(Ordering::Relaxed) || stop.borrow().is_some() {
+        let lost = halt.lost.is_some_and(|lost| lost.load(Ordering::Relaxed));
+        if lost || halt.halted.load(Ordering::Relaxed) || stop.borrow().is_some() {
             return;
         }
         let Some((scenario, trial)) = jobs.next() else { return };
         let Some(plan) = request.plans.get(scenario) else { return };
+        let place = plan.existing.as_ref().and_then(|existing| halt.places.get(&existing.namespace));
+        let _alone = place.map(|place| place.lock().unwrap_or_else(PoisonError::into_inner));
+        if stop.borrow().is_some() {
+            return;
+        }
         let _ = to_us.send(FromWorker::Event(RunEvent::TrialStarted { scenario, trial }));
         let job = TrialJob {
             request,
@@ -158,6 +206,7 @@ fn work(request: &RunRequest, stop: &Stop, jobs: &Jobs, halted: &AtomicBool, to_
             phase: &|phase| {
                 let _ = to_us.send(FromWorker::Event(RunEvent::TrialPhase { scenario, trial, phase }));
             },
+            home: halt.home,
         };
         let result = trial::run(&job);
         let _ = to_us.send(FromWorker::Finished(scenario, Box::new(result)));

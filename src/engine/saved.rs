@@ -56,11 +56,11 @@ fn file_name(scenario: &str) -> String {
 pub fn save_plans(directory: &Path, plans: &SavedPlans) -> Result<(), String> {
     for folder in ["timelines", "undo"] {
         let path = directory.join(folder);
-        std::fs::create_dir_all(&path).map_err(|error| format!("cannot make {}: {error}", path.display()))?;
+        super::private::create_dir_all(&path).map_err(|error| format!("cannot make {}: {error}", path.display()))?;
     }
     let path = directory.join("plans.json");
     let text = serde_json::to_vec_pretty(plans).map_err(|error| error.to_string())?;
-    std::fs::write(&path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))
+    super::private::write(&path, &text).map_err(|error| format!("cannot write {}: {error}", path.display()))
 }
 
 /// Judges a saved run again.
@@ -96,8 +96,8 @@ pub fn judge_run(directory: &Path, baseline: Option<&Baseline>) -> Result<RunRes
         }
         scenarios.push(outcome::scenario(plan, judged, saved.gate.as_ref(), saved.until_confident));
     }
-    // What befell the run and no trial tells of: leftovers of the cluster, a bug, an environment that failed.
-    let of_the_run = [ExitCode::Leftovers, ExitCode::Bug, ExitCode::Environment];
+    // What befell the run and no trial tells of: an interruption, leftovers of the cluster, a bug, an environment that failed.
+    let of_the_run = [ExitCode::Interrupted, ExitCode::Terminated, ExitCode::Leftovers, ExitCode::Bug, ExitCode::Environment];
     let more = std::mem::take(&mut result.exit_reasons).into_iter().filter(|reason| of_the_run.contains(&reason.name)).collect();
     settle(&mut result, scenarios, saved.gate.as_ref(), baseline, more);
     Ok(result)

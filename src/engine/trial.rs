@@ -4,11 +4,13 @@
 mod evidence;
 mod live;
 
+use super::home::Home;
 use super::namespace::{self, Identity};
 use super::{RunRequest, Stop, apply, baseline, saved};
 use crate::cluster::request::RequestError;
 use crate::cluster::{Session, TrialContext};
 use crate::fault::prepare::Scene;
+use crate::fault::undo::journal::Journal;
 use crate::fault::{self, FaultError};
 use crate::measure::result::TrialResult;
 use crate::observe::timeline::{Began, Fact, Reference, Source};
@@ -17,8 +19,11 @@ use crate::scenario::{Fault, Plan, Verdict};
 use live::{Goal, Live, Reached};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
+/// How long undoing faults may take before the trial's own namespace is removed all the same.
+const UNDO_WITHIN: Duration = Duration::from_secs(20);
 /// How long removing a trial's namespace may take before what is left is reported.
 const RESTORE_WITHIN: Duration = Duration::from_mins(2);
 
@@ -31,6 +36,8 @@ pub(super) struct TrialJob<'a> {
     pub stop: Stop,
     /// Told of each phase as it begins.
     pub phase: &'a dyn Fn(&'static str),
+    /// Where undo records go on a real cluster, and how many there are so far.
+    pub home: Option<&'a (Home, Arc<AtomicU32>)>,
 }
 
 impl TrialJob<'_> {
@@ -46,6 +53,10 @@ impl TrialJob<'_> {
     /// so that equal seeds give equal timelines.
     fn run_label(&self) -> String {
         if self.request.cluster.is_virtual_time() { format!("seed-{}", self.seed) } else { self.request.id.clone() }
+    }
+
+    fn journal(&self, session: &Session) -> Option<Journal> {
+        self.home.map(|(home, next)| Journal::new(session.client.clone(), home.clone(), Arc::clone(next)))
     }
 
     fn failed(&self, why: &str) -> TrialResult {
@@ -79,7 +90,9 @@ async fn on_session(job: &TrialJob<'_>) -> TrialResult {
     };
     let run_label = job.run_label();
     let identity = Identity { run: &run_label, scenario: &job.plan.name, trial: job.trial, seed: job.seed };
-    let mut live = Live::new(job, &session, recorder, identity.name());
+    let existing = job.plan.existing.as_ref();
+    let in_namespace = existing.map_or_else(|| identity.name(), |existing| existing.namespace.clone());
+    let mut live = Live::new(job, &session, recorder, in_namespace.clone());
     live.record(
         Source::Engine,
         Fact::Began(Began {
@@ -88,11 +101,18 @@ async fn on_session(job: &TrialJob<'_>) -> TrialResult {
             seed: job.seed,
             run_label: run_label.clone(),
             cluster: job.request.cluster.info().name,
-            namespace: identity.name(),
+            namespace: in_namespace,
             epoch: session.clock.epoch,
         }),
     );
     (job.phase)("setup");
+    if existing.is_some() {
+        live.record(Source::Engine, Fact::NamespaceReady);
+        phases(job, &session, &mut live, &run_label).await;
+        live.end();
+        return conclude(job, &session, live, None).await;
+    }
+    job.request.inventory.add(format!("namespace {}", identity.name()));
     let namespace = match live.unless_stopped(namespace::create(&session.client, &identity)).await {
         Some(Ok(namespace)) => Some(namespace),
         Some(Err(error)) => {
@@ -112,7 +132,7 @@ async fn on_session(job: &TrialJob<'_>) -> TrialResult {
         phases(job, &session, &mut live, &run_label).await;
     }
     live.end();
-    conclude(job, &session, live, &to_remove).await
+    conclude(job, &session, live, Some(&to_remove)).await
 }
 
 /// From the first watch to the judge's decision. Whatever goes wrong is recorded, and ends the trial.
@@ -121,7 +141,8 @@ async fn phases(job: &TrialJob<'_>, session: &Session, live: &mut Live<'_>, run_
     let kinds = watch::kinds_of(plan);
     let namespace = live.namespace().to_owned();
     let sink = live.sink();
-    match live.unless_stopped(watch::start(&session.client, &namespace, &kinds, &sink)).await {
+    let pods = plan.existing.as_ref().map(|existing| existing.selector.as_str());
+    match live.unless_stopped(watch::start(&session.client, &namespace, &kinds, pods, &sink)).await {
         Some(Ok(watching)) => live.watching(watching),
         Some(Err(error)) => return live.fail(&error.message),
         None => return,
@@ -138,7 +159,13 @@ async fn phases(job: &TrialJob<'_>, session: &Session, live: &mut Live<'_>, run_
             Reached::End => return,
         }
     }
-    match live.unless_stopped(baseline::read(&session.client, &namespace, &plan.manifests)).await {
+    let baseline = async {
+        match &plan.existing {
+            Some(existing) => baseline::read_existing(&session.client, existing).await,
+            None => baseline::read(&session.client, &namespace, &plan.manifests).await,
+        }
+    };
+    match live.unless_stopped(baseline).await {
         Some(Ok((baseline, originals))) => live.baseline(baseline, originals),
         Some(Err(error)) => return live.fail(&error.message),
         None => return,
@@ -178,24 +205,19 @@ async fn inject_one(
 ) -> Result<(), Option<FaultError>> {
     let pods = fault::choose(fault, live.index(), job.seed)?;
     let prepared = live.unless_stopped(fault::prepare(scene, position, fault, &pods)).await.ok_or(None)??;
-    live.remember(&prepared)
-        .map_err(|error| {
-            RequestError::of(
-                "writing the undo record",
-                format!("{error}; the fault was not injected, because it could not have been undone"),
-            )
-        })
-        .map_err(FaultError::from)?;
+    live.remember(&prepared).await.map_err(|error| {
+        let message = format!("{}; the fault was not injected, because it could not have been undone", error.message);
+        FaultError::from(RequestError { message, ..error })
+    })?;
     live.record(Source::Fault, Fact::Requested(prepared.record()));
     let confirmations = live.unless_stopped(fault::inject(scene.client, &prepared)).await.ok_or(None)??;
     live.record(Source::Fault, Fact::Accepted { fault: position });
-    live.changed(&confirmations)
-        .map_err(|error| FaultError::from(RequestError::of("writing the undo record", error.to_string())))?;
+    live.changed(&confirmations).await.map_err(FaultError::from)?;
     Ok(())
 }
 
 /// Verdict, evidence of what was not expected, restoration, verified.
-async fn conclude(job: &TrialJob<'_>, session: &Session, mut live: Live<'_>, namespace: &Reference) -> TrialResult {
+async fn conclude(job: &TrialJob<'_>, session: &Session, mut live: Live<'_>, own: Option<&Reference>) -> TrialResult {
     let provisional = live.provisional();
     let expected = job.plan.expect.contains(&provisional.verdict);
     let in_namespace = live.namespace().to_owned();
@@ -204,12 +226,21 @@ async fn conclude(job: &TrialJob<'_>, session: &Session, mut live: Live<'_>, nam
     }
     live.stop_watching();
     (job.phase)("restore");
-    let keep = job.request.keep_on_failure && !expected && !matches!(provisional.verdict, Verdict::Aborted | Verdict::Skipped);
-    let (leftovers, kept) = if keep {
+    let keep = own.filter(|_| {
+        job.request.keep_on_failure && !expected && !matches!(provisional.verdict, Verdict::Aborted | Verdict::Skipped)
+    });
+    let (leftovers, kept) = if let Some(namespace) = keep {
         (Vec::new(), Some(format!("namespace {} was kept as asked (--keep-on-failure), with its faults", namespace.name)))
+    } else if let Some(namespace) = own {
+        live.undo_faults(UNDO_WITHIN).await;
+        let leftovers = namespace::remove(&session.client, namespace, &job.run_label(), RESTORE_WITHIN).await;
+        if leftovers.is_empty() {
+            job.request.inventory.remove(&format!("namespace {in_namespace}"));
+        }
+        (leftovers, None)
     } else {
-        live.undo_faults().await;
-        (namespace::remove(&session.client, namespace, &job.run_label(), RESTORE_WITHIN).await, None)
+        // Nobody removes what is left here: it is undone to the end.
+        (live.undo_faults(RESTORE_WITHIN).await, None)
     };
     live.record(Source::Engine, Fact::Restored { leftovers });
     let mut result = live.conclude();

@@ -1,12 +1,18 @@
-//! Undo records: written to `undo.jsonl` in the run directory before a fault acts, carried out at the end of its trial.
+//! Undo records: what they say, and how they are carried out, at the end of the trial or by `cleanup`. They are written before a
+//! fault acts: to a file in the run directory (`log`) and to the cluster (`journal`).
 //! Undoing twice does no harm, and what somebody else changed since is left alone.
+
+pub mod journal;
+mod log;
+
+pub use log::UndoLog;
 
 use super::change::{Change, Reversal, diff, reversal};
 use super::{Prepared, Prey};
 use crate::cluster::kinds;
 use crate::cluster::request::{REQUEST_BUDGET, RequestError, retried};
+use crate::cluster::wait;
 use crate::engine::labels::{FIELD_MANAGER, RUN};
-use crate::engine::ledger::{append_line, read_lines};
 use crate::observe::index::text;
 use crate::observe::timeline::Reference;
 use crate::observe::watch::{observed, plain};
@@ -15,7 +21,10 @@ use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Pre
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long an object that is being deleted may take to go, before it can be made again.
+const GONE_WITHIN: Duration = Duration::from_secs(30);
 
 /// How a fault on one object is undone. Nothing is recorded for what Kubernetes itself replaces (deleted pods, commands).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -65,14 +74,6 @@ pub struct Confirmation {
     pub changes: Vec<Change>,
 }
 
-/// One line of the file.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-enum Line {
-    Record(UndoRecord),
-    Confirmed(Confirmation),
-}
-
 /// What undoing did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Undone {
@@ -80,103 +81,70 @@ pub enum Undone {
     Reverted,
     /// It was so already.
     AlreadyBack,
-    /// Left alone, with the reason.
+    /// There is nothing of the fault left that could be undone, with the reason.
+    Moot(String),
+    /// Left alone, with the reason: it is neither as before nor as the fault made it.
     LeftAlone(String),
 }
 
-/// The undo records of a trial, in memory with all values and in a file without secret ones.
-#[derive(Debug)]
-pub struct UndoLog {
-    path: PathBuf,
-    records: Vec<UndoRecord>,
+impl Undone {
+    /// Whether nothing of the fault is left.
+    #[must_use]
+    pub const fn is_settled(&self) -> bool {
+        !matches!(self, Self::LeftAlone(_))
+    }
 }
 
-impl UndoLog {
-    /// A log without records that will be written to `path`.
-    #[must_use]
-    pub const fn at(path: PathBuf) -> Self {
-        Self { path, records: Vec::new() }
+impl UndoRecord {
+    /// Takes in what the fault changed, if it is this one's.
+    pub fn confirm(&mut self, confirmation: &Confirmation) -> bool {
+        let ours = self.fault == confirmation.fault && same(&self.target, &confirmation.target);
+        if ours {
+            self.target.uid.clone_from(&confirmation.target.uid);
+            self.changes = Some(confirmation.changes.clone());
+        }
+        ours
     }
 
-    /// Reads the log that an earlier run left.
-    ///
-    /// # Errors
-    /// The file cannot be read, or holds something else.
-    pub fn read(path: &Path) -> std::io::Result<Self> {
-        let mut log = Self::at(path.to_owned());
-        for line in read_lines(path)? {
-            match line {
-                Line::Record(record) => log.records.push(record),
-                Line::Confirmed(confirmation) => log.note(&confirmation),
-            }
+    /// The record as it may be written to a file: without secret values.
+    fn redacted(&self) -> Self {
+        let mut written = Self { before: self.before.clone().map(observed), ..self.clone() };
+        if written.target.kind == "Secret" {
+            written.changes = None;
         }
-        Ok(log)
+        written
     }
 
-    /// Records how to undo a prepared fault, on the disk before this returns. Call it before [`super::inject()`].
-    ///
-    /// # Errors
-    /// The file cannot be written: then the fault must not act.
-    pub fn record(&mut self, prepared: &Prepared) -> std::io::Result<()> {
-        for record in records_of(prepared) {
-            let mut written = UndoRecord { before: record.before.clone().map(observed), ..record.clone() };
-            if written.target.kind == "Secret" {
-                written.changes = None;
-            }
-            append_line(&self.path, &Line::Record(written))?;
-            self.records.push(record);
-        }
-        Ok(())
+    /// What is needed to undo it: the whole object only where it has to be made again.
+    fn compact(&self) -> Self {
+        let whole = self.remedy == Remedy::Recreate;
+        Self { before: self.before.clone().filter(|_| whole), ..self.clone() }
     }
+}
 
-    /// Records what the fault changed.
-    ///
-    /// # Errors
-    /// The file cannot be written.
-    pub fn confirm(&mut self, confirmations: &[Confirmation]) -> std::io::Result<()> {
-        for confirmation in confirmations {
-            let mut written = confirmation.clone();
-            if written.target.kind == "Secret" {
-                // The file must hold no secret values: without them only this process can undo it.
-                written.changes.clear();
-            }
-            append_line(&self.path, &Line::Confirmed(written))?;
-            self.note(confirmation);
-        }
-        Ok(())
-    }
+/// Whether two references name the same object, whatever its uid.
+fn same(a: &Reference, b: &Reference) -> bool {
+    (&a.kind, &a.namespace, &a.name) == (&b.kind, &b.namespace, &b.name)
+}
 
-    fn note(&mut self, confirmation: &Confirmation) {
-        let same = |record: &&mut UndoRecord| {
-            record.fault == confirmation.fault
-                && record.target.kind == confirmation.target.kind
-                && record.target.name == confirmation.target.name
-        };
-        if let Some(record) = self.records.iter_mut().find(same) {
-            record.target.uid.clone_from(&confirmation.target.uid);
-            record.changes = Some(confirmation.changes.clone());
+/// Undoes records, given oldest first, from the newest on; what came of each, newest first.
+pub async fn undo_all(client: &kube::Client, records: &[UndoRecord]) -> Vec<(Reference, Result<Undone, RequestError>)> {
+    let mut done = Vec::new();
+    let mut recreated = BTreeSet::new();
+    for record in records.iter().rev() {
+        let mut record = record.clone();
+        let key = (record.target.kind.clone(), record.target.namespace.clone(), record.target.name.clone());
+        if recreated.contains(&key) {
+            // What was made again has another uid; earlier faults on it are undone on the new object.
+            record.target.uid.clear();
         }
-    }
-
-    /// Undoes everything, newest first, as far as it is still what the faults made it.
-    pub async fn undo(&self, client: &kube::Client) -> Vec<(Reference, Result<Undone, RequestError>)> {
-        let mut done = Vec::new();
-        let mut recreated = BTreeSet::new();
-        for record in self.records.iter().rev() {
-            let mut record = record.clone();
-            let key = (record.target.kind.clone(), record.target.name.clone());
-            if recreated.contains(&key) {
-                // What was made again has another uid; earlier faults on it are undone on the new object.
-                record.target.uid.clear();
-            }
-            let undone = undo(client, &record).await;
-            if record.remedy == Remedy::Recreate && undone == Ok(Undone::Reverted) {
-                recreated.insert(key);
-            }
-            done.push((record.target, undone));
+        let undone = undo(client, &record).await;
+        if record.remedy == Remedy::Recreate && undone == Ok(Undone::Reverted) {
+            recreated.insert(key);
         }
-        done
+        done.push((record.target, undone));
     }
+    done
 }
 
 fn records_of(prepared: &Prepared) -> Vec<UndoRecord> {
@@ -220,9 +188,9 @@ pub async fn undo(client: &kube::Client, record: &UndoRecord) -> Result<Undone, 
     let api = kind.api(client, &record.target.namespace);
     let present = retried(&what, REQUEST_BUDGET, || api.get_opt(name)).await?.map(|object| plain(object, &kind.resource));
     match (&record.remedy, present) {
-        (Remedy::Revert, None) => Ok(Undone::LeftAlone("it is gone".to_owned())),
+        (Remedy::Revert, None) => Ok(Undone::Moot("it is gone".to_owned())),
         (Remedy::Revert | Remedy::Remove, Some(present)) if !uid.is_empty() && text(&present, "/metadata/uid") != uid => {
-            Ok(Undone::LeftAlone("another object has its name now".to_owned()))
+            Ok(Undone::Moot("another object has its name now".to_owned()))
         }
         (Remedy::Revert, Some(present)) => {
             let hashed = record.before.as_ref().is_some_and(|before| before.get("dataHash").is_some());
@@ -239,14 +207,26 @@ pub async fn undo(client: &kube::Client, record: &UndoRecord) -> Result<Undone, 
                     let patch: Patch<Value> =
                         Patch::Json(serde_json::from_value(patch).map_err(|error| RequestError::of(&what, error.to_string()))?);
                     let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-                    retried(&what, REQUEST_BUDGET, || api.patch(name, &parameters, &patch)).await?;
-                    Ok(Undone::Reverted)
+                    let patched = retried(&what, REQUEST_BUDGET, || api.patch(name, &parameters, &patch)).await?;
+                    let patched = plain(patched, &kind.resource);
+                    Ok(match reversal(changes, &patched, text(&patched, "/metadata/uid")) {
+                        Reversal::AlreadyBack => Undone::Reverted,
+                        _ => Undone::LeftAlone("the server changed it again at once".to_owned()),
+                    })
                 }
             }
         }
         (Remedy::Recreate, Some(present)) if text(&present, "/metadata/deletionTimestamp").is_empty() => Ok(Undone::AlreadyBack),
-        (Remedy::Recreate, Some(_)) => Ok(Undone::LeftAlone("it is still being deleted".to_owned())),
-        (Remedy::Recreate, None) => {
+        (Remedy::Recreate, present) => {
+            if let Some(ending) = present {
+                let ending = text(&ending, "/metadata/uid").to_owned();
+                let gone = |present: Option<&DynamicObject>| {
+                    present.is_none_or(|present| present.metadata.uid.as_deref() != Some(ending.as_str()))
+                };
+                if !wait::until(&api, name, GONE_WITHIN, gone).await? {
+                    return Ok(Undone::LeftAlone("it is still being deleted: a finalizer holds it".to_owned()));
+                }
+            }
             let Some(object) = record.before.as_ref().and_then(fresh) else {
                 return Ok(Undone::LeftAlone("its values are not kept on the disk".to_owned()));
             };

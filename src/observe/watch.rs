@@ -70,6 +70,10 @@ pub fn kinds_of(plan: &Plan) -> Vec<WatchedKind> {
     for condition in steady.chain(effect).chain(&plan.recover.until) {
         collect(condition, &mut wanted);
     }
+    if plan.existing.is_some() {
+        let kinds = ["StatefulSet", "DaemonSet", "ControllerRevision", "Job"];
+        wanted.extend(kinds.map(|kind| WatchedKind { kind: kind.to_owned(), api_version: None }));
+    }
     for fault in &plan.faults {
         let (kind, api_version) = match fault {
             Fault::Patch(patch) => (&patch.kind, &patch.api_version),
@@ -112,7 +116,8 @@ fn collect(condition: &Condition, wanted: &mut BTreeSet<WatchedKind>) {
     }
 }
 
-/// Starts the watches and returns when each has delivered its first list (which is in `sink` by then).
+/// Starts the watches and returns when each has delivered its first list (which is in `sink` by then). Of pods only those with
+/// the labels `pods` are seen, where that is given.
 ///
 /// # Errors
 /// A kind that the server does not serve or that may not be watched; a server that does not answer for 30 s.
@@ -120,6 +125,7 @@ pub async fn start(
     client: &kube::Client,
     namespace: &str,
     watched: &[WatchedKind],
+    pods: Option<&str>,
     sink: &mpsc::UnboundedSender<Seen>,
 ) -> Result<Watching, RequestError> {
     let mut tasks = JoinSet::new();
@@ -130,7 +136,8 @@ pub async fn start(
         let (ready, first) = oneshot::channel();
         firsts.push(first);
         let api = kind.api(client, namespace);
-        tasks.spawn(follow::follow(api, kind.resource.clone(), namespace.to_owned(), sink.clone(), ready));
+        let selector = pods.filter(|_| kind.resource.kind == "Pod").map(ToOwned::to_owned);
+        tasks.spawn(follow::follow(api, kind.resource.clone(), namespace.to_owned(), selector, sink.clone(), ready));
         kinds.push(kind);
     }
     for first in join_all(firsts).await {
@@ -154,9 +161,15 @@ pub struct Listing {
 ///
 /// # Errors
 /// The server's refusal, or no answer within the request budget.
-pub async fn list(client: &kube::Client, namespace: &str, kinds: &[Kind]) -> Result<Vec<Listing>, RequestError> {
+pub async fn list(
+    client: &kube::Client,
+    namespace: &str,
+    kinds: &[Kind],
+    pods: Option<&str>,
+) -> Result<Vec<Listing>, RequestError> {
     let lists = kinds.iter().map(|kind| async move {
-        let (api, parameters) = (kind.api(client, namespace), ListParams::default());
+        let (api, mut parameters) = (kind.api(client, namespace), ListParams::default());
+        parameters.label_selector = pods.filter(|_| kind.resource.kind == "Pod").map(ToOwned::to_owned);
         let what = format!("listing {} in {namespace}", kind.resource.plural);
         let list = retried(&what, REQUEST_BUDGET, || api.list(&parameters)).await?;
         let version = list.metadata.resource_version.and_then(|version| version.parse().ok());

@@ -238,6 +238,7 @@ pub fn plan(name: &str, trials: u32) -> Arc<Plan> {
         summary: String::new(),
         needs: vec![],
         manifests: vec![],
+        existing: None,
         images: BTreeMap::new(),
         steady: None,
         faults: vec![],

@@ -33,6 +33,7 @@ pub fn scenario(
 ) {
     let Some(spec) = node.get("spec") else { return };
     let mut check = Check { spec, source, objects: objects::Objects::of(workload, spec), found };
+    check.existing_alone();
     check.expectation();
     check.control();
     check.budgets(class_rto);
@@ -63,7 +64,27 @@ impl Check<'_> {
     }
 
     fn has_steady(&self) -> bool {
-        self.spec.get("steady").is_some() || self.spec.get("fault").is_some_and(|fault| !fault.items().is_empty())
+        self.spec.get("steady").is_some()
+            || self.existing().is_some()
+            || self.spec.get("fault").is_some_and(|fault| !fault.items().is_empty())
+    }
+
+    fn existing(&self) -> Option<&Node> {
+        self.spec.at(&["workload", "existing"])
+    }
+
+    /// What is there already is not changed by a scenario, but for its faults.
+    fn existing_alone(&mut self) {
+        if self.existing().is_none() {
+            return;
+        }
+        let others = ["manifests", "inline", "patches", "images"];
+        let workload = self.spec.get("workload");
+        let others: Vec<_> = others.iter().filter_map(|key| Some((*key, workload?.key(key)?.span))).collect();
+        for (key, span) in others {
+            let message = format!("`existing` takes what is there already; it has no `{key}`");
+            self.report(Code::Phases, span, message, "Leave one of them out.");
+        }
     }
 
     fn expectation(&mut self) {

@@ -51,8 +51,9 @@ pub fn plan(file: &str, scenario: Scenario, objects: &[Object], given: &Given) -
     } = scenario.spec;
     let expect = expect.map_or_else(|| vec![Verdict::Recovered], |expect| expect.0);
     let is_control = expect.contains(&Verdict::Quiet);
-    let every_workload = ready(objects);
-    let steady = (steady.is_some() || !fault.is_empty() || is_control).then(|| {
+    let existing = workload.existing;
+    let every_workload = existing.as_ref().map_or_else(|| ready(objects), |existing| vec![ready_pods(&existing.selector)]);
+    let steady = (steady.is_some() || !fault.is_empty() || is_control || existing.is_some()).then(|| {
         let written = steady.unwrap_or_default();
         SteadyPlan {
             until: written.until.unwrap_or_else(|| every_workload.clone()),
@@ -70,6 +71,7 @@ pub fn plan(file: &str, scenario: Scenario, objects: &[Object], given: &Given) -
         summary,
         needs: all_needs(needs, &fault),
         manifests: objects.iter().map(|object| object.manifest.clone()).collect(),
+        existing,
         images: workload.images,
         effect: EffectPlan { until: effect.until, within: effect.within.unwrap_or(EFFECT_WITHIN) },
         detect: detect.map(|detect| DetectPlan { cause: detect.cause, within: detect.within.or(rto).unwrap_or(DETECT_WITHIN) }),
@@ -100,8 +102,6 @@ pub fn default_within(rto: Option<Duration>) -> Duration {
 /// "Every workload is ready": each Deployment, `StatefulSet` and Job that wants pods, each `DaemonSet`, and each bare pod.
 #[must_use]
 pub fn ready(objects: &[Object]) -> Vec<Condition> {
-    let none =
-        || Ready { deployment: None, stateful_set: None, daemon_set: None, job: None, pod: None, selector: None, at_least: None };
     let condition = |object: &Object| {
         let name = Some(object.name().to_owned());
         let wants = |field: &str| object.manifest.object.pointer(field).and_then(Value::as_u64) != Some(0);
@@ -115,6 +115,15 @@ pub fn ready(objects: &[Object]) -> Vec<Condition> {
         }
     };
     objects.iter().filter_map(condition).map(Condition::Ready).collect()
+}
+
+const fn none() -> Ready {
+    Ready { deployment: None, stateful_set: None, daemon_set: None, job: None, pod: None, selector: None, at_least: None }
+}
+
+/// The pods of a workload that is there already are ready.
+fn ready_pods(selector: &str) -> Condition {
+    Condition::Ready(Ready { selector: Some(selector.to_owned()), ..none() })
 }
 
 fn all_needs(mut needs: Vec<Need>, faults: &[Fault]) -> Vec<Need> {

@@ -193,7 +193,7 @@ impl Reader<'_> {
             }
         }
         let named = |key: &str| workload.get(key).is_some_and(|list| !list.items().is_empty());
-        if self.objects.is_empty() && !named("manifests") && !named("inline") {
+        if self.objects.is_empty() && !named("manifests") && !named("inline") && workload.get("existing").is_none() {
             let help = "Name manifest files under `manifests`, or write objects under `inline`.";
             self.found
                 .push(Diagnostic::error(Code::EmptyWorkload, source, workload.span, "the workload has no objects").help(help));

@@ -128,6 +128,9 @@ pub struct Workload {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Vec<Value>")]
     pub inline: Vec<Value>,
+    /// What already runs in a namespace that is not the run's own, instead of manifests; it needs `--allow-namespace`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub existing: Option<Existing>,
     /// Patches on the manifests, before they are applied.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub patches: Vec<super::fault::Patch>,
@@ -135,6 +138,16 @@ pub struct Workload {
     /// clusters the images run themselves.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub images: BTreeMap<String, StandIn>,
+}
+
+/// A workload that is there already. Its baseline is taken, faults are undone, and nothing else of it is changed or deleted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Existing {
+    /// The namespace.
+    pub namespace: String,
+    /// The labels of its pods: others in the namespace are neither looked at nor touched.
+    pub selector: String,
 }
 
 /// A stand-in for an image's program: a `command` of busybox, or a `model` with its `options`.

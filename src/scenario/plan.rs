@@ -5,7 +5,7 @@ use super::condition::Condition;
 use super::duration::{serde_text, serde_text_option};
 use super::fault::Fault;
 use super::heal::Heal;
-use super::model::{Need, StandIn};
+use super::model::{Existing, Need, StandIn};
 use super::thresholds::Thresholds;
 use super::verdict::Verdict;
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,9 @@ pub struct Plan {
     pub needs: Vec<Need>,
     /// What is applied, in order.
     pub manifests: Vec<Manifest>,
+    /// What already runs, instead of manifests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub existing: Option<Existing>,
     /// Stand-ins for images on the embedded cluster.
     pub images: BTreeMap<String, StandIn>,
     /// The steady state; absent: the workload is born broken.

@@ -85,7 +85,7 @@ fn formats(definition: &str, schema: &mut Value) {
             ) => (DURATION, Some(property)),
             (_, "selector" | "select") => (SELECTOR, Some(property)),
             ("LogMatches", "pattern") | ("EventSeen", "message") => (REGEX, Some(property)),
-            ("Metadata", "name") => (NAME, Some(property)),
+            ("Metadata", "name") | ("Existing", "namespace") => (NAME, Some(property)),
             _ => continue,
         };
         let Some(fields) = property.and_then(Value::as_object_mut) else { continue };

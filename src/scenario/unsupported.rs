@@ -6,7 +6,7 @@
 pub fn key(part: &str, key: &str) -> bool {
     let keys: &[&str] = match part {
         "ScenarioSpec" => &["matrix", "throughout", "retries"],
-        "Workload" => &["render", "existing", "imagePullSecrets", "registry"],
+        "Workload" => &["render", "imagePullSecrets", "registry"],
         "SuiteSpec" => &["retries", "matrix"],
         "Condition" => &["http", "tcp", "exec", "dns", "node", "metric", "prometheus", "alert", "cel"],
         "Fault" => &[

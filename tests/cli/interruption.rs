@@ -73,7 +73,7 @@ fn a_signal_ends_the_run_with_what_was_measured(#[case] name: &str, #[case] expe
     assert!(trials.iter().all(|trial| trial["leftovers"].as_array().is_none_or(Vec::is_empty)));
     // Judged again, the trials are what they were, and the run is still not one that passed.
     let (code, stdout, _) = output(comeback(folder.path()).args(["judge", "here", "--report", "json"]));
-    assert_eq!(code, 4, "{stdout}");
+    assert_eq!(code, expected, "{stdout}");
     let judged: Value = serde_json::from_str(&stdout).unwrap();
     assert_eq!(judged["scenarios"], result["scenarios"]);
 }

@@ -31,6 +31,7 @@ pub fn plan(rto: Option<u64>) -> Arc<Plan> {
         summary: String::new(),
         needs: Vec::new(),
         manifests: Vec::new(),
+        existing: None,
         images: BTreeMap::new(),
         steady: Some(SteadyPlan { until: ready(), within: Duration::from_mins(1), hold: Duration::from_secs(5) }),
         faults: vec![Fault::DeletePods(DeletePods {

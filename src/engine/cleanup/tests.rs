@@ -48,7 +48,7 @@ async fn a_namespace_lives_from_its_creation_to_its_verified_end() {
     let (sink, mut seen) = mpsc::unbounded_channel();
     let kinds: Vec<_> =
         ["Pod", "Secret"].map(|kind| watch::WatchedKind { kind: kind.to_owned(), api_version: None }).into_iter().collect();
-    let watching = watch::start(client, &namespace.name, &kinds, &sink).await.unwrap();
+    let watching = watch::start(client, &namespace.name, &kinds, None, &sink).await.unwrap();
     assert_eq!(watching.kinds.iter().map(|kind| kind.resource.kind.as_str()).collect::<Vec<_>>(), ["Pod", "Secret"]);
 
     let manifests = [secret(), deployment()];
@@ -89,7 +89,7 @@ async fn a_namespace_lives_from_its_creation_to_its_verified_end() {
     let begun = tokio::time::Instant::now();
     assert_eq!(namespace::remove(client, &namespace, "run-1", REMOVED_WITHIN).await, []);
     assert!(begun.elapsed() < Duration::from_secs(15), "pods got their full grace: {:?}", begun.elapsed());
-    assert_eq!(find(client, &Scope::All).await.unwrap(), []);
+    assert_eq!(find(client, &Scope::All, &[]).await.unwrap(), []);
 }
 
 #[tokio::test(start_paused = true)]
@@ -98,12 +98,13 @@ async fn clean_up_touches_only_what_carries_the_label_of_the_run() {
     let client = &session.client;
     let one = create(client, &identity("run-1")).await.unwrap();
     let two = create(client, &identity("run-2")).await.unwrap();
-    let cleaned = remove(client, find(client, &Scope::Run("run-1".to_owned())).await.unwrap()).await;
+    let found = find(client, &Scope::Run("run-1".to_owned()), &[]).await.unwrap();
+    let cleaned = clean(client, found.into_iter().next().unwrap()).await;
     assert_eq!(cleaned.removed.iter().map(|found| &found.namespace).collect::<Vec<_>>(), [&one]);
     assert_eq!(cleaned.left, []);
-    let left = find(client, &Scope::All).await.unwrap();
-    assert_eq!((left.len(), &left[0].namespace, left[0].run.as_str()), (1, &two, "run-2"));
-    assert!(remove(client, left).await.left.is_empty());
+    let mut left = find(client, &Scope::All, &[]).await.unwrap();
+    assert_eq!((left.len(), &left[0].namespaces[0].namespace, left[0].run.as_str()), (1, &two, "run-2"));
+    assert!(clean(client, left.remove(0)).await.left.is_empty());
     let others = namespace::namespaces(client).unwrap().list(&ListParams::default()).await.unwrap();
     assert!(others.items.iter().any(|namespace| namespace.metadata.name.as_deref() == Some("default")));
 }
@@ -119,4 +120,44 @@ async fn what_the_server_refuses_is_shown_with_file_line_and_its_message() {
     let cluster = manifest(json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "mine" } }));
     let error = apply::apply(&session.client, &namespace.name, "run-1", &[cluster]).await.unwrap_err();
     assert!(error.message.contains("cluster-scoped"), "{error}");
+}
+
+/// A run's own namespace with its lease, which would be renewed by nobody.
+async fn home_of(client: &kube::Client, run: &str) -> Home {
+    let home = home::establish(client, run, &[]).await.unwrap();
+    lease::acquire(client, &home, jiff::Timestamp::UNIX_EPOCH).await.unwrap();
+    home
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_runs_whose_lease_does_not_change_are_stale() {
+    let session = session().await;
+    let client = &session.client;
+    let (dead, live) = (home_of(client, "dead").await, home_of(client, "live").await);
+    create(client, &identity("dead")).await.unwrap();
+    // Killed between the two: a namespace without a lease.
+    home::establish(client, "unborn", &[]).await.unwrap();
+    let renewing = async {
+        loop {
+            tokio::time::sleep(lease::RENEWED_EVERY).await;
+            lease::renew(client, &live, jiff::Timestamp::UNIX_EPOCH).await.unwrap();
+        }
+    };
+    let found = find(client, &Scope::Stale, &[]).await.unwrap();
+    assert_eq!(found.iter().map(|left| left.run.as_str()).collect::<Vec<_>>(), ["dead", "live", "unborn"]);
+    let begun = tokio::time::Instant::now();
+    let (stale, alive) = tokio::select! {
+        biased;
+        () = renewing => unreachable!(),
+        judged = stale_only(client, found) => judged.unwrap(),
+    };
+    assert!((lease::DURATION..lease::DURATION * 2).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+    assert_eq!(alive, ["live"]);
+    assert_eq!(stale.iter().map(|left| left.run.as_str()).collect::<Vec<_>>(), ["dead", "unborn"]);
+    for left in stale {
+        assert_eq!(clean(client, left).await.left, []);
+    }
+    let left = find(client, &Scope::All, &[]).await.unwrap();
+    assert_eq!(left.iter().map(|left| left.run.as_str()).collect::<Vec<_>>(), ["live"]);
+    assert_ne!(dead.namespace, live.namespace);
 }

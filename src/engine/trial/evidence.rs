@@ -1,5 +1,6 @@
 //! The evidence of a trial that did not end as expected: its objects, events and logs, current and previous, as files.
 
+use crate::engine::private;
 use crate::observe::Index;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, LogParams};
@@ -16,7 +17,7 @@ const LOG_LINES: i64 = 2_000;
 /// # Errors
 /// When a file cannot be written.
 pub(super) async fn save(directory: &Path, index: &Index, client: &kube::Client, namespace: &str) -> Result<(), String> {
-    std::fs::create_dir_all(directory).map_err(|error| format!("cannot make {}: {error}", directory.display()))?;
+    private::create_dir_all(directory).map_err(|error| format!("cannot make {}: {error}", directory.display()))?;
     let pods: Vec<_> = index.all_pods().collect();
     let mut objects: Vec<&Value> = pods.iter().map(|pod| pod.object.as_ref()).collect();
     for kind in ["Deployment", "ReplicaSet", "ConfigMap", "Secret", "Service", "EndpointSlice"] {
@@ -72,5 +73,5 @@ fn events(index: &Index) -> String {
 
 fn write(directory: &Path, name: &str, text: &str) -> Result<(), String> {
     let path = directory.join(name);
-    std::fs::write(&path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))
+    private::write(&path, text.as_bytes()).map_err(|error| format!("cannot write {}: {error}", path.display()))
 }

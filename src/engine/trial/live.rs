@@ -3,17 +3,18 @@
 
 use super::TrialJob;
 use crate::cluster::Session;
+use crate::cluster::request::RequestError;
 use crate::detect::{self, Finding};
 use crate::engine::baseline::Originals;
 use crate::engine::recorder::Recorder;
 use crate::engine::{Signal, Stop, saved};
 use crate::fault::undo::Confirmation;
-use crate::fault::{Prepared, UndoLog};
+use crate::fault::{Prepared, UndoLog, Undone};
 use crate::heal;
 use crate::measure::Next;
 use crate::measure::result::TrialResult;
 use crate::observe::logs::{self, LogFollower};
-use crate::observe::timeline::{Baseline, Fact, Source};
+use crate::observe::timeline::{Baseline, Fact, Reference, Source};
 use crate::observe::watch::{Seen, Watching};
 use crate::observe::{Index, watch};
 use crate::scenario::Plan;
@@ -24,9 +25,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
-
-/// How long undoing faults may take before the namespace is removed all the same.
-const UNDO_WITHIN: Duration = Duration::from_secs(20);
 
 /// What is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +70,7 @@ pub(super) struct Live<'a> {
 impl<'a> Live<'a> {
     pub fn new(job: &TrialJob<'a>, session: &Session, recorder: Recorder, namespace: String) -> Self {
         let (sink, seen) = mpsc::unbounded_channel();
+        let own_namespace = if job.plan.existing.is_some() { String::new() } else { namespace.clone() };
         Self {
             plan: Arc::clone(&job.plan),
             phase: job.phase,
@@ -89,7 +88,8 @@ impl<'a> Live<'a> {
             ledger: detect::Ledger::default(),
             policy: heal::Policy::new(&job.plan.heal, &job.run_label()),
             steady_baseline: None,
-            undo: UndoLog::at(job.request.directory.join(saved::undo_path(&job.plan.name, job.trial))),
+            undo: UndoLog::at(job.request.directory.join(saved::undo_path(&job.plan.name, job.trial)))
+                .with_journal(job.journal(session), &own_namespace),
             told_effective: false,
         }
     }
@@ -130,25 +130,36 @@ impl<'a> Live<'a> {
         self.record(Source::Engine, Fact::Baseline(baseline));
     }
 
-    /// Writes how to undo a fault, before it acts.
-    pub fn remember(&mut self, prepared: &Prepared) -> std::io::Result<()> {
-        self.undo.record(prepared)
+    /// Writes how to undo a fault, before it acts. Never cut short: half a record could not be found again.
+    pub async fn remember(&mut self, prepared: &Prepared) -> Result<(), RequestError> {
+        self.undo.record(prepared).await
     }
 
     /// Writes what a fault changed.
-    pub fn changed(&mut self, confirmations: &[Confirmation]) -> std::io::Result<()> {
-        self.undo.confirm(confirmations)
+    pub async fn changed(&mut self, confirmations: &[Confirmation]) -> Result<(), RequestError> {
+        self.undo.confirm(confirmations).await
     }
 
-    /// Undoes the faults, as far as it can be done soon: the namespace goes right after.
-    pub async fn undo_faults(&self) {
-        if let Ok(results) = tokio::time::timeout(UNDO_WITHIN, self.undo.undo(&self.session.client)).await {
-            for (target, error) in results.into_iter().filter_map(|(target, result)| Some((target, result.err()?))) {
-                tracing::warn!("the fault on {target} could not be undone: {}", error.message);
+    /// Undoes the faults, as far as it can be done in time; what could not be undone is returned.
+    pub async fn undo_faults(&self, within: Duration) -> Vec<Reference> {
+        let Ok(results) = tokio::time::timeout(within, self.undo.undo(&self.session.client)).await else {
+            tracing::warn!("undoing the faults in {} took longer than {within:?}", self.namespace);
+            return self.undo.targets();
+        };
+        let mut left = Vec::new();
+        for (target, undone) in results {
+            let why = match undone {
+                Ok(Undone::LeftAlone(why)) => why,
+                Ok(_) => continue,
+                Err(error) => error.message,
+            };
+            // In a namespace of the run's own it goes with the namespace.
+            if self.plan.existing.is_some() {
+                tracing::warn!("the fault on {target} could not be undone: {why}");
             }
-        } else {
-            tracing::warn!("undoing the faults in {} took longer than {UNDO_WITHIN:?}", self.namespace);
+            left.push(target);
         }
+        left
     }
 
     /// Waits for `work` while observations are recorded as they come. `None` when the user stopped the trial meanwhile.
@@ -234,7 +245,9 @@ impl<'a> Live<'a> {
         let watched = self.watching.iter().flat_map(|watching| &watching.kinds);
         // Events are lossy by nature: nothing is concluded from one that is missing.
         let kinds: Vec<_> = watched.filter(|kind| kind.resource.kind != "Event").cloned().collect();
-        let listings = match self.unless_stopped(watch::list(&client, &namespace, &kinds)).await {
+        let plan = Arc::clone(&self.plan);
+        let pods = plan.existing.as_ref().map(|existing| existing.selector.as_str());
+        let listings = match self.unless_stopped(watch::list(&client, &namespace, &kinds, pods)).await {
             Some(Ok(listings)) => listings,
             Some(Err(error)) => return self.fail(&format!("the state could not be confirmed: {}", error.message)),
             None => return,

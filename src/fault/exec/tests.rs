@@ -36,7 +36,7 @@ impl Stage {
         let namespace = create(&session.client, &identity).await.unwrap().name;
         let (sink, seen) = mpsc::unbounded_channel();
         let kinds = ["Pod", "ReplicaSet"].map(|kind| watch::WatchedKind { kind: kind.to_owned(), api_version: None });
-        let watching = watch::start(&session.client, &namespace, &kinds, &sink).await.unwrap();
+        let watching = watch::start(&session.client, &namespace, &kinds, None, &sink).await.unwrap();
         let container = json!({ "name": "app", "image": "busybox:1.37", "command": ["sh", "-c", script] });
         let deployment = json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "pool" },
             "spec": { "replicas": 2, "selector": { "matchLabels": { "app": "pool" } },

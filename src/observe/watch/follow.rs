@@ -32,11 +32,12 @@ pub(super) async fn follow(
     api: Api<DynamicObject>,
     resource: ApiResource,
     namespace: String,
+    selector: Option<String>,
     sink: mpsc::UnboundedSender<Seen>,
     ready: Ready,
 ) {
     let what = format!("watching {} in {namespace}", resource.plural);
-    let config = watcher::Config::default().timeout(RENEWED_AFTER);
+    let config = watcher::Config { label_selector: selector, ..watcher::Config::default() }.timeout(RENEWED_AFTER);
     drain(watcher::watcher(api, config), &resource, &what, &sink, ready).await;
 }
 
