@@ -141,6 +141,25 @@ fn a_pod_that_was_not_ready_in_a_gap_of_the_watch_breaks_the_hold() {
 }
 
 #[test]
+fn a_timeline_that_goes_back_in_time_proves_nothing() {
+    let mut back = stream(&[(3, Step::Ready)]);
+    back.last_mut().unwrap().at = std::time::Duration::ZERO;
+    let result = judge(&plan(None), &back);
+    assert_eq!(result.verdict, Verdict::Error, "{}", result.reason);
+}
+
+#[test]
+fn a_steady_state_that_was_only_claimed_is_none() {
+    let longer = |hold: u64| {
+        let mut plan = (*plan(None)).clone();
+        plan.steady.as_mut().unwrap().hold = std::time::Duration::from_secs(hold);
+        judge(&std::sync::Arc::new(plan), &stream(&[(3, Step::Ready)]))
+    };
+    assert_eq!(longer(5).verdict, Verdict::Recovered);
+    assert_eq!(longer(60).verdict, Verdict::Invalid);
+}
+
+#[test]
 fn a_watch_that_fell_silent_proves_nothing() {
     let mut silent = stream(&[(3, Step::Ready)]);
     silent.retain(|observation| !matches!(observation.fact, comeback::observe::Fact::Confirmed));

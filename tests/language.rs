@@ -289,5 +289,6 @@ fn what_looks_at_nothing_is_refused() {
     assert_eq!(codes(&[app.clone()], &format!("{fault}  recover: {{ hold: 0s }}\n")), ["out-of-range"]);
     assert_eq!(codes(&[app.clone()], "  steady: { hold: 0s }\n  expect: quiet\n"), ["out-of-range"]);
     assert!(codes(&[app.clone()], &format!("  steady: {{ hold: 0s }}\n{fault}")).is_empty());
+    assert_eq!(codes(&[app.clone()], &format!("{fault}  trials: 2000000000\n")), ["out-of-range"]);
     assert_eq!(codes(&[app, object("ReplicaSet", "apps/v1")], fault), ["not-supported-yet"]);
 }

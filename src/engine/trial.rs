@@ -229,7 +229,11 @@ async fn conclude(job: &TrialJob<'_>, session: &Session, mut live: Live<'_>, own
     let keep = own.filter(|_| {
         job.request.keep_on_failure && !expected && !matches!(provisional.verdict, Verdict::Aborted | Verdict::Skipped)
     });
-    let (leftovers, kept) = if let Some(namespace) = keep {
+    let (leftovers, kept) = if keep.is_some() && job.request.cluster.is_virtual_time() {
+        // It goes with the trial, and so does all that is in it.
+        let kept = "the embedded cluster ends with its trial and cannot be kept (--keep-on-failure); see the evidence";
+        (Vec::new(), Some(format!("{kept} in {}", saved::evidence_path(&job.plan.name, job.trial).display())))
+    } else if let Some(namespace) = keep {
         (Vec::new(), Some(format!("namespace {} was kept as asked (--keep-on-failure), with its faults", namespace.name)))
     } else if let Some(namespace) = own {
         live.undo_faults(UNDO_WITHIN).await;

@@ -14,6 +14,7 @@ use crate::json::At as _;
 use crate::observe::Index;
 use crate::observe::evaluate::{self, Frame, Seen, Truth, evaluate};
 use crate::observe::timeline::{Baseline, Began, Fact, FaultRecord, Observation, Reference};
+use crate::scenario::duration::format;
 use crate::scenario::{Plan, Verdict};
 use crate::sim::limits::LimitKind;
 use std::sync::Arc;
@@ -138,7 +139,9 @@ impl Judge {
     /// A fresh list has shown that nothing was missed: holds that are due by now are complete.
     fn confirmed_at(&mut self, now: Duration) {
         let floor = self.steady_floor();
-        if let (Some(hold), Some(floor)) = (&mut self.steady, floor) {
+        // From the fault on nobody looks at it any more, so nothing would end it.
+        let followed = self.requested.is_none() || self.plan.is_control();
+        if let (Some(hold), Some(floor), true) = (&mut self.steady, floor, followed) {
             let length = self.plan.steady.as_ref().map_or(Duration::ZERO, |steady| steady.hold);
             hold.advance(now, self.breaks.stretched(length).0, floor);
         }
@@ -163,6 +166,10 @@ impl Judge {
         }
         self.next_seq = observation.seq + 1;
         let at = observation.at;
+        if at < self.index.now() {
+            let back = format!("the timeline goes back in time: observation {} at {}", observation.seq, format(at));
+            self.problems.push((Verdict::Error, back));
+        }
         if self.ended.is_some() {
             self.after_the_end(observation);
             return;

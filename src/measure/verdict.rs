@@ -89,7 +89,7 @@ impl Judge {
             self.weigh_control(reasons);
             return;
         }
-        if self.plan.steady.is_some() && self.steady_seen.is_none() {
+        if self.plan.steady.is_some() && (self.steady_seen.is_none() || !self.steady_reached()) {
             reasons.push((Verdict::Invalid, self.steady_missing()));
             return;
         }

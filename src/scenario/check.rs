@@ -8,6 +8,7 @@ mod target;
 
 use super::diagnostic::{Code, Diagnostic, Position, allowed};
 use super::expand::{self, duration_of};
+use super::load::{MORE_TRIALS, MOST_TRIALS};
 use super::manifest::Object;
 use super::node::{Node, Span};
 use super::source::Source;
@@ -233,6 +234,9 @@ impl Check<'_> {
     fn numbers(&mut self) {
         if let Some(node) = self.spec.get("trials").filter(|node| node.count() == Some(0)) {
             self.report(Code::NoTrials, node.span, "zero trials prove nothing", "Give at least 1.");
+        }
+        if let Some(node) = self.spec.get("trials").filter(|node| node.count().is_some_and(|n| n > u64::from(MOST_TRIALS))) {
+            self.report(Code::OutOfRange, node.span, format!("`trials` is {MOST_TRIALS} at most"), MORE_TRIALS);
         }
         for key in ["restarts", "exits"] {
             if let Some(node) = self.spec.at(&["thresholds", key]).filter(|node| node.count() == Some(0)) {

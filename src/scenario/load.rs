@@ -26,6 +26,11 @@ pub struct LoadOptions {
     pub trials: Option<u32>,
 }
 
+/// The most trials of one scenario in one run: what becomes of each is kept until the end.
+pub const MOST_TRIALS: u32 = 1_000_000;
+/// What to do instead of more.
+pub const MORE_TRIALS: &str = "Run it several times, each with a seed of its own.";
+
 /// What is to be run.
 #[derive(Clone, Debug, Default)]
 pub struct Loaded {
@@ -62,6 +67,10 @@ pub fn load(paths: &[String], options: &LoadOptions) -> Result<Loaded, Vec<Diagn
     });
     if options.trials == Some(0) {
         found.push(Diagnostic::argument(Code::NoTrials, "with `--trials 0` nothing would run").help("Give at least 1."));
+    }
+    if options.trials.is_some_and(|trials| trials > MOST_TRIALS) {
+        let message = format!("`--trials` is {MOST_TRIALS} at most");
+        found.push(Diagnostic::argument(Code::OutOfRange, message).help(MORE_TRIALS));
     }
     let default = ["builtin:gate".to_owned()];
     let mut jobs = Vec::new();

@@ -4,6 +4,7 @@
 use super::diagnostic::{Code, Diagnostic, Position, allowed};
 use super::discover::Document;
 use super::duration;
+use super::load::{MORE_TRIALS, MOST_TRIALS};
 use super::model::{Gate, SuccessRateJudge, Suite};
 use super::node::Node;
 use super::parameters::Values;
@@ -80,6 +81,9 @@ fn check(spec: &Node, document: &Document, found: &mut Vec<Diagnostic>) {
     }
     if let Some(node) = spec.at(&["defaults", "trials"]).filter(|node| node.count() == Some(0)) {
         error(Code::NoTrials, node, "zero trials prove nothing".into(), "Give at least 1.");
+    }
+    if let Some(node) = spec.at(&["defaults", "trials"]).filter(|node| node.count().is_some_and(|n| n > u64::from(MOST_TRIALS))) {
+        error(Code::OutOfRange, node, format!("`trials` is {MOST_TRIALS} at most"), MORE_TRIALS);
     }
     if let Some(node) = spec.get("concurrency").filter(|node| node.count() == Some(0)) {
         error(Code::OutOfRange, node, "with a concurrency of 0 nothing runs".into(), "Give at least 1.");
