@@ -46,10 +46,7 @@ impl<'a> Course<'a> {
         };
         let counts: Vec<u32> = self.request.plans.iter().map(|plan| count(plan)).collect();
         self.handed_out = counts.iter().map(|n| *n as usize).collect();
-        let jobs = counts
-            .iter()
-            .enumerate()
-            .flat_map(|(scenario, n)| (first..first.saturating_add(*n)).map(move |trial| (scenario, trial)));
+        let jobs = counts.iter().enumerate().flat_map(|(scenario, n)| (0..*n).map(move |n| (scenario, first.saturating_add(n))));
         jobs.collect()
     }
 
