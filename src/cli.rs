@@ -2,11 +2,13 @@
 //! What the commands do is the library's; how results look is `report`'s.
 
 pub mod arguments;
+mod baseline;
 mod bug;
 pub mod cleanup;
 pub mod cluster;
 pub mod console;
 pub mod destination;
+pub mod gate;
 mod github;
 mod guard;
 pub mod judge;
@@ -50,6 +52,7 @@ fn dispatch(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let words = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     match arguments.command {
         Command::Run(run) => run::run(*run, &arguments.display, words),
+        Command::Gate(gate) => gate::gate(&gate, console(&arguments.display)),
         Command::Judge(judge) => judge::judge(&judge, console(&arguments.display)),
         Command::Validate(validate) => {
             printed(console(&arguments.display), |look, out, err| validate::run(&validate, look, out, err))

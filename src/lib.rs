@@ -37,6 +37,9 @@
 //!   end are `regressed` (`measure::invariant`).
 //! - What the embedded cluster cannot do faithfully reaches the trial through [`sim::limits::Limits`]: a construct that the
 //!   interpreter does not know makes it an `error`, an image whose program is unknown makes it `skipped`.
+//! - A gate passes nothing without a valid trial, without the comparison that was asked for, or by a test that could not have failed; a
+//!   trial run until the claim is proven is judged by a test whose error rates allow for that (`measure::gate`,
+//!   `measure::until_confident`). A result file that is handed in must agree with its own trials.
 //! - The result file says `complete: false` until its last, atomic write, and one fold over all trials decides the exit code.
 //!
 //! ## Where this differs from the design page

@@ -6,6 +6,7 @@ pub mod exporter;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod format;
+pub mod gate;
 pub mod html;
 pub mod json;
 pub mod junit;

@@ -5,6 +5,8 @@
 
 #[path = "cli/bad_input.rs"]
 mod bad_input;
+#[path = "cli/gates.rs"]
+mod gates;
 #[path = "cli/interruption.rs"]
 mod interruption;
 #[path = "cli/runs.rs"]

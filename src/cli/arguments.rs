@@ -1,6 +1,7 @@
 //! What may stand on the command line: commands, options, their environment variables. What they do is elsewhere.
 
 use super::cluster::Cluster;
+use super::gate::Gate;
 use super::list::List;
 use super::new::New;
 use super::options::Options;
@@ -81,6 +82,8 @@ pub enum Command {
     Schema(Schema),
     /// Judge the saved timelines of runs again, and write reports
     Judge(Judge),
+    /// Compare a saved run with its targets and a baseline, and print the gate's table
+    Gate(Gate),
     /// Undo and remove what earlier runs left on a cluster, verified
     Cleanup(Cleanup),
     /// The embedded cluster itself: served to other clients, compared with real ones

@@ -1,6 +1,7 @@
 //! `comeback judge`: saved timelines are judged again, and reports written; nothing in the run directories changes.
 
 use super::arguments::Judge;
+use super::baseline;
 use super::console::Console;
 use super::destination::{self, Destination, Format};
 use crate::engine::saved;
@@ -10,7 +11,7 @@ use crate::exit_code::ExitCode;
 pub(super) fn judge(arguments: &Judge, console: Console) -> ExitCode {
     match reports(arguments) {
         Ok(reports) => {
-            let codes = arguments.directories.iter().map(|directory| match saved::judge_run(directory, None) {
+            let codes = arguments.directories.iter().map(|directory| match saved::judge_run(directory, &baseline::resolve) {
                 Ok(result) => {
                     let written = destination::write(&reports, &result, Some(directory), console);
                     let errors = written.err().unwrap_or_default();

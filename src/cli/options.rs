@@ -54,6 +54,10 @@ pub struct Options {
     /// Only scenarios with these labels, as kubectl's -l: 'class=crash,tier!=slow'
     #[arg(long, env = "COMEBACK_SELECT", value_name = "SELECTOR", help_heading = "What")]
     pub select: Option<String>,
+    /// Run only as many trials as prove or refute the gate's success rate with this confidence (0.9), at most --trials
+    #[arg(long, env = "COMEBACK_UNTIL_CONFIDENT", value_name = "CONFIDENCE", value_parser = confidence, conflicts_with_all = ["trial", "fail_fast"],
+        help_heading = "What")]
+    pub until_confident: Option<f64>,
     /// The value of a scenario's parameter. Repeatable
     #[arg(long, env = "COMEBACK_SET", value_name = "NAME=VALUE", help_heading = "What")]
     pub set: Vec<String>,
@@ -77,6 +81,9 @@ pub struct Options {
         default_missing_value = "true", value_parser = BoolishValueParser::new(), hide_possible_values = true, help_heading = "How")]
     pub keep_on_failure: Option<bool>,
 
+    /// The run to compare with, as a gate: a result file or a run directory
+    #[arg(long, env = "COMEBACK_BASELINE", value_name = "REF", help_heading = "Results")]
+    pub baseline: Option<String>,
     /// terminal, json, junit, markdown, html, csv or prometheus; with =FILE into a file. Repeatable [default: terminal]
     #[arg(long, env = "COMEBACK_REPORT", value_name = "FORMAT[=FILE]", value_delimiter = ',', help_heading = "Results")]
     pub report: Vec<Destination>,
@@ -117,6 +124,14 @@ fn profile<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ProfileC
     String::deserialize(deserializer)?.parse().map(Some).map_err(D::Error::custom)
 }
 
+fn confidence(text: &str) -> Result<f64, String> {
+    let is_one = |value: &f64| CONFIDENCES.contains(value);
+    text.parse().ok().filter(is_one).ok_or_else(|| "a confidence is between 0.5 and 0.999, for instance 0.9".to_owned())
+}
+
+/// What `--until-confident` takes.
+const CONFIDENCES: std::ops::RangeInclusive<f64> = 0.5..=0.999;
+
 fn positive(text: &str) -> Result<Duration, String> {
     match duration::parse(text)? {
         Duration::ZERO => Err("nothing would run".to_owned()),
@@ -128,7 +143,7 @@ fn positive(text: &str) -> Result<Duration, String> {
 pub const DEFAULTS_FILE: &str = "comeback.yaml";
 
 /// Contract options that the file may not name yet.
-const LATER: [&str; 6] = ["shard", "history", "baseline", "retries", "allow", "dryRun"];
+const LATER: [&str; 5] = ["shard", "history", "retries", "allow", "dryRun"];
 
 impl Options {
     /// Reads `comeback.yaml`; no file: nothing.
@@ -157,6 +172,9 @@ impl Options {
             (position, later.map_or(message, |name| format!("`{name}` is not supported yet")))
         })?;
         let at_least_one = |name: &str| (String::new(), format!("`{name}` must be at least 1"));
+        if options.until_confident.is_some_and(|value| !CONFIDENCES.contains(&value)) {
+            return Err((String::new(), "`untilConfident` must be between 0.5 and 0.999, for instance 0.9".to_owned()));
+        }
         match (options.trials, options.timeout) {
             (Some(0), _) => Err(at_least_one("trials")),
             (_, Some(Duration::ZERO)) => Err((String::new(), "with `timeout: 0s` nothing would run".to_owned())),
@@ -179,6 +197,8 @@ impl Options {
             trials: self.trials.or(defaults.trials),
             trial: self.trial,
             select: self.select.or(defaults.select),
+            until_confident: self.until_confident.or(defaults.until_confident),
+            baseline: self.baseline.or(defaults.baseline),
             // By parameter, not as a whole: a later value of the same name wins.
             set: defaults.set.into_iter().chain(self.set).collect(),
             seed: self.seed.or(defaults.seed),

@@ -1,6 +1,7 @@
 //! `comeback run`: from options to a request to the engine, and from its result to reports and the exit code.
 
 use super::arguments::{Display, Run as RunArguments};
+use super::baseline;
 use super::console::Console;
 use super::destination::{self, Destination};
 use super::options::{DEFAULTS_FILE, Options};
@@ -13,8 +14,8 @@ use crate::engine::inventory::Inventory;
 use crate::engine::safety::Safety;
 use crate::engine::{self, GateRequest, RunRequest};
 use crate::exit_code::ExitCode;
-use crate::measure::outcome;
 use crate::measure::result::{ExitReason, Run, RunResult, ScenarioResult};
+use crate::measure::{outcome, until_confident};
 use crate::report::Progress;
 use crate::scenario::load::{self, LoadOptions, Loaded};
 use crate::scenario::model::Order;
@@ -50,7 +51,7 @@ pub(super) fn run(arguments: RunArguments, display: &Display, words: Vec<String>
     };
     let console = console.with_defaults(display, options.verbose, options.quiet, options.color);
     console.log();
-    let (reports, loaded) = match prepare(&arguments.paths, &options, console) {
+    let (reports, loaded, gate) = match prepare(&arguments.paths, &options, console) {
         Ok(prepared) => prepared,
         Err((code, message)) => {
             if !message.is_empty() {
@@ -59,7 +60,7 @@ pub(super) fn run(arguments: RunArguments, display: &Display, words: Vec<String>
             return code;
         }
     };
-    match execute(&options, loaded, words, &reports, console) {
+    match execute(&options, (loaded, gate), words, &reports, console) {
         Ok(code) => code,
         Err((code, message)) => {
             console.error(&message);
@@ -69,7 +70,7 @@ pub(super) fn run(arguments: RunArguments, display: &Display, words: Vec<String>
 }
 
 /// Everything that can be wrong before a cluster is touched.
-fn prepare(paths: &[String], options: &Options, console: Console) -> Result<(Vec<Destination>, Loaded), Refusal> {
+fn prepare(paths: &[String], options: &Options, console: Console) -> Result<(Vec<Destination>, Loaded, GateRequest), Refusal> {
     let usage = |message| (ExitCode::Usage, message);
     let set = options.parameters().map_err(usage)?;
     let reports = destination::plan(options.report.clone()).map_err(usage)?;
@@ -84,12 +85,35 @@ fn prepare(paths: &[String], options: &Options, console: Console) -> Result<(Vec
         let which = options.select.as_ref().map_or_else(String::new, |select| format!(" with labels `{select}`"));
         return Err((ExitCode::Inconclusive, format!("there is no scenario{which}: nothing was run")));
     }
-    Ok((reports, loaded))
+    let gate = gate_request(options, &loaded, console).map_err(usage)?;
+    Ok((reports, loaded, gate))
+}
+
+/// What the run is held to beside its scenarios' own objectives.
+fn gate_request(options: &Options, loaded: &Loaded, console: Console) -> Result<GateRequest, String> {
+    let baseline = options.baseline.as_deref().map(baseline::resolve).transpose()?.map(Arc::new);
+    // One trial is repeated to be looked at.
+    let until_confident = options.until_confident.filter(|_| options.trial.is_none());
+    if let Some(confidence) = until_confident {
+        let claim = until_confident::claim(loaded.gate.as_ref(), confidence).ok_or(
+            "--until-confident needs a claim: run a suite whose gate has `successRate: { atLeast: 0.9 }`, or another rate",
+        )?;
+        if options.fail_fast.unwrap_or(false) {
+            return Err("--fail-fast and --until-confident contradict each other: a test needs the trials after a failure, too"
+                .to_owned());
+        }
+        for plan in &loaded.plans {
+            if let Some(warning) = until_confident::too_few(&claim, plan.trials) {
+                console.tell(format!("warning: {}: {warning}\n", plan.name).as_bytes());
+            }
+        }
+    }
+    Ok(GateRequest { targets: loaded.gate.clone(), baseline, until_confident })
 }
 
 fn execute(
     options: &Options,
-    loaded: Loaded,
+    (loaded, gate): (Loaded, GateRequest),
     words: Vec<String>,
     reports: &[Destination],
     console: Console,
@@ -125,7 +149,7 @@ fn execute(
         keeper.refuse(ExitCode::Environment, &error.to_string());
         environment(error.to_string())
     })?;
-    let request = request(options, loaded, &cluster, inventory, (id, seed, directory.clone(), words));
+    let request = request(options, (loaded, gate), &cluster, inventory, (id, seed, directory.clone(), words));
     let mut progress = Progress::new(console.progress(options.no_progress.unwrap_or(false)), console.stderr_palette());
     let mut result = engine::run(&request, &stop, &mut |event| {
         progress.handle(event);
@@ -193,7 +217,7 @@ fn cleanup_command(id: &str, choice: &ClusterChoice) -> String {
 
 fn request(
     options: &Options,
-    loaded: Loaded,
+    (loaded, gate): (Loaded, GateRequest),
     cluster: &Arc<dyn Cluster>,
     inventory: Arc<Inventory>,
     (id, seed, directory, command): (String, u64, PathBuf, Vec<String>),
@@ -231,7 +255,7 @@ fn request(
         plans,
         skipped,
         first_trial: options.trial.unwrap_or(0),
-        gate: Some(GateRequest { targets: loaded.gate, baseline: None, until_confident: None }),
+        gate: Some(gate),
         cluster: Arc::clone(cluster),
         id,
         seed,

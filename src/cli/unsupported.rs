@@ -22,9 +22,6 @@ pub enum UnsupportedCommand {
     /// Trends (not supported yet)
     #[command(hide = true, disable_help_flag = true)]
     History(Rest),
-    /// Comparison with targets and a baseline (not supported yet)
-    #[command(hide = true, disable_help_flag = true)]
-    Gate(Rest),
     /// Shell completions (not supported yet)
     #[command(hide = true, disable_help_flag = true)]
     Completions(Rest),
@@ -49,7 +46,6 @@ pub(super) fn refuse(command: UnsupportedCommand, console: Console) -> ExitCode 
         UnsupportedCommand::Scan(rest) => ("scan", rest),
         UnsupportedCommand::Heal(rest) => ("heal", rest),
         UnsupportedCommand::History(rest) => ("history", rest),
-        UnsupportedCommand::Gate(rest) => ("gate", rest),
         UnsupportedCommand::Completions(rest) => ("completions", rest),
         UnsupportedCommand::Man(rest) => ("man", rest),
     };
@@ -65,8 +61,6 @@ pub struct UnsupportedOptions {
     shard: Option<String>,
     #[arg(long, env = "COMEBACK_HISTORY", value_name = "URL", hide = true)]
     history: Option<String>,
-    #[arg(long, env = "COMEBACK_BASELINE", value_name = "REF", hide = true)]
-    baseline: Option<String>,
     #[arg(long, env = "COMEBACK_RETRIES", value_name = "N", hide = true)]
     retries: Option<String>,
     #[arg(long, env = "COMEBACK_ALLOW", value_name = "WHAT", hide = true)]
@@ -81,7 +75,6 @@ impl UnsupportedOptions {
         let all = [
             ("--shard", &self.shard),
             ("--history", &self.history),
-            ("--baseline", &self.baseline),
             ("--retries", &self.retries),
             ("--allow", &self.allow),
             ("--dry-run", &self.dry_run),

@@ -4,7 +4,7 @@
 use crate::exit_code::ExitCode;
 use crate::measure::gate::{self, Baseline};
 use crate::measure::result::{ExitReason, RunResult, ScenarioResult, TrialResult};
-use crate::measure::{outcome, verdict};
+use crate::measure::{outcome, until_confident, verdict};
 use crate::observe::timeline::{self, Fact, Observation};
 use crate::scenario::model::Gate;
 use crate::scenario::{Plan, Verdict};
@@ -63,11 +63,11 @@ pub fn save_plans(directory: &Path, plans: &SavedPlans) -> Result<(), String> {
     super::private::write(&path, &text).map_err(|error| format!("cannot write {}: {error}", path.display()))
 }
 
-/// Judges a saved run again.
+/// Judges a saved run again; one that was compared with a baseline is compared again, with what `resolve` finds by its reference.
 ///
 /// # Errors
 /// What is missing or unreadable, with its path.
-pub fn judge_run(directory: &Path, baseline: Option<&Baseline>) -> Result<RunResult, String> {
+pub fn judge_run(directory: &Path, resolve: &dyn Fn(&str) -> Result<Baseline, String>) -> Result<RunResult, String> {
     let saved: SavedPlans = read(&directory.join("plans.json"))?;
     let mut result: RunResult = read(&directory.join("result.json"))?;
     let mut scenarios = Vec::new();
@@ -97,9 +97,10 @@ pub fn judge_run(directory: &Path, baseline: Option<&Baseline>) -> Result<RunRes
         scenarios.push(outcome::scenario(plan, judged, saved.gate.as_ref(), saved.until_confident));
     }
     // What befell the run and no trial tells of: an interruption, leftovers of the cluster, a bug, an environment that failed.
-    let of_the_run = [ExitCode::Interrupted, ExitCode::Terminated, ExitCode::Leftovers, ExitCode::Bug, ExitCode::Environment];
-    let more = std::mem::take(&mut result.exit_reasons).into_iter().filter(|reason| of_the_run.contains(&reason.name)).collect();
-    settle(&mut result, scenarios, saved.gate.as_ref(), baseline, more);
+    let more = std::mem::take(&mut result.exit_reasons).into_iter().filter(ExitReason::is_of_the_run).collect();
+    let compared = result.gate.as_ref().and_then(|gate| gate.baseline.as_ref());
+    let baseline = compared.map(|known| resolve(&known.reference)).transpose()?;
+    settle(&mut result, scenarios, saved.gate.as_ref(), baseline.as_ref(), more);
     Ok(result)
 }
 
@@ -142,9 +143,16 @@ pub fn settle(
     let new: Vec<_> = more.into_iter().filter(|reason| !reasons.contains(reason)).collect();
     reasons.extend(new);
     let tried: usize = result.scenarios.iter().map(|scenario| scenario.trials.len()).sum();
-    if result.scenarios.len() < result.expected.scenarios || tried < result.expected.trials {
+    // A gate has an objective of its own for this.
+    if result.gate.is_none() && (result.scenarios.len() < result.expected.scenarios || tried < result.expected.trials) {
         let reason = format!("{tried} of {} trials were run", result.expected.trials);
         reasons.push(ExitReason { code: ExitCode::Inconclusive.code(), name: ExitCode::Inconclusive, reason });
+    }
+    let sequential = result.scenarios.iter().find_map(|scenario| scenario.sequential.as_ref());
+    if let Some(told) = sequential.map(until_confident::error_rates)
+        && !result.warnings.contains(&told)
+    {
+        result.warnings.push(told);
     }
     outcome::sort(&mut reasons);
     let code = ExitCode::strongest(reasons.iter().map(|reason| reason.name));

@@ -77,11 +77,12 @@ pub fn reasons(gate: &GateResult) -> Vec<ExitReason> {
     let mut reasons = Vec::new();
     for objective in &gate.objectives {
         let told = match objective.objective {
-            // These are the scenarios' own outcomes, or the run's, which have reasons already.
-            ObjectiveKind::Complete | ObjectiveKind::NotSkipped | ObjectiveKind::SuccessRate | ObjectiveKind::Invalid => true,
+            // These are the scenarios' own outcomes, which have reasons already.
+            ObjectiveKind::NotSkipped | ObjectiveKind::SuccessRate | ObjectiveKind::Invalid => true,
             // What a scenario has failed, its class has mostly failed, too.
             ObjectiveKind::WithinRto => scenario_failed || objective.outcome != Outcome::Failed,
-            ObjectiveKind::FalseAlarms
+            ObjectiveKind::Complete
+            | ObjectiveKind::FalseAlarms
             | ObjectiveKind::Baseline
             | ObjectiveKind::SuccessRateRegression
             | ObjectiveKind::RecoveryRegression => false,

@@ -26,7 +26,7 @@ pub fn scenario(plan: &Plan, trials: Vec<TrialResult>, gate: Option<&Gate>, unti
     let tested = claim.map(|claim| until_confident::test(&claim, &plan.expect, &trials, plan.trials));
     let success_rate = tested.as_ref().map_or(wilson.clone(), |tested| tested.rate(wilson));
     let sequential = tested.map(|tested| tested.result);
-    let (outcome, reason) = decide(plan, &trials, &success_rate, sequential.as_ref(), gate);
+    let (outcome, reason) = decide(&plan.expect, &trials, &success_rate, sequential.as_ref(), gate);
     let within_rto = plan.recover.rto.filter(|_| plan.expects_recovery()).map(|rto| {
         let within = trials.iter().filter(|trial| trial.verdict.is_valid() && is_within(trial, rto.as_secs_f64())).count();
         // After a test that may have stopped early Wilson's interval would promise too much.
@@ -57,7 +57,27 @@ pub fn scenario(plan: &Plan, trials: Vec<TrialResult>, gate: Option<&Gate>, unti
     }
 }
 
-fn is_within(trial: &TrialResult, rto: f64) -> bool {
+/// The result of a scenario of a saved run, judged again by its trials' verdicts alone.
+#[must_use]
+pub fn again(mut scenario: ScenarioResult, gate: Option<&Gate>) -> ScenarioResult {
+    if scenario.sequential.is_none() {
+        let confidence = gate.and_then(|gate| gate.success_rate.as_ref()).map_or(CONFIDENCE, |rate| rate.confidence);
+        scenario.success_rate = statistics::rate(scenario.success_rate.successes, scenario.success_rate.n, confidence);
+    } else if let Some(test) = &scenario.sequential {
+        let claim = until_confident::Claim { at_least: test.claim, confidence: test.confidence };
+        let at_most = u32::try_from(test.at_most).unwrap_or(u32::MAX);
+        let tested = until_confident::test(&claim, &scenario.expect, &scenario.trials, at_most);
+        let wilson = statistics::rate(scenario.success_rate.successes, scenario.success_rate.n, claim.confidence);
+        scenario.success_rate = tested.rate(wilson);
+        scenario.sequential = Some(tested.result);
+    }
+    let (outcome, reason) =
+        decide(&scenario.expect, &scenario.trials, &scenario.success_rate, scenario.sequential.as_ref(), gate);
+    ScenarioResult { outcome, passed: outcome == Outcome::Passed, reason, ..scenario }
+}
+
+/// Whether a trial recovered within the RTO, whatever else it missed.
+pub(super) fn is_within(trial: &TrialResult, rto: f64) -> bool {
     let recovered = matches!(trial.verdict, Verdict::Recovered | Verdict::Undetected | Verdict::Degraded);
     recovered && trial.durations.to_recover.as_ref().is_some_and(|took| !took.censored && took.value <= rto)
 }
@@ -90,7 +110,7 @@ fn healing(trials: &[TrialResult]) -> Option<Healing> {
 }
 
 fn decide(
-    plan: &Plan,
+    expect: &[Verdict],
     trials: &[TrialResult],
     rate: &Rate,
     sequential: Option<&Sequential>,
@@ -104,7 +124,7 @@ fn decide(
     let describe = |trial: &TrialResult| format!("trial {}: {}: {}", trial.index, trial.verdict, trial.reason);
     // A proven miss is a miss, however many trials say nothing.
     if judged == Outcome::Failed {
-        let bad = trials.iter().find(|trial| trial.verdict.is_valid() && !plan.expect.contains(&trial.verdict)).map(describe);
+        let bad = trials.iter().find(|trial| trial.verdict.is_valid() && !expect.contains(&trial.verdict)).map(describe);
         return (Outcome::Failed, missed(rate, target, sequential, bad));
     }
     if rate.n == 0 || gate::too_many_invalid(trials.len(), rate.n, gate) {

@@ -2,10 +2,12 @@
 
 mod estimate;
 mod gate;
+mod read;
 mod unmeasured;
 
 pub use estimate::{Distribution, Interval, Rate, Sequential, SequentialDecision};
 pub use gate::{BaselineInfo, ComparisonResult, GateResult, Objective, ObjectiveKind};
+pub use read::read;
 
 use crate::detect::Finding;
 use crate::exit_code::ExitCode;
@@ -356,4 +358,15 @@ pub struct ExitReason {
     pub name: ExitCode,
     /// Why.
     pub reason: String,
+}
+
+impl ExitReason {
+    /// Whether it tells of what befell the run and no trial or gate tells of: it stays when a run is judged again.
+    #[must_use]
+    pub const fn is_of_the_run(&self) -> bool {
+        matches!(
+            self.name,
+            ExitCode::Interrupted | ExitCode::Terminated | ExitCode::Leftovers | ExitCode::Bug | ExitCode::Environment
+        )
+    }
 }

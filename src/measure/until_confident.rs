@@ -112,5 +112,17 @@ pub fn too_few(claim: &Claim, at_most: u32) -> Option<String> {
     Some(format!("{at_most} trials, even all passing, cannot prove a success rate of {}; {needed}", claim.at_least))
 }
 
+/// What a reader must know of a run that a test has ended.
+#[must_use]
+pub fn error_rates(test: &Sequential) -> String {
+    let percent = (test.error_rate * 1e4).round() / 100.0;
+    format!(
+        "the number of trials is that of a sequential test, looked at after every {LOOK_EVERY} trials: at most {percent} % of such tests \
+         prove a success rate of {} that is not there, at most {percent} % refute one that is; intervals over several scenarios \
+         (Wilson) do not allow for that",
+        test.claim
+    )
+}
+
 #[cfg(test)]
 mod tests;

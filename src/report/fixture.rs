@@ -184,6 +184,79 @@ pub fn run() -> RunResult {
     whole(scenarios)
 }
 
+/// A gate with each outcome, on that run.
+pub fn gate() -> GateResult {
+    let objective = |objective, scenario: Option<&str>, required: &str, observed: &str, outcome| Objective {
+        objective,
+        scenario: scenario.map(str::to_owned),
+        class: None,
+        required: required.to_owned(),
+        observed: observed.to_owned(),
+        interval: None,
+        outcome,
+        next: None,
+        comparison: None,
+    };
+    let interval = |lower, upper, method: &str| Interval {
+        lower: Some(lower),
+        upper: Some(upper),
+        confidence: 0.95,
+        method: method.to_owned(),
+    };
+    let mut rate = objective(
+        ObjectiveKind::SuccessRate,
+        Some("crash-after-rollout"),
+        "90 % of trials as expected (the lower bound of the interval)",
+        "5 of 5 (100 %)",
+        Outcome::Inconclusive,
+    );
+    rate.interval = Some(interval(0.5655, 1.0, "wilson"));
+    rate.next = Some("35 trials, all passing, would prove it: --trials 35".to_owned());
+    let mut class = objective(
+        ObjectiveKind::WithinRto,
+        None,
+        "90 % of trials within the RTO of 1m (observed)",
+        "8 of 8 (100 %)",
+        Outcome::Passed,
+    );
+    class.class = Some("crash".to_owned());
+    class.interval = Some(interval(0.6756, 1.0, "wilson"));
+    let alarms = objective(
+        ObjectiveKind::FalseAlarms,
+        None,
+        "no false alarm",
+        "0 false alarms in 3 valid trials of controls",
+        Outcome::Passed,
+    );
+    let new = objective(
+        ObjectiveKind::Baseline,
+        Some("shop-<api>"),
+        "no worse than the baseline",
+        "new: the baseline does not have it",
+        Outcome::Skipped,
+    );
+    let mut slower = objective(
+        ObjectiveKind::RecoveryRegression,
+        Some("crash-after-rollout"),
+        "recovery no slower than the baseline's, by more than 10 % of its median",
+        "median 20.5s, was 10.5s (p = 0.002)",
+        Outcome::Failed,
+    );
+    slower.interval = Some(interval(8.0, 12.5, "hodgesLehmann"));
+    slower.next = Some("compare this run's trials with the baseline's; if it is meant, take a new baseline".to_owned());
+    GateResult {
+        outcome: Outcome::Failed,
+        targets: None,
+        baseline: Some(BaselineInfo {
+            reference: "main".to_owned(),
+            run: "20261120-080639-abcde".to_owned(),
+            started_at: "2026-11-20T08:06:39.000000Z".to_owned(),
+            not_comparable: None,
+        }),
+        objectives: vec![rate, class, alarms, new, slower],
+    }
+}
+
 fn whole(scenarios: Vec<ScenarioResult>) -> RunResult {
     RunResult {
         api_version: "comeback.dev/v1alpha1".into(),

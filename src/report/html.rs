@@ -1,6 +1,7 @@
 //! One self-contained HTML file: headline, success rate, scenarios with their trials against the RTO, each trial on a time axis.
 //! No script and no network; where a content security policy takes the style away, the page still reads and draws.
 
+mod gate;
 mod scenario;
 mod timeline;
 mod trial;
@@ -47,6 +48,7 @@ impl Exporter for Html {
     fn serialize(&self, result: &RunResult) -> Result<Vec<u8>, ExportError> {
         let mut page = head(result);
         page.push_str(&headline(result));
+        page.push_str(&gate::section(result));
         page.push_str(&rates(result));
         page.push_str(&scenario::table(result));
         for (position, scenario) in result.scenarios.iter().enumerate() {

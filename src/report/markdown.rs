@@ -5,7 +5,7 @@ use super::exporter::{ExportError, Exporter};
 use super::repeat::again;
 use super::style::{mark, word};
 use super::summary::{cluster, succeeded, sums};
-use super::{format, layout};
+use super::{format, gate, layout};
 use crate::measure::result::{Measured, Outcome, RunResult, ScenarioResult, TrialResult};
 use crate::scenario::Verdict;
 use std::fmt::Write as _;
@@ -14,6 +14,8 @@ use std::fmt::Write as _;
 pub const LIMIT: usize = 1_000_000;
 /// How many trials of one scenario are shown in full.
 const SHOWN_TRIALS: usize = 3;
+/// From this many objectives on the gate's table has only those that are not met.
+const MOST_OBJECTIVES: usize = 100;
 /// The longest piece of foreign text, in characters.
 const LONGEST: usize = 1_000;
 
@@ -24,6 +26,7 @@ pub struct Markdown;
 impl Exporter for Markdown {
     fn serialize(&self, result: &RunResult) -> Result<Vec<u8>, ExportError> {
         let mut page = headline(result);
+        page.push_str(&gate(result));
         page.push_str(&table(result));
         let mut cut = 0;
         for scenario in result.scenarios.iter().filter(|scenario| is_told(scenario)) {
@@ -73,6 +76,32 @@ fn headline(result: &RunResult) -> String {
         let _ = writeln!(page, "- warning: {}", escaped(warning));
     }
     page
+}
+
+/// The gate's table; where it is very long, what is met is only counted.
+fn gate(result: &RunResult) -> String {
+    let Some(gate) = &result.gate else { return String::new() };
+    let rows = gate::rows(gate);
+    let many = rows.len() > MOST_OBJECTIVES;
+    let is_met = |row: &gate::Row| matches!(row.outcome, Outcome::Passed | Outcome::Skipped);
+    let mut out = format!("\n### {} Gate {}\n\n", mark(gate.outcome).0, escaped(&gate::headline(gate)));
+    out.push_str("| | objective | required | observed | interval | what to do |\n|---|---|---|---|---|---|\n");
+    for row in rows.iter().filter(|row| !many || !is_met(row)).take(MOST_OBJECTIVES) {
+        let _ = writeln!(
+            out,
+            "| {} | {} | {} | {} | {} | {} |",
+            row.mark,
+            escaped(&row.objective),
+            escaped(&row.required),
+            escaped(&row.observed),
+            row.interval,
+            row.next.as_deref().map_or_else(|| "–".to_owned(), escaped)
+        );
+    }
+    if many {
+        let _ = writeln!(out, "\n*The result file has all {} objectives.*", rows.len());
+    }
+    out
 }
 
 fn table(result: &RunResult) -> String {
@@ -166,6 +195,21 @@ mod tests {
     #[test]
     fn a_job_summary() {
         insta::assert_snapshot!("markdown", written(&fixture::run()));
+    }
+
+    #[test]
+    fn the_table_of_a_gate() {
+        let mut result = fixture::run();
+        assert!(!written(&result).contains("Gate"));
+        result.gate = Some(fixture::gate());
+        let page = written(&result);
+        let end = page.find("| | scenario |").unwrap();
+        insta::assert_snapshot!("markdown_gate", &page[page.find("###").unwrap()..end]);
+        let mut many = fixture::gate();
+        many.objectives = many.objectives.into_iter().cycle().take(500).collect();
+        result.gate = Some(many);
+        let page = written(&result);
+        assert!(page.contains("The result file has all 500 objectives") && page.len() < 100_000, "{}", page.len());
     }
 
     #[test]

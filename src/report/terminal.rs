@@ -2,6 +2,7 @@
 //! Progress while the run goes on is in `progress`.
 
 mod failures;
+mod gate;
 mod headline;
 mod rates;
 mod summary_table;
@@ -44,7 +45,18 @@ impl Terminal {
             sections.push(rates::rates(self, result));
             sections.push(worst::worst(self, result));
         }
+        sections.push(gate::gate(self, result));
         sections.push(headline::headline(self, result));
+        sections.retain(|section| !section.is_empty());
+        sections.join("\n")
+    }
+}
+
+impl Terminal {
+    /// The gate and the headline alone, for `comeback gate`.
+    #[must_use]
+    pub fn gate_text(&self, result: &RunResult) -> String {
+        let mut sections = vec![headline::title(self, result), gate::gate(self, result), headline::headline(self, result)];
         sections.retain(|section| !section.is_empty());
         sections.join("\n")
     }
@@ -78,6 +90,15 @@ mod tests {
     #[test]
     fn quiet_says_what_failed_and_the_headline() {
         insta::assert_snapshot!("terminal_quiet", Terminal { quiet: true, ..terminal(100) }.text(&fixture::run()));
+    }
+
+    #[test]
+    fn the_gate_at_80_columns() {
+        let mut result = fixture::run();
+        result.gate = Some(fixture::gate());
+        insta::assert_snapshot!("gate_80", terminal(80).gate_text(&result));
+        let quiet = Terminal { quiet: true, ..terminal(80) }.text(&result);
+        assert!(quiet.contains("✗ Gate failed") && !quiet.contains("class crash"), "{quiet}");
     }
 
     #[test]

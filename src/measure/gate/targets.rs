@@ -2,9 +2,7 @@
 //! Comparisons with another run are in `regression`.
 
 use super::{plural, rate_outcome, too_many_invalid};
-use crate::measure::result::{
-    Interval, Objective, ObjectiveKind, Outcome, Rate, RunResult, ScenarioResult, SequentialDecision, TrialResult,
-};
+use crate::measure::result::{Interval, Objective, ObjectiveKind, Outcome, Rate, RunResult, ScenarioResult, TrialResult};
 use crate::measure::statistics::{self, CONFIDENCE, wilson};
 use crate::scenario::Verdict;
 use crate::scenario::duration;
@@ -50,7 +48,8 @@ pub(super) fn objective(
 }
 
 fn complete(result: &RunResult) -> Option<Objective> {
-    let tried: usize = result.scenarios.iter().map(|scenario| scenario.trials.len()).sum();
+    let all = result.scenarios.iter().flat_map(|scenario| &scenario.trials);
+    let tried = all.filter(|trial| trial.verdict != Verdict::Aborted).count();
     let (scenarios, trials) = (result.expected.scenarios, result.expected.trials);
     let whole = result.complete && result.scenarios.len() >= scenarios && tried >= trials;
     (!whole).then(|| {
@@ -82,7 +81,7 @@ fn success_rate(scenario: &ScenarioResult, gate: Option<&Gate>) -> Objective {
     let outcome = rate_outcome(rate, target, scenario.sequential.as_ref());
     let required = match &scenario.sequential {
         Some(test) => format!(
-            "{} of trials as expected, by a sequential test (at most {} of runs decide wrongly, either way)",
+            "{} of trials as expected (a sequential test, wrong in {} at most, either way)",
             percent(test.claim),
             percent(test.error_rate)
         ),
@@ -118,8 +117,10 @@ fn required_rate(target: Option<&SuccessRateGate>, what: &str) -> String {
 fn more_trials(scenario: &ScenarioResult, target: Option<&SuccessRateGate>) -> String {
     let rate = &scenario.success_rate;
     if let Some(test) = &scenario.sequential {
-        let what = if test.decision == SequentialDecision::Undecided { "allow more" } else { "run more" };
-        return format!("{what} than {} with --trials", plural(test.at_most, "trial"));
+        if scenario.trials.len() < test.at_most {
+            return "run it again to its end".to_owned();
+        }
+        return format!("allow more than {} with --trials", plural(test.at_most, "trial"));
     }
     let Some(target) = target else { return "run more trials".to_owned() };
     let failures = rate.n - rate.successes.min(rate.n);

@@ -31,6 +31,7 @@ fn run_of(id: &str, scenarios: &[(&str, Vec<TrialResult>)], gate: Option<&Gate>)
             outcome::scenario(&plan, trials.clone(), gate, None)
         })
         .collect();
+    result.run.started_at = String::new();
     result.expected.scenarios = result.scenarios.len();
     result.expected.trials = result.scenarios.iter().map(|scenario| scenario.trials.len()).sum();
     result

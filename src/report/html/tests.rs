@@ -40,6 +40,7 @@ fn the_whole_page() {
 fn every_element_is_closed_and_nothing_foreign_is_markup() {
     let mut result = fixture::run();
     let html = with_marks(&mut result);
+    result.gate = Some(fixture::gate());
     result.scenarios[1].name = "<script>alert(1)</script>".into();
     result.scenarios[1].trials[2].reason = "\"><img src=x onerror=alert(1)>".into();
     let page = page(&html, &result);
@@ -58,6 +59,18 @@ fn every_element_is_closed_and_nothing_foreign_is_markup() {
         }
     }
     assert_eq!(open, Vec::<&str>::new());
+}
+
+#[test]
+fn the_table_of_a_gate() {
+    let mut result = fixture::run();
+    assert!(!page(&Html::default(), &result).contains("Gate"));
+    result.gate = Some(fixture::gate());
+    let page = page(&Html::default(), &result);
+    let section = &page[page.find("✗ Gate failed").unwrap()..];
+    let section = &section[..section.find("</section>").unwrap()];
+    assert!(section.contains("shop-&lt;api&gt;: baseline") && !section.contains("<api>"), "{section}");
+    assert!(section.contains("<td>median 20.5s, was 10.5s (p = 0.002)</td><td>+8s to +12.5s</td>"), "{section}");
 }
 
 #[test]
