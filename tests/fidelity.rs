@@ -118,7 +118,7 @@ fn waits(facts: &[Fact]) -> BTreeMap<String, Vec<i64>> {
 }
 
 /// The law of the crash loop, on every recording that has one: what was recorded lies within the law, and the simulated
-/// distribution over 120 seeds covers it. The law (whole seconds): the delay, slept in parts of at most a minute, each stretched
+/// distribution over 200 seeds covers it. The law (whole seconds): the delay, slept in parts of at most a minute, each stretched
 /// by up to a half; the work queue and a slow machine add up to two seconds. Both ends of a wait are cut to whole seconds.
 #[test]
 fn the_back_off_law_covers_every_recorded_wait() {
@@ -141,7 +141,7 @@ fn the_back_off_law_covers_every_recorded_wait() {
     let tolerances = tolerances();
     let crashing = read("crash-immediately");
     let mut simulated: BTreeMap<String, Vec<i64>> = BTreeMap::new();
-    for seed in 1..=120 {
+    for seed in 1..=200 {
         for (delay, waits) in waits(&replay::replay(&crashing, seed, &tolerances).unwrap()) {
             simulated.entry(delay).or_default().extend(waits);
         }

@@ -28,7 +28,6 @@ pub fn tracks(recorded: &Recording, tolerances: &Tolerances, real: &[Track], sim
     let mut seen: Vec<Seen> =
         real.iter().map(|track| Seen { gaps: vec![Vec::new(); track.states.len()], ..Seen::default() }).collect();
     for (seed, others) in simulated.iter().enumerate() {
-        counts(&real, others, seed, end, report);
         let others: Vec<Track> = others.iter().map(|track| tolerances.without_optional(&recorded.name, track)).collect();
         let found = counterpart::all(&real, &others, tolerances, end);
         let mut paired = vec![false; others.len()];
@@ -51,6 +50,7 @@ pub fn tracks(recorded: &Recording, tolerances: &Tolerances, real: &[Track], sim
         }
     }
     let least = tolerances.least_matching(&recorded.name, simulated.len());
+    counts(&real, simulated, least, end, report);
     for (index, (track, seen)) in real.iter().zip(&seen).enumerate() {
         let subject = format!("{} {}", track.kind, track.name);
         let by_chance = tolerances.is_aggregate(&track.kind)
@@ -75,21 +75,20 @@ fn agree(others: &[Track], passing: f64, end: f64) -> bool {
     rest.iter().all(|other| align(&first.states, &other.states, Allowed { passing, end }).parted.is_none())
 }
 
-/// Every object must have its counterpart, and no more than that.
-fn counts(real: &[Track], simulated: &[Track], seed: usize, end: f64, report: &mut Report) {
-    let mut kinds: Vec<&str> = real.iter().chain(simulated).map(|track| track.kind.as_str()).collect();
+/// Every object must have its counterpart, and no more than that, in `least` seeds and more.
+fn counts(real: &[Track], simulated: &[Vec<Track>], least: usize, end: f64, report: &mut Report) {
+    let mut kinds: Vec<&str> = real.iter().chain(simulated.iter().flatten()).map(|track| track.kind.as_str()).collect();
     kinds.sort_unstable();
     kinds.dedup();
     for kind in kinds {
         let count = |tracks: &[Track], until: f64| tracks.iter().filter(|track| track.kind == kind && track.born < until).count();
-        let (recorded, other) = (count(real, f64::INFINITY), count(simulated, f64::INFINITY));
+        let recorded = count(real, f64::INFINITY);
         // One that is born at the very end may be missing on the other side.
-        if other < count(real, end) || recorded < count(simulated, end) {
-            let text = format!("seed {}: {other} {kind} instead of {recorded}", seed + 1);
-            let known = |divergence: &super::report::Divergence| divergence.subject == kind;
-            if !report.divergences.iter().any(known) {
-                report.diverges(kind, None, text);
-            }
+        let differs = |other: &[Track]| count(other, f64::INFINITY) < count(real, end) || recorded < count(other, end);
+        let differing: Vec<_> = simulated.iter().enumerate().filter(|(_, other)| differs(other)).collect();
+        if let Some((seed, other)) = differing.first().filter(|_| simulated.len() - differing.len() < least) {
+            let text = format!("seed {}: {} {kind} instead of {recorded}", seed + 1, count(other, f64::INFINITY));
+            report.diverges(kind, None, text);
         }
     }
 }

@@ -95,7 +95,7 @@ impl Names {
             "IP"
         } else if before.ends_with(" to ") && before.starts_with("Successfully assigned ") {
             "NODE"
-        } else if (before.ends_with(" in ") || before.ends_with(" in TIME (")) && is_duration(word) {
+        } else if [" in ", " in TIME (", " last seen active "].iter().any(|end| before.ends_with(end)) && is_duration(word) {
             "TIME"
         } else {
             word
@@ -149,6 +149,7 @@ mod tests {
     #[case("pods \"app-86ffd77b5b-x7qfx\" is forbidden", "pods \"app-HASH-*\" is forbidden")]
     #[case("volume \"kube-api-access-cnxxz\"", "volume \"kube-api-access-*\"")]
     #[case("db-0 took 5s.", "db-0 took 5s.")]
+    #[case("pleg was last seen active 6m40.6s ago; threshold is 3m0s", "pleg was last seen active TIME ago; threshold is 3m0s")]
     #[case("volumeName=pvc-0f7c8a1e-93ab-4bd7-9f0f-aaaaaaaaaaaa", "volumeName=pvc-UID")]
     fn generated_parts_are_replaced(#[case] text: &str, #[case] normal: &str) {
         assert_eq!(names().normal(text), normal);

@@ -15,7 +15,8 @@ const VERSIONED: [(&str, &str); 2] = [("docker.io/library/app:v1", "v1"), ("dock
 /// The profile of a replay.
 #[must_use]
 pub fn profile(recording: &Recording) -> Profile {
-    let mut profile = Profile { nodes: nodes(recording), cgroup: Cgroup::V1, ..Profile::default() };
+    let shared_kernel = is_kind(recording);
+    let mut profile = Profile { nodes: nodes(recording), cgroup: Cgroup::V1, shared_kernel, ..Profile::default() };
     for (image, version) in VERSIONED {
         let files = BTreeMap::from([("/etc/version".to_owned(), format!("{version}\n"))]);
         profile.busybox_images.insert(image.to_owned(), files);
@@ -29,6 +30,12 @@ pub fn profile(recording: &Recording) -> Profile {
         }
     }
     profile
+}
+
+/// Whether the recorded nodes are containers of one machine, as kind's are.
+fn is_kind(recording: &Recording) -> bool {
+    let nodes = recording.facts.iter().filter(|fact| fact.kind == "nodes");
+    nodes.map(|fact| text(&fact.object, "/spec/providerID")).any(|provider| provider.starts_with("kind://"))
 }
 
 /// The nodes that the recording names; a control plane with its taint beside workers.

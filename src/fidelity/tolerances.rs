@@ -57,6 +57,9 @@ pub struct OptionalState {
     pub contains: String,
     /// Its beginning.
     pub phase: String,
+    /// Seconds that it may have lasted; absent: any time.
+    #[serde(default, rename = "atMost", deserialize_with = "optional_seconds")]
+    pub at_most: Option<f64>,
     /// The recording that it applies to; absent: all.
     #[serde(default)]
     pub recording: Option<String>,
@@ -180,6 +183,10 @@ pub struct LeftOut {
     pub reason: String,
 }
 
+fn optional_seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+    seconds(deserializer).map(Some)
+}
+
 fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     let text = String::deserialize(deserializer)?;
     let span: jiff::SignedDuration = text.parse().map_err(serde::de::Error::custom)?;
@@ -205,13 +212,18 @@ impl Tolerances {
     /// The track without the states that one side may lack.
     pub(super) fn without_optional(&self, recording: &str, track: &Track) -> Track {
         let applies = |o: &OptionalState| o.recording.as_ref().is_none_or(|name| name == recording);
-        let optional = |state: &str| {
+        let optional = |state: &str, lasted: f64| {
             track.kind == "pods"
                 && !state.contains("deleting")
-                && self.optional_states.iter().any(|o| applies(o) && state.starts_with(&o.phase) && state.contains(&o.contains))
+                && self.optional_states.iter().any(|o| {
+                    let short = o.at_most.is_none_or(|at_most| lasted <= at_most);
+                    applies(o) && short && state.starts_with(&o.phase) && state.contains(&o.contains)
+                })
         };
-        let mut track = track.clone();
-        track.states.retain(|(_, state)| !optional(state));
+        let ends = track.states.iter().skip(1).map(|(at, _)| *at).chain([f64::INFINITY]);
+        let kept = track.states.iter().zip(ends).filter(|((at, state), end)| !optional(state, end - at));
+        let states = kept.map(|(state, _)| state.clone()).collect();
+        let mut track = Track { states, ..track.clone() };
         track.states.dedup_by(|b, a| a.1 == b.1);
         track
     }

@@ -16,12 +16,14 @@ pub(super) fn compare(track: &Track, others: &[Track], tolerances: &Tolerances, 
             }
             continue;
         }
-        let earliest = first(track, state).unwrap_or(*at);
-        if firsts.len() == others.len() && !tolerances.range(&firsts, &track.kind, state).contains(&earliest) {
-            let low = firsts.iter().copied().fold(f64::INFINITY, f64::min);
-            let high = firsts.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            let text = format!("first at {earliest:.2}s recorded, at {low:.2} to {high:.2}s simulated: {state}");
-            report.diverges(subject, Some(earliest), text);
+        // A state that passes may be skipped: when it comes for the first time is bounded by the first that lasted.
+        let lasted = |other: &Track| lasting(other, passing).into_iter().find(|(_, seen)| seen == state).map(|(at, _)| at);
+        let times: Vec<f64> = firsts.iter().copied().chain(others.iter().filter_map(lasted)).collect();
+        if firsts.len() == others.len() && !tolerances.range(&times, &track.kind, state).contains(at) {
+            let low = times.iter().copied().fold(f64::INFINITY, f64::min);
+            let high = times.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let text = format!("first at {at:.2}s recorded, at {low:.2} to {high:.2}s simulated: {state}");
+            report.diverges(subject, Some(*at), text);
         }
     }
     let Some((one, rest)) = others.split_first() else { return };
@@ -65,6 +67,20 @@ mod tests {
         let others: Vec<_> = others.iter().map(|states| track(states)).collect();
         compare(&track(recorded), &others, &Tolerances::shipped().unwrap(), 900.0, "app", &mut report);
         report.divergences.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_state_that_passes_does_not_set_the_time() {
+        let seeds: [&[(f64, &str)]; 2] = [
+            &[(0.0, "two"), (50.0, "one"), (60.0, "none"), (70.0, "two")],
+            &[(0.0, "two"), (1.0, "one"), (2.0, "none"), (52.0, "one"), (90.0, "none")],
+        ];
+        let recorded = |first: f64| [(0.0, "two"), (1.0, "one"), (2.0, "none"), (first, "one"), (first + 9.0, "none")];
+        assert_eq!(found(&recorded(51.0), &seeds), Vec::<String>::new());
+        assert_eq!(
+            found(&recorded(200.0), &seeds),
+            ["app at 200.0s: first at 200.00s recorded, at 1.00 to 52.00s simulated: one"]
+        );
     }
 
     #[test]

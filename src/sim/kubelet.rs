@@ -18,6 +18,7 @@ mod http_get;
 mod image;
 mod image_name;
 mod instance;
+mod kube_proxy;
 mod mount;
 mod node;
 mod persistent;

@@ -39,10 +39,11 @@ use volumes::Decision;
 use waiting::{Failed, Waiting};
 
 const NAME: &str = "default-scheduler";
-/// A pod that nothing wakes is tried again after this, at the next tick of [`LEFTOVER_TICK`].
+/// A pod that nothing wakes is tried again so long after its last attempt, at the next tick of [`LEFTOVER_TICK`].
 const LEFTOVER_AFTER: Duration = Duration::from_mins(5);
-/// How often the real scheduler looks for such pods.
-const LEFTOVER_TICK: Duration = Duration::from_secs(30);
+/// How often the real scheduler looks for such pods: 30 s after the end of the look before (recorded: ten looks are 300.011 s
+/// apart, so that a pod that one look woke is old enough for the tenth).
+const LEFTOVER_TICK: Duration = Duration::from_micros(30_001_100);
 /// With fewer nodes than this all are looked at.
 const FEW_NODES: usize = 100;
 
@@ -146,6 +147,7 @@ impl Scheduler {
         preempt: Option<Preempt>,
     ) {
         let api = &self.context.api;
+        let old_enough = api.clock.elapsed() + LEFTOVER_AFTER;
         self.with_state(|state| {
             let info = PodInfo::new(pod);
             let failed = Failed { pod: Arc::clone(&info), plugins };
@@ -188,10 +190,9 @@ impl Scheduler {
                 }
             });
         }
-        let since_start = api.clock.elapsed() + LEFTOVER_AFTER;
-        let ticks = since_start.as_nanos().div_ceil(LEFTOVER_TICK.as_nanos());
+        let ticks = old_enough.as_nanos().div_ceil(LEFTOVER_TICK.as_nanos());
         let tick = LEFTOVER_TICK.saturating_mul(u32::try_from(ticks).unwrap_or(u32::MAX));
-        self.context.queue.add_after(key.clone(), tick.saturating_sub(api.clock.elapsed()));
+        self.context.queue.postpone(key.clone(), tick.saturating_sub(api.clock.elapsed()));
     }
 }
 

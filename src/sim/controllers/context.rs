@@ -56,6 +56,11 @@ impl Context {
         tokio::time::sleep(self.draw(key, "api-write", self.latencies.api_write)).await;
     }
 
+    /// Waits as long as something else takes that costs about as much as so many writes.
+    pub(crate) async fn work(&self, key: &Key, writes: u32) {
+        tokio::time::sleep(self.draw(key, "work", self.latencies.api_write * writes)).await;
+    }
+
     /// Waits about `median` for something that `purpose` names.
     pub(crate) async fn wait(&self, key: &Key, purpose: &str, median: Duration) {
         tokio::time::sleep(self.draw(key, purpose, median)).await;

@@ -51,6 +51,18 @@ impl Queue {
         self.wait_for(Cause::Delay, key, delay);
     }
 
+    /// Hands `key` out after `delay`, whatever an earlier [`Queue::add_after`] asked for.
+    pub(crate) fn postpone(&self, key: Key, delay: Duration) {
+        {
+            let mut state = self.lock();
+            let entry = (Cause::Delay, key.clone());
+            if let Some((at, sequence)) = state.due.remove(&entry) {
+                state.waiting.remove(&(at, sequence, entry.0, entry.1));
+            }
+        }
+        self.add_after(key, delay);
+    }
+
     /// Hands `key` out when news of it has arrived, `lag` from now; beside whatever [`Queue::add_after`] asked for.
     pub(crate) fn news(&self, key: Key, lag: Duration) {
         self.wait_for(Cause::News, key, lag);
@@ -150,6 +162,16 @@ mod tests {
         queue.add_after(key("a"), Duration::from_secs(9));
         assert_eq!((queue.next().await, start.elapsed()), (key("a"), Duration::from_secs(1)));
         assert_eq!((queue.next().await, start.elapsed()), (key("b"), Duration::from_secs(2)));
+        assert!(tokio::time::timeout(Duration::from_mins(1), queue.next()).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_postponed_comes_once_and_later() {
+        let queue = Queue::default();
+        let start = Instant::now();
+        queue.add_after(key("a"), Duration::from_secs(5));
+        queue.postpone(key("a"), Duration::from_secs(8));
+        assert_eq!((queue.next().await, start.elapsed()), (key("a"), Duration::from_secs(8)));
         assert!(tokio::time::timeout(Duration::from_mins(1), queue.next()).await.is_err());
     }
 

@@ -72,6 +72,7 @@ pub(super) struct Agent {
     pub(super) stalled: Mutex<Option<Instant>>,
     /// When the overdue tick of the status manager comes after a long sleep.
     pub(super) woken: Mutex<Option<Instant>>,
+    began: Instant,
     /// When the node's status was last reported, and how often before.
     pub(super) reported: Mutex<(Instant, u64)>,
 }
@@ -118,6 +119,7 @@ impl Agent {
             memory_pressure: Mutex::new(false),
             stalled: Mutex::new(None),
             woken: Mutex::new(None),
+            began: now,
             reported: Mutex::new((now, 0)),
         })
     }
@@ -125,6 +127,11 @@ impl Agent {
     /// Whether no kubelet served this node before.
     pub(super) fn is_first(&self) -> bool {
         self.draws.load(Ordering::Relaxed) < 1 << 32
+    }
+
+    /// For how long it runs, where an earlier kubelet served the node; the first is taken to be old.
+    pub(super) fn age(&self) -> Option<Duration> {
+        (!self.is_first()).then(|| self.began.elapsed())
     }
 
     /// The pods that are served, in order of their uids.

@@ -177,6 +177,7 @@ impl NodeControl {
             sleep(kubelet).await;
             if host.switches().kubelet_up {
                 host.start_kubelet();
+                super::kube_proxy::start(&host).await;
             }
         });
         Ok(())

@@ -4,6 +4,7 @@
 use super::agent::lock;
 use super::expansion::expand;
 use super::persistent::place;
+use super::pod::PodRecord;
 use super::quantity::Amount;
 use super::volume::{Files, Trouble, content, refreshes};
 use super::worker::Worker;
@@ -23,7 +24,54 @@ const LONGEST_RETRY: Duration = Duration::from_secs(122);
 /// How often a waiting sync looks whether its volumes are there.
 const POLL: Duration = Duration::from_millis(300);
 
+fn say_failed(record: &PodRecord, volume: &Volume, why: &str) {
+    let message = format!("MountVolume.SetUp failed for volume \"{}\" : {why}", volume.name);
+    record.event(None, EventType::Warning, "FailedMount", &message);
+}
+
+/// Why a volume cannot be mounted by a kubelet that was told of its pod only to end it: nobody has registered what the
+/// volume is made of. Nothing for volumes that are made of no objects.
+fn unregistered(volume: &Volume, namespace: &str) -> Option<String> {
+    let config_map = volume.config_map.iter().map(|source| Some(source.name.clone()));
+    let secret = volume.secret.iter().map(|source| source.secret_name.clone());
+    let projected = volume.projected.iter().flat_map(|source| source.sources.iter().flatten()).flat_map(|source| {
+        let config_map = source.config_map.iter().map(|source| Some(source.name.clone()));
+        config_map.chain(source.secret.iter().map(|source| Some(source.name.clone())))
+    });
+    let names = config_map.chain(secret).chain(projected).flatten();
+    let missing: Vec<String> = names.map(|name| format!("object \"{namespace}\"/\"{name}\" not registered")).collect();
+    match missing.as_slice() {
+        [] => None,
+        [one] => Some(one.clone()),
+        several => Some(format!("[{}]", several.join(", "))),
+    }
+}
+
 impl Worker {
+    /// Tries in vain to mount what a kubelet before this one has mounted, for as long as a container runs.
+    pub(super) fn mount_in_vain(&self) {
+        let record = Arc::clone(&self.record);
+        let running = |record: &PodRecord| record.state().instances.values().flatten().any(super::instance::Instance::running);
+        if self.mounted || record.agent.age().is_none() || !running(&record) {
+            return;
+        }
+        let tasks = record.agent.tasks.clone();
+        tasks.spawn(async move {
+            let spec = Arc::clone(&record.state().spec);
+            let mut retry = FIRST_RETRY;
+            sleep(record.latency("volumes-in-vain", record.agent.profile.latencies.create)).await;
+            while running(&record) {
+                for volume in spec.volumes.iter().flatten() {
+                    if let Some(why) = unregistered(volume, &record.namespace) {
+                        say_failed(&record, volume, &why);
+                    }
+                }
+                sleep(retry + record.latency("volumes-in-vain", record.agent.profile.latencies.create)).await;
+                retry = (retry * 2).min(LONGEST_RETRY);
+            }
+        });
+    }
+
     /// Mounts what is not mounted yet, for as long as it takes; brings mounted volumes up to date.
     pub(super) async fn mount(&mut self, spec: &PodSpec) {
         if self.mounted {
@@ -48,7 +96,7 @@ impl Worker {
                     Ok(()) => {}
                     Err(Trouble::Missing(why)) => {
                         failed = true;
-                        self.say_failed(volume, &why);
+                        say_failed(&self.record, volume, &why);
                         left.push((volume, (delay * 2).min(LONGEST_RETRY), Instant::now() + delay));
                     }
                     Err(Trouble::Unsupported(kind)) => {
@@ -97,11 +145,6 @@ impl Worker {
         }
     }
 
-    fn say_failed(&self, volume: &Volume, why: &str) {
-        let message = format!("MountVolume.SetUp failed for volume \"{}\" : {why}", volume.name);
-        self.record.event(None, EventType::Warning, "FailedMount", &message);
-    }
-
     fn report_unsupported(&self, volume: &Volume, kind: &str) {
         self.record.agent.limits.report(Limit {
             kind: LimitKind::Kind,
@@ -122,7 +165,7 @@ impl Worker {
                 (Ok(files), Some(mounted)) => {
                     *lock(mounted) = files;
                 }
-                (Err(Trouble::Missing(why)), _) => self.say_failed(volume, &why),
+                (Err(Trouble::Missing(why)), _) => say_failed(&self.record, volume, &why),
                 _ => {}
             }
         }

@@ -2,6 +2,7 @@
 //! Shared by the pod's worker, its probe workers and the tasks that wait for exits; no decision is made here.
 
 use super::agent::Agent;
+use super::conditions::condition_of;
 use super::ending::Ending;
 use super::instance::{Finish, Instance};
 use super::resize::Resize;
@@ -96,7 +97,7 @@ pub(super) struct State {
     pub(super) relists: BTreeSet<Instant>,
     /// Whether an update or a probe asks for a sync.
     pub(super) pending: bool,
-    /// Whether a mounted source changed, so that the next resync has work to do.
+    /// Whether the next resync has work to do: a mounted source changed, or limits are still to be shown.
     pub(super) refresh: bool,
     /// Whether everything has ended and the final phase may be written.
     pub(super) finished: bool,
@@ -172,9 +173,11 @@ pub(super) fn is_sidecar(container: &Container) -> bool {
     container.restart_policy.as_deref() == Some("Always")
 }
 
-/// What probes of containers that run on under a new kubelet are taken to have found: what the status says.
+/// What probes of containers that run on under a new kubelet are taken to have found: what the status says. Where the pod is
+/// called not ready meanwhile, a readiness probe must first pass again.
 fn adopted_results(pod: &Value, instances: &BTreeMap<String, Vec<Instance>>) -> BTreeMap<(ProbeKind, String), ProbeResult> {
     let mut results = BTreeMap::new();
+    let is_ready = condition_of(&pod["status"], "Ready").is_some_and(|ready| ready["status"] == "True");
     for entry in container_statuses(&pod["status"]) {
         let newest = instances.get(entry["name"].as_str().unwrap_or_default()).and_then(|all| all.last());
         let Some(newest) = newest.filter(|newest| newest.running()) else { continue };
@@ -183,7 +186,7 @@ fn adopted_results(pod: &Value, instances: &BTreeMap<String, Vec<Instance>>) -> 
         }
         results.insert((ProbeKind::Liveness, newest.id.clone()), ProbeResult::Success);
         for (kind, field) in [(ProbeKind::Readiness, "ready"), (ProbeKind::Startup, "started")] {
-            if entry[field] == true {
+            if entry[field] == true && (is_ready || kind != ProbeKind::Readiness) {
                 results.insert((kind, newest.id.clone()), ProbeResult::Success);
             }
         }

@@ -10,7 +10,7 @@ use k8s_openapi::api::core::v1::{Container, PodSpec, Probe};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
-use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 
 /// Attempts at a probe that cannot be made.
 const TRIES: usize = 3;
@@ -93,6 +93,11 @@ impl Prober {
 
     async fn run(mut self, trigger: Arc<Notify>) {
         let period = Duration::from_secs(u64::try_from(self.probe.period_seconds.unwrap_or(10).max(1)).unwrap_or(10));
+        let age = self.record.agent.age();
+        if age.is_some_and(|age| age < period) {
+            // Lest a new kubelet runs all its probes at once.
+            sleep(period.mul_f64(self.record.unit("probe-phase"))).await;
+        }
         let mut ticks = interval_at(Instant::now() + period, period);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         while self.tick().await {

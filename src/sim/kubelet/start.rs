@@ -20,6 +20,7 @@ use super::worker::Worker;
 use crate::sim::events::EventType::{Normal, Warning};
 use crate::sim::limits::{Limit, LimitKind};
 use crate::sim::program::console::Console;
+use crate::sim::profile::spread::LOAD;
 use crate::sim::program::model;
 use crate::sim::program::{Container as Process, ContainerSpec, FileSystem};
 use k8s_openapi::api::core::v1::Container;
@@ -201,6 +202,8 @@ impl Worker {
         let allocated = record.state().resize.allocated(container);
         let limits = ContainerLimits::of(&allocated);
         let oom_score_adj = oom_score_adj(&record.state().spec.containers, container, agent.node.memory_bytes);
+        let entity = format!("{}/{}", record.uid, container.name);
+        let loading = agent.api.random.lognormal(&entity, "load", u64::from(attempt), agent.profile.latencies.load, LOAD);
         let result = Process::start(ContainerSpec {
             uid: record.uid.clone(),
             subject: subject(record, container),
@@ -225,13 +228,15 @@ impl Worker {
                 stdin_once: container.stdin_once == Some(true),
                 tty: container.tty == Some(true),
             },
+            loading,
+            wake: agent.profile.latencies.wake,
             clock: agent.api.clock,
             random: agent.api.random,
             limits: agent.limits.clone(),
             tasks: agent.host.switches().machine.clone(),
         });
         let mut instance = Instance {
-            id: agent.api.random.hex(&format!("{}/{}", record.uid, container.name), "container", u64::from(attempt), 64),
+            id: agent.api.random.hex(&entity, "container", u64::from(attempt), 64),
             attempt,
             sandbox,
             written: container.image.clone().unwrap_or_default(),

@@ -7,13 +7,16 @@ use super::resources::{of_container, of_pod, qos_class};
 use crate::json::At as _;
 use crate::sim::api::Subresource;
 use crate::sim::api::resource::PODS;
+use crate::sim::profile::Cgroup;
 use k8s_openapi::api::core::v1::Container;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Of 31 readiness probes on fresh containers, 26 found the new status already written.
-const RACE_WON: f64 = 26.0 / 31.0;
+/// What cgroup v1 says of the memory of a pod that has no limit (2^63, in whole pages).
+const UNLIMITED: &str = "9007199254740988Ki";
+/// Of 86 recorded readiness probes on fresh containers, 79 found the new status already written.
+const RACE_WON: f64 = 79.0 / 86.0;
 
 /// Generates the status of now and writes it if it differs; `terminal`: no container runs any more. Returns the phase that
 /// the containers add up to, which is written only when nothing can run any more.
@@ -22,7 +25,15 @@ pub(super) fn update(record: &PodRecord, terminal: bool) -> &'static str {
     let race = record.unit("readiness-race");
     let (status, phase) = {
         let mut state = record.state();
-        let (status, seen, phase) = generate(&state, &record.agent.host_ip, &record.agent.api.clock.seconds(), terminal);
+        let (mut status, seen, phase) = generate(&state, &record.agent.host_ip, &record.agent.api.clock.seconds(), terminal);
+        if record.agent.profile.cgroup == Cgroup::V1 && phase == "Running" && status["resources"]["limits"]["memory"].is_null() {
+            // What is known to run is asked for its limits at the next sync, whatever that is for.
+            if state.pod["status"]["phase"] == "Running" {
+                status["resources"]["limits"]["memory"] = json!(UNLIMITED);
+            } else {
+                state.refresh = true;
+            }
+        }
         for (name, now) in &seen {
             let ready = container_statuses(&status).any(|c| c["name"] == name.as_str() && c["ready"] == true);
             if now.started && !ready {

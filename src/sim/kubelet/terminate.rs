@@ -105,6 +105,7 @@ impl Worker {
         sleep(record.latency("informer", record.agent.profile.latencies.informer)).await;
         if !record.state().finished {
             status::update(&record, false);
+            self.mount_in_vain();
             let running = self.stop_containers().await;
             if !running {
                 sleep(record.latency("sandbox-stop", SANDBOX_STOP)).await;

@@ -63,6 +63,10 @@ pub struct ContainerSpec {
     pub cgroup: Cgroup,
     /// What its first process reads from.
     pub console: Console,
+    /// From the start of its first process to that one's first instruction.
+    pub loading: Duration,
+    /// How late its processes go on after a sleep: the median.
+    pub wake: Duration,
     /// The simulation's clock.
     pub clock: Clock,
     /// Random source; `$RANDOM` and latencies draw from it.
@@ -141,7 +145,7 @@ impl Container {
             }
         }
         let argv = machine.spec.argv.clone();
-        launch(&machine, &argv, first_streams(&machine))?;
+        launch(&machine, &argv, first_streams(&machine), machine.spec.loading)?;
         Ok(Self { machine })
     }
 
@@ -193,7 +197,7 @@ impl Container {
             Descriptor::Capture(Arc::clone(&stdout)),
             Descriptor::Capture(Arc::clone(&stderr)),
         );
-        let mut child = launch(&self.machine, argv, streams)?;
+        let mut child = launch(&self.machine, argv, streams, Duration::ZERO)?;
         // A caller that loses interest ends its session.
         let session = Watchdog::new(&self.machine, child.pid);
         let ended = match timeout {
@@ -290,8 +294,13 @@ impl Drop for Watchdog {
     }
 }
 
-/// Starts a program that no other process of the container starts.
-pub(super) fn launch(machine: &Arc<Machine>, argv: &[String], descriptors: Descriptors) -> Result<Child, StartFailure> {
+/// Starts a program that no other process of the container starts; its first instruction comes after `loading`.
+pub(super) fn launch(
+    machine: &Arc<Machine>,
+    argv: &[String],
+    descriptors: Descriptors,
+    loading: Duration,
+) -> Result<Child, StartFailure> {
     let failure =
         |problem: &str| StartFailure { message: format!("exec: {:?}: {problem}", argv.first().map_or("", String::as_str)) };
     let Some(name) = argv.first().filter(|name| !name.is_empty()) else {
@@ -322,6 +331,11 @@ pub(super) fn launch(machine: &Arc<Machine>, argv: &[String], descriptors: Descr
     Ok(process::spawn(machine, origin, |process| {
         let invocation =
             Invocation { applet: argv[0].clone(), argv, environment, directory, descriptors, process, position: None };
-        command::run(resolved, invocation)
+        async move {
+            if !loading.is_zero() {
+                tokio::time::sleep(loading).await;
+            }
+            command::run(resolved, invocation).await
+        }
     }))
 }

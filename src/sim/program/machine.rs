@@ -11,10 +11,11 @@ use super::processor::Processor;
 use super::signals;
 use crate::sim::latest;
 use crate::sim::limits::{Limit, LimitKind};
-use crate::sim::profile::Cgroup;
+use crate::sim::profile::{Cgroup, spread::LOAD};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 use tokio::time::Instant;
 
 #[derive(Debug, Default)]
@@ -228,6 +229,13 @@ impl Machine {
     pub fn draw(&self) -> u64 {
         let n = self.draws.fetch_add(1, Ordering::Relaxed);
         self.spec.random.bits(&self.spec.uid, "program", n)
+    }
+
+    /// How late a process is that slept and whoever waits for it, now.
+    #[must_use]
+    pub fn lateness(&self) -> Duration {
+        let n = u64::try_from(self.spec.clock.elapsed().as_nanos()).unwrap_or_default();
+        self.spec.random.lognormal(&self.spec.uid, "late", n, self.spec.wake, LOAD)
     }
 
     /// Random bytes, as `/dev/urandom` gives them.

@@ -10,6 +10,7 @@ use super::pipe::{self, Reader, Writer};
 use super::process::Child;
 use super::signals;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The container's side of a terminal.
 #[derive(Debug)]
@@ -86,7 +87,7 @@ impl ExecSession {
                 (open.then_some(stdin), None, Descriptors::standard(input, writer(output), writer(error)))
             }
         };
-        let child = launch(machine, argv, descriptors)?;
+        let child = launch(machine, argv, descriptors, Duration::ZERO)?;
         let watchdog = Watchdog::new(machine, child.pid);
         Ok(Self { stdin, stdout, stderr, echo, child, machine: Arc::clone(machine), _watchdog: watchdog })
     }

@@ -35,6 +35,25 @@ async fn an_impossible_pod_is_told_why_and_tried_again_after_five_minutes() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn five_minutes_are_counted_from_the_last_attempt() {
+    let cluster = Cluster::start();
+    cluster.create(PODS, pod("big", "100"));
+    cluster.pass(120.0).await;
+    let mut large = node("n2", "200");
+    large["spec"]["taints"] = json!([{"key": "reserved", "effect": "NoSchedule"}]);
+    cluster.api.create(NODES, "", large).unwrap();
+    cluster.pass(1.0).await;
+    let tries = || cluster.events("FailedScheduling").iter().map(|event| event.ends_with(" x2")).collect::<Vec<_>>();
+    assert_eq!(tries(), [false, false], "the node was worth an attempt");
+    cluster.pass(298.0).await;
+    assert_eq!(tries(), [false, false]);
+    cluster.pass(32.0).await;
+    assert_eq!(tries(), [false, true]);
+    cluster.pass(300.0).await;
+    assert!(cluster.events("FailedScheduling").iter().any(|event| event.ends_with(" x3")), "ten looks later it is old enough");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_pod_that_leaves_makes_room_and_a_new_node_too() {
     let cluster = Cluster::start();
     cluster.create(PODS, pod("first", "3"));

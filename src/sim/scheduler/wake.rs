@@ -2,7 +2,7 @@
 //! Which news help whom is in `waiting`.
 
 use super::super::api::WatchItem;
-use super::super::controllers::object::{is_pod_finished, key, name, text, uid};
+use super::super::controllers::object::{is_pod_finished, key, name, uid};
 use super::super::controllers::queue::Key;
 use super::super::store::ChangeKind;
 use super::info::{NodeInfo, PodInfo, node_of};
@@ -61,12 +61,11 @@ impl Scheduler {
         self.with_state(|state| state.waiting.by_volume(Some(&item.object)))
     }
 
-    /// A volume or class may be the one that is missing.
+    /// Any volume that comes or changes may be the one that is missing, and so may a new class.
     pub(super) fn woken_by_volume(&self, item: &WatchItem) -> Vec<Key> {
-        let added = item.kind == ChangeKind::Added && item.previous.is_none();
-        let free = text(&item.object, "/status/phase") == "Available";
-        let class = item.object.get("provisioner").is_some();
-        if !(added && class || free && item.kind != ChangeKind::Deleted) {
+        let new = item.kind == ChangeKind::Added && item.previous.is_none();
+        let is_class = item.object.get("provisioner").is_some();
+        if item.kind == ChangeKind::Deleted || is_class && !new {
             return Vec::new();
         }
         self.with_state(|state| state.waiting.by_volume(None))

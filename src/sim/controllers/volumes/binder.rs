@@ -23,6 +23,10 @@ const RESYNC: Duration = Duration::from_secs(15);
 const HOST_PATH: &str = "kubernetes.io/host-path";
 /// Set where the controller, not the user, chose the other side.
 const BY_CONTROLLER: &str = "pv.kubernetes.io/bound-by-controller";
+/// What else the controller does before it makes a volume, and from a volume that fits to the first write of its binding, in
+/// writes (recorded: 13 ms from the claim's annotation to the volume, 20 ms from there to the claim that names it).
+const MAKE: u32 = 3;
+const MATCH: u32 = 3;
 /// The first part of a volume's key, where a claim's has its namespace.
 const VOLUME: &str = "/volume";
 
@@ -231,6 +235,9 @@ pub(super) async fn write_volume(
 
 /// The four writes of a binding, as far as they are missing.
 async fn bind(context: &Context, key: &Key, volume: &Object, claim: &Object) -> Result<(), ApiError> {
+    if !is_bound(claim) {
+        context.work(key, MATCH).await;
+    }
     if text(volume, "/spec/claimRef/uid") != uid(claim) {
         let by_user = volume.at("/spec/claimRef").is_some();
         let reference = reference_to(claim);
@@ -309,6 +316,7 @@ async fn provision(context: &Context, key: &Key, claim: &Object, class: &Object)
     }
     let volume = format!("pvc-{}", uid(claim));
     if context.api.get(PERSISTENT_VOLUMES, "", &volume).is_err() {
+        context.work(key, MAKE).await;
         context.before_write(key).await;
         let reclaim = class["reclaimPolicy"].as_str().unwrap_or("Delete");
         let mode = claim["spec"]["volumeMode"].as_str().unwrap_or("Filesystem");

@@ -2,9 +2,9 @@
 
 use super::{World, script};
 use crate::sim::api::Subresource;
-use crate::sim::api::resource::{LEASES, NODES};
+use crate::sim::api::resource::{CONFIG_MAPS, EVENTS, LEASES, NODES};
 use crate::sim::kubelet::control::NodeControl;
-use crate::sim::profile::Profile;
+use crate::sim::profile::{Cgroup, Profile};
 use serde_json::{Value, json};
 
 const WORKER: &str = "embedded-worker";
@@ -111,6 +111,63 @@ async fn power_takes_everything_and_gives_a_new_sandbox() {
     assert!(events.iter().any(|e| e.ends_with("SandboxChanged x1 Pod sandbox changed, it will be killed and re-created.")));
     let spoken = world.node_events(WORKER);
     assert!(spoken.iter().any(|reason| reason == "Rebooted"), "{spoken:?}");
+    let proxy = world.api.list(EVENTS, Some("default")).into_iter().find(|event| event["action"] == "StartKubeProxy");
+    let proxy = proxy.unwrap_or_else(|| panic!("kube-proxy says nothing: {spoken:?}"));
+    assert_eq!((&proxy["reportingComponent"], &proxy["involvedObject"]["name"]), (&json!("kube-proxy"), &json!(WORKER)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_kubelet_asks_again_whether_what_is_called_not_ready_is() {
+    let world = world();
+    let app = json!({
+        "name": "app", "image": "busybox:1.36", "command": ["sleep", "1000"],
+        "readinessProbe": {"exec": {"command": ["true"]}, "periodSeconds": 5},
+    });
+    world.pod(&json!({"nodeName": WORKER, "containers": [app]}));
+    world.pass(10.0).await;
+    worker(&world).stop_kubelet().unwrap();
+    world.pass(60.0).await;
+    give_up(&world);
+    let states = world.states().len();
+    worker(&world).start_kubelet().unwrap();
+    world.pass(20.0).await;
+    let seen = world.states()[states..].to_vec();
+    assert_eq!(seen, ["Running app:running::0:unready:-", "Running app:running::0:ready:-"], "{:#?}", world.states());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_kubelet_cannot_mount_what_it_is_only_told_to_end() {
+    let world = world();
+    world.api.create(CONFIG_MAPS, "t", json!({"metadata": {"name": "cfg"}, "data": {"mode": "good"}})).unwrap();
+    let app = script("trap 'exit 0' TERM; while :; do sleep 1; done");
+    let volumes = json!([{"name": "v", "configMap": {"name": "cfg"}}, {"name": "w", "emptyDir": {}}]);
+    world.pod(&json!({"nodeName": WORKER, "containers": [app], "volumes": volumes}));
+    world.pass(10.0).await;
+    worker(&world).stop_kubelet().unwrap();
+    world.delete(None);
+    world.pass(20.0).await;
+    worker(&world).start_kubelet().unwrap();
+    world.pass(10.0).await;
+    assert_eq!(world.states().last().unwrap(), "gone");
+    let failed: Vec<_> = world.events().into_iter().filter(|event| event.contains("FailedMount")).collect();
+    let why = "MountVolume.SetUp failed for volume \"v\" : object \"t\"/\"cfg\" not registered";
+    assert!(
+        failed.iter().any(|event| event.ends_with(why)) && failed.iter().all(|event| event.ends_with(" not registered")),
+        "{failed:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn cgroup_v1_shows_a_limit_that_nobody_set_at_the_next_sync() {
+    for (cgroup, limit) in [(Cgroup::V1, json!("9007199254740988Ki")), (Cgroup::V2, Value::Null)] {
+        let world = World::with_profile(1, &Profile { cgroup, ..Profile::default() });
+        world.pod(&json!({"containers": [script("sleep 1000")]}));
+        world.pass(50.0).await;
+        let shown = || world.get().pointer("/status/resources/limits/memory").cloned().unwrap_or_default();
+        assert_eq!(shown(), Value::Null);
+        world.pass(50.0).await;
+        assert_eq!(shown(), limit, "{cgroup:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -70,7 +70,7 @@ async fn sleep(call: &Invocation) -> i32 {
     if forever {
         std::future::pending::<()>().await;
     }
-    tokio::time::sleep(total).await;
+    tokio::time::sleep(total + call.process.machine.lateness()).await;
     0
 }
 

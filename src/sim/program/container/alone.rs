@@ -14,6 +14,7 @@ use crate::sim::tasks::Tasks;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 impl ContainerSpec {
     /// A container of busybox with this command line, on a node and a network of its own. Its clock begins with 2026.
@@ -48,6 +49,8 @@ impl ContainerSpec {
             oom_score_adj: 1_000,
             cgroup: Cgroup::V2,
             console: Console::default(),
+            loading: Duration::ZERO,
+            wake: Duration::ZERO,
             clock: Clock::starting_at(Timestamp::from_second(1_767_225_600).unwrap_or(Timestamp::UNIX_EPOCH)),
             random: Random::new(1),
             limits,
