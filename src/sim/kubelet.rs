@@ -45,6 +45,7 @@ mod volume;
 mod wake;
 mod worker;
 
+pub(in crate::sim) use host::SYSTEM_MEMORY;
 pub use runtime::{Runtime, RuntimeContainer, Usage};
 
 use super::api::ApiServer;

@@ -8,6 +8,7 @@ mod filter;
 mod info;
 mod message;
 mod neighbours;
+pub(crate) mod node_match;
 mod preemption;
 mod resources;
 mod score;

@@ -2,6 +2,7 @@
 //! Metadata, pods and names are in files of their own.
 
 mod apps;
+mod autoscaling;
 mod batch;
 mod container;
 mod metadata;
@@ -42,6 +43,7 @@ pub(super) fn object(resource: Resource, object: &Value) -> Vec<FieldError> {
         ("apps", "StatefulSet") => apps::stateful_set(spec, &mut errors),
         ("apps", "DaemonSet") => apps::daemon_set(spec, &mut errors),
         ("apps", "ControllerRevision") => apps::controller_revision(object, &mut errors),
+        ("autoscaling", "HorizontalPodAutoscaler") => autoscaling::autoscaler(spec, &mut errors),
         ("batch", "Job") => batch::job(spec, &mut errors),
         ("batch", "CronJob") => batch::cron_job(spec, &mut errors),
         ("", "ReplicationController") => apps::replication_controller(spec, &mut errors),

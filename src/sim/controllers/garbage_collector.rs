@@ -9,6 +9,7 @@ use super::object::{is_deleting, list, name, namespace, text, uid};
 use super::queue::Key;
 use crate::sim::api::resource::{self, EVENTS, LEASES};
 use crate::sim::api::{ApiError, DeleteOptions, Propagation, Resource, Subresource, WatchItem};
+use crate::sim::events::{EventType, ObjectRef};
 use crate::sim::store::{ChangeKind, Object};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -148,7 +149,10 @@ impl Collector {
         for owner in owners(object) {
             let found = self.owner(object, owner);
             match found {
-                None => lost.push(text(owner, "/uid").to_owned()),
+                None => {
+                    self.report_elsewhere(object, owner);
+                    lost.push(text(owner, "/uid").to_owned());
+                }
                 Some(found) if waits_for_dependents(&found) && owner["blockOwnerDeletion"] == true => {
                     is_waited_for = true;
                     lost.push(text(owner, "/uid").to_owned());
@@ -186,8 +190,32 @@ impl Collector {
             return Some(Object::default());
         };
         let namespace = if resource.namespaced { namespace(object) } else { "" };
+        if resource.namespaced && namespace.is_empty() {
+            // Nobody can say in which namespace to look: such an object is never collected.
+            self.report_elsewhere(object, reference);
+            return Some(Object::default());
+        }
         let found = self.context.api.get(resource, namespace, text(reference, "/name")).ok()?;
         (uid(&found) == text(reference, "/uid")).then_some(found)
+    }
+
+    /// Warns of a reference to an object that is known, and lives in another namespace: it counts as absent.
+    fn report_elsewhere(&self, object: &Value, reference: &Value) {
+        let owner = self.with_graph(|graph| graph.known.get(text(reference, "/uid")).cloned());
+        let place = owner.as_ref().and_then(parts).map(|(_, namespace, _)| namespace).unwrap_or_default();
+        let here = namespace(object);
+        if place.is_empty() || place == here {
+            return;
+        }
+        let message = format!(
+            "ownerRef [{}/{}, namespace: {here}, name: {}, uid: {}] does not exist in namespace \"{here}\"",
+            text(reference, "/apiVersion"),
+            text(reference, "/kind"),
+            text(reference, "/name"),
+            text(reference, "/uid"),
+        );
+        let about = ObjectRef { resource_version: String::new(), ..ObjectRef::of(object) };
+        self.context.recorder.event(&about, EventType::Warning, "OwnerRefInvalidNamespace", &message);
     }
 
     /// An owner deleted in the foreground goes when nothing that blocks it is left; the rest is collected afterwards.

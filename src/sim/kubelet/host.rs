@@ -25,7 +25,7 @@ use tokio::time::{Instant, sleep};
 const ORPHAN_GRACE: Duration = Duration::from_secs(2);
 
 /// What system, container runtime and kubelet take of a node's memory (bytes).
-pub(super) const SYSTEM_MEMORY: u64 = 512 * 1024 * 1024;
+pub(in crate::sim) const SYSTEM_MEMORY: u64 = 512 * 1024 * 1024;
 /// With less memory left (bytes), the kubelet evicts: `memory.available<100Mi`.
 pub(super) const MEMORY_THRESHOLD: u64 = 100 * 1024 * 1024;
 

@@ -277,11 +277,13 @@ impl PodRecord {
     /// Takes in a newer version of the object. A change of status alone wakes nobody.
     pub(super) fn observe(&self, pod: Object) {
         let deletion = Self::deletion_of(&pod);
+        let is_other;
         {
             let mut state = self.state();
             let old = std::mem::replace(&mut state.pod, pod);
             let pod = Arc::clone(&state.pod);
-            if old.get("spec") != pod.get("spec") {
+            is_other = old.get("spec") != pod.get("spec");
+            if is_other {
                 state.spec = spec_of(&pod);
             }
             let changed = ["/spec", "/metadata/labels", "/metadata/annotations", "/metadata/deletionTimestamp"]
@@ -292,6 +294,10 @@ impl PodRecord {
             }
             state.acted_version = text(&pod, "/metadata/resourceVersion");
             state.pending = true;
+        }
+        if is_other {
+            // An ephemeral container may have come, or an image that brings its own trouble.
+            super::unsupported::report(self);
         }
         if deletion.requested {
             self.deletion.send_replace(deletion);

@@ -5,7 +5,7 @@ use super::exposition::Exposition;
 use super::usage::{seconds_of, text};
 use crate::sim::api::ApiServer;
 use crate::sim::api::resource::PODS;
-use crate::sim::kubelet::Runtime;
+use crate::sim::kubelet::{Runtime, SYSTEM_MEMORY};
 use crate::sim::store::Object;
 use serde_json::Value;
 
@@ -75,7 +75,7 @@ pub fn cadvisor(api: &ApiServer, runtime: &Runtime, node: &str) -> String {
 #[must_use]
 pub fn resource(api: &ApiServer, runtime: &Runtime, node: &str) -> String {
     let mut out = Exposition::default();
-    let (mut node_memory, mut node_processor) = (0.0, 0.0);
+    let (mut node_memory, mut node_processor) = (number(SYSTEM_MEMORY), 0.0);
     for pod in pods_of(api, node) {
         let (namespace, name, uid) =
             (text(&pod, "/metadata/namespace"), text(&pod, "/metadata/name"), text(&pod, "/metadata/uid"));

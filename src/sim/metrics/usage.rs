@@ -3,7 +3,7 @@
 
 use crate::sim::api::ApiServer;
 use crate::sim::api::resource::{NODES, PODS};
-use crate::sim::kubelet::{Runtime, Usage};
+use crate::sim::kubelet::{Runtime, SYSTEM_MEMORY, Usage};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -107,14 +107,14 @@ pub fn pods(api: &ApiServer, runtime: &Runtime, samples: &Samples, namespace: Op
     measured.collect()
 }
 
-/// The `NodeMetrics` of all nodes: what their pods use.
+/// The `NodeMetrics` of all nodes: what their pods use, and the memory of what runs beside them.
 #[must_use]
 pub fn nodes(api: &ApiServer, runtime: &Runtime, samples: &Samples) -> Vec<Value> {
     let now = api.clock.now();
     let all = api.list(PODS, None);
     let measured = api.list(NODES, None).into_iter().map(|node| {
         let name = text(&node, "/metadata/name");
-        let (mut cores, mut memory, mut window) = (0.0, 0, WINDOW);
+        let (mut cores, mut memory, mut window) = (0.0, SYSTEM_MEMORY, WINDOW);
         for pod in all.iter().filter(|pod| text(pod, "/spec/nodeName") == name) {
             let uid = text(pod, "/metadata/uid");
             let started = text(pod, "/status/startTime").parse().unwrap_or(now);

@@ -1,6 +1,8 @@
 //! Services, names and policies between containers of a whole cluster on a paused clock: what a client's busybox says of them.
 //! The expected texts were printed by a real pod.
 
+mod endings;
+
 use super::{DnsFault, Party};
 use crate::sim::api::resource::{DEPLOYMENTS, NAMESPACES, NETWORK_POLICIES, PODS, SERVICES};
 use crate::sim::cluster::Simulation;

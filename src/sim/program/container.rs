@@ -130,6 +130,7 @@ impl Container {
     pub fn start(spec: ContainerSpec) -> Result<Self, StartFailure> {
         let machine = Machine::new(spec);
         let filesystem = &machine.spec.filesystem;
+        filesystem.report_to(&machine.spec.limits, &machine.spec.uid, &machine.spec.subject);
         // The runtime creates a working directory that does not exist.
         filesystem.make_directories(&machine.spec.working_directory);
         let identity = machine.spec.network.identity();

@@ -6,6 +6,7 @@ mod memory;
 mod volume;
 
 pub use access::Access;
+use memory::Complaints;
 pub use memory::Tmpfs;
 
 use super::data::{Data, to_usize};
@@ -76,6 +77,7 @@ pub struct FileSystem {
     mounts: Vec<Mount>,
     access: Arc<Access>,
     tmpfs: Arc<Vec<Tmpfs>>,
+    complaints: Complaints,
     version: latest::Sender<u64>,
 }
 
@@ -139,6 +141,7 @@ impl FileSystem {
             mounts,
             access: Arc::default(),
             tmpfs: Arc::default(),
+            complaints: Complaints::default(),
             version: latest::Sender::new(0),
         };
         let points: Vec<_> = filesystem.mounts.iter().map(|mount| mount.path.clone()).collect();
@@ -317,12 +320,14 @@ impl FileSystem {
         let shared = self.resolve(path).starts_with("/dev/shm/");
         let others = if shared { self.memory() } else { 0 };
         let room = self.room(&self.resolve(path));
-        let mut end = 0;
+        let length = self.metadata(path).map_or(0, |metadata| metadata.size);
+        let from = offset.unwrap_or(length);
+        let end = from + data.len();
+        let is_full = (shared && others + data.len() > SHARED_MEMORY)
+            || room.is_some_and(|room| end.saturating_sub(length) > room)
+            || !self.holds(from, end);
         self.change(path, |bytes| {
-            let from = offset.unwrap_or(bytes.len() as u64);
-            end = from + data.len();
-            let more = end.saturating_sub(bytes.len() as u64);
-            if end > LARGEST_FILE || (shared && others + data.len() > SHARED_MEMORY) || room.is_some_and(|room| more > room) {
+            if is_full {
                 return Err(Errno::NoSpace);
             }
             let (from, to) = (to_usize(from), to_usize(end));

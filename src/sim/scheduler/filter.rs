@@ -3,10 +3,10 @@
 
 use super::super::api::ApiServer;
 use super::super::controllers::object::{list, text};
-use super::super::controllers::selector::{matches_expression, matches_map};
 use super::cache::Cache;
 use super::info::{NodeInfo, PodInfo, collide};
 use super::neighbours::Neighbours;
+use super::node_match;
 use super::spread::Spread;
 use super::volumes::Volumes;
 use crate::json::At as _;
@@ -175,15 +175,7 @@ pub(super) fn could_ever_fit(pod: &PodInfo, node: &NodeInfo) -> bool {
 
 /// Whether a pod tolerates a taint.
 pub(super) fn tolerates(pod: &PodInfo, taint: &Value) -> bool {
-    list(&pod.object, "/spec/tolerations").iter().any(|toleration| {
-        let key = text(toleration, "/key");
-        let effect = text(toleration, "/effect");
-        (effect.is_empty() || effect == text(taint, "/effect"))
-            && match text(toleration, "/operator") {
-                "Exists" => key.is_empty() || key == text(taint, "/key"),
-                _ => key == text(taint, "/key") && text(toleration, "/value") == text(taint, "/value"),
-            }
-    })
+    node_match::tolerates(&pod.object, taint)
 }
 
 /// Whether a pod tolerates all taints of a node that keep pods away.
@@ -193,14 +185,7 @@ pub(super) fn tolerates_all(pod: &PodInfo, node: &NodeInfo) -> bool {
 
 /// `nodeSelector` and required node affinity.
 pub(super) fn selects(pod: &PodInfo, node: &NodeInfo) -> bool {
-    if !pod.choosy {
-        return true;
-    }
-    let pod = &pod.object;
-    let wanted = pod.at("/spec/nodeSelector");
-    let required = pod.at("/spec/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution");
-    matches_map(wanted, Some(&node.labels))
-        && required.is_none_or(|required| matches_terms(list(required, "/nodeSelectorTerms"), node))
+    !pod.choosy || node_match::selects(&pod.object, node.name(), &node.labels)
 }
 
 /// Whether one of the terms of a node selector matches.
@@ -210,12 +195,7 @@ pub(super) fn matches_terms(terms: &[Value], node: &NodeInfo) -> bool {
 
 /// Whether a term of a node selector matches; one without any requirement matches no node.
 pub(super) fn matches_term(term: &Value, node: &NodeInfo) -> bool {
-    let (expressions, names) = (list(term, "/matchExpressions"), list(term, "/matchFields"));
-    let labels = Some(&node.labels);
-    let fields = || json!({"metadata.name": node.name()});
-    expressions.len() + names.len() > 0
-        && expressions.iter().all(|expression| matches_expression(expression, labels))
-        && names.iter().all(|expression| matches_expression(expression, Some(&fields())))
+    node_match::matches_term(term, node.name(), &node.labels)
 }
 
 /// The nodes that a pod's node affinity names outright, as those of a daemon set do; none when any node may be.

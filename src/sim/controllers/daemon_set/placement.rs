@@ -1,9 +1,9 @@
 //! Which nodes a `DaemonSet` runs on, and how its pods are tied to one: tolerations and node affinity. Pure.
-//! Whether a pod fits beside others is the scheduler's business.
+//! What a pod tolerates and selects is read as the scheduler does; whether it fits beside others is its business.
 
 use super::super::object::{list, name, text};
-use super::super::selector::{matches_expression, matches_map};
 use crate::json::At as _;
+use crate::sim::scheduler::node_match;
 use crate::sim::store::Object;
 use serde_json::{Value, json};
 
@@ -23,14 +23,15 @@ pub(super) enum Fit {
 /// Whether a set's pods belong on a node.
 pub(super) fn fit(set: &Object, node: &Value) -> Fit {
     let mut template = set["spec"]["template"].clone();
+    let labels = node.at("/metadata/labels").cloned().unwrap_or_default();
     let wanted = text(&template, "/spec/nodeName");
-    if !wanted.is_empty() && wanted != name(node) || !selects(&template, node) {
+    if !wanted.is_empty() && wanted != name(node) || !node_match::selects(&template, name(node), &labels) {
         return Fit::Goes;
     }
     tolerate(&mut template["spec"]);
     let untolerated = |effects: &[&str]| {
         let taints = list(node, "/spec/taints");
-        taints.iter().any(|taint| effects.contains(&text(taint, "/effect")) && !tolerates(&template, taint))
+        taints.iter().any(|taint| effects.contains(&text(taint, "/effect")) && !node_match::tolerates(&template, taint))
     };
     match (untolerated(&["NoExecute", "NoSchedule"]), untolerated(&["NoExecute"])) {
         (false, _) => Fit::Runs,
@@ -90,28 +91,4 @@ pub(super) fn pin(spec: &mut Value, node: &str) {
         }
     }
     spec["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"] = json!({"nodeSelectorTerms": terms});
-}
-
-fn tolerates(pod: &Value, taint: &Value) -> bool {
-    list(pod, "/spec/tolerations").iter().any(|toleration| {
-        let (key, effect) = (text(toleration, "/key"), text(toleration, "/effect"));
-        (effect.is_empty() || effect == text(taint, "/effect"))
-            && (key.is_empty() || key == text(taint, "/key"))
-            && (text(toleration, "/operator") == "Exists" || text(toleration, "/value") == text(taint, "/value"))
-    })
-}
-
-fn selects(template: &Value, node: &Value) -> bool {
-    let labels = node.at("/metadata/labels");
-    let fields = json!({"metadata.name": name(node)});
-    let terms = template.at(REQUIRED).map(|required| list(required, "/nodeSelectorTerms"));
-    matches_map(template.at("/spec/nodeSelector"), labels)
-        && terms.is_none_or(|terms| {
-            terms.iter().any(|term| {
-                let (expressions, names) = (list(term, "/matchExpressions"), list(term, "/matchFields"));
-                expressions.len() + names.len() > 0
-                    && expressions.iter().all(|expression| matches_expression(expression, labels))
-                    && names.iter().all(|expression| matches_expression(expression, Some(&fields)))
-            })
-        })
 }

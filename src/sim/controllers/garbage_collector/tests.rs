@@ -53,3 +53,33 @@ async fn an_owner_of_another_uid_counts_as_absent_and_a_living_one_keeps_its_dep
     let kept = cluster.get(CONFIG_MAPS, "kept");
     assert_eq!(owners(&kept), [reference(uid(&owner))]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_owner_in_another_namespace_counts_as_absent_and_is_warned_of() {
+    let cluster = Cluster::start();
+    cluster.api.create(resource::NAMESPACES, "", json!({"metadata": {"name": "other"}})).unwrap();
+    let owner = cluster.api.create(CONFIG_MAPS, "other", json!({"metadata": {"name": "owner"}})).unwrap();
+    cluster.pass(1.0).await;
+    let reference = json!([{"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": uid(&owner)}]);
+    cluster.create(CONFIG_MAPS, json!({"metadata": {"name": "lost", "ownerReferences": reference}}));
+    let class = json!({"metadata": {"name": "class", "ownerReferences": reference}, "value": 1});
+    cluster.api.create(resource::PRIORITY_CLASSES, "", class).unwrap();
+    cluster.pass(2.0).await;
+    assert!(cluster.api.get(CONFIG_MAPS, "shop", "lost").is_err());
+    assert!(cluster.api.get(resource::PRIORITY_CLASSES, "", "class").is_ok(), "nobody can say in which namespace its owner is");
+    let said: Vec<_> = [("shop", "lost"), ("default", "class")]
+        .map(|(namespace, about)| {
+            let events = cluster.api.list(EVENTS, Some(namespace));
+            let event = events.into_iter().find(|event| event["involvedObject"]["name"] == about).unwrap();
+            (event["type"].clone(), event["reason"].clone(), text(&event, "/message").to_owned())
+        })
+        .to_vec();
+    let message = |namespace: &str| {
+        let uid = uid(&owner);
+        format!(
+            "ownerRef [v1/ConfigMap, namespace: {namespace}, name: owner, uid: {uid}] does not exist in namespace \"{namespace}\""
+        )
+    };
+    let warning = |namespace: &str| (json!("Warning"), json!("OwnerRefInvalidNamespace"), message(namespace));
+    assert_eq!(said, [warning("shop"), warning("")]);
+}

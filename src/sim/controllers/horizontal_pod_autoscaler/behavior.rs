@@ -158,3 +158,35 @@ impl Sync<'_> {
         (size, why.0, why.1)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+    #[rstest::rstest]
+    #[case("Max", true, 15)]
+    #[case("Min", true, 14)]
+    #[case("Disabled", true, 10)]
+    #[case("Max", false, 5)]
+    #[case("Min", false, 6)]
+    #[case("Disabled", false, 10)]
+    fn the_policy_that_is_selected_limits(#[case] select: &str, #[case] up: bool, #[case] size: i64) {
+        let policies = json!([
+            {"type": "Pods", "value": 4, "periodSeconds": 60}, {"type": "Percent", "value": 50, "periodSeconds": 60},
+        ]);
+        let rules = json!({"selectPolicy": select, "policies": policies});
+        assert_eq!(Memory::default().limit(&rules, 10, up, NOW), size);
+    }
+
+    #[rstest::rstest]
+    #[case::within_the_period(30, 10)]
+    #[case::before_it(61, 14)]
+    fn earlier_changes_count_for_their_period(#[case] seconds: i64, #[case] size: i64) {
+        let rules = json!({"selectPolicy": "Max", "policies": [{"type": "Pods", "value": 4, "periodSeconds": 60}]});
+        let memory = Memory { ups: vec![(ago(NOW, seconds), 4)], ..Memory::default() };
+        assert_eq!(memory.limit(&rules, 10, true, NOW), size);
+    }
+}

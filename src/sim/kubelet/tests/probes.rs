@@ -46,6 +46,27 @@ async fn failures(#[case] script: String, #[case] probe: Value, #[case] text: &s
 }
 
 #[rstest]
+#[case::serving(&[], json!({"port": 5000}), true)]
+#[case::not_any_more(&["--delay-unhealthy-sec=5"], json!({"port": 5000}), false)]
+#[case::of_a_service(&["--service", "shop", "--port=6000"], json!({"port": 6000, "service": "shop"}), true)]
+#[case::of_another_service(&["--service=shop"], json!({"port": 5000, "service": "other"}), false)]
+#[tokio::test(start_paused = true)]
+async fn a_grpc_server_is_asked_for_its_health(#[case] arguments: &[&str], #[case] action: Value, #[case] ready: bool) {
+    let world = World::new(1);
+    let mut words = vec!["grpc-health-checking"];
+    words.extend(arguments);
+    let probe = json!({"grpc": action, "periodSeconds": 2, "timeoutSeconds": 1, "failureThreshold": 2, "successThreshold": 1});
+    let container = json!({
+        "name": "app", "image": "registry.k8s.io/e2e-test-images/agnhost:2.53", "args": words, "readinessProbe": probe,
+    });
+    world.pod(&json!({"containers": [container]}));
+    world.pass(20.0).await;
+    let last = world.states().pop().unwrap();
+    assert_eq!(last.contains("running::0:ready"), ready, "{:#?}", world.states());
+    assert_eq!(world.limits.since(0), Vec::new());
+}
+
+#[rstest]
 #[case::http("mkdir /w; echo ok >/w/health; httpd -f -p 8080 -h /w", get(json!({})))]
 #[case::named("mkdir /w; echo ok >/w/health; httpd -f -p 8080 -h /w", get(json!({"port": "web"})))]
 #[case::tcp("httpd -f -p 8080", json!({"tcpSocket": {"port": "web"}}))]

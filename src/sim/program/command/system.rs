@@ -2,6 +2,7 @@
 //! The time is the simulation's clock.
 
 use super::Invocation;
+use crate::sim::program::descriptor::Descriptor;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -55,6 +56,7 @@ pub async fn run(call: &Invocation) -> i32 {
         "arch" => call.print("x86_64\n").await,
         "nproc" => call.print("2\n").await,
         "hostid" => call.print("00000000\n").await,
+        "tty" if matches!(call.descriptors.get(0), Ok(Descriptor::Terminal(_))) => call.print("/dev/pts/0\n").await,
         "tty" => {
             call.print("not a tty\n").await;
             1

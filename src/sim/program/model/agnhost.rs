@@ -1,6 +1,8 @@
 //! `registry.k8s.io/e2e-test-images/agnhost`: the image of Kubernetes' own tests, its most used commands.
 //! Other subcommands are limits.
 
+mod grpc;
+
 use super::Model;
 use super::http::{query, serve};
 use super::server::{Ended, Gauge, beyond, complain, go_exit, handle, now, say, until_signal};
@@ -15,7 +17,7 @@ use tokio::time::Instant;
 pub const MODEL: Model = Model {
     name: "agnhost",
     images: &["registry.k8s.io/e2e-test-images/agnhost", "k8s.gcr.io/e2e-test-images/agnhost", "registry.k8s.io/liveness"],
-    summary: "agnhost: pause, netexec, liveness (healthy for 10 s, then 500), serve-hostname; SIGTERM ends it with 2.",
+    summary: "agnhost: pause, netexec, liveness (healthy for 10 s, then 500), serve-hostname, grpc-health-checking; SIGTERM ends it with 2.",
     ports: &[8080],
     entrypoint: &["/agnhost"],
     arguments: &["pause"],
@@ -28,6 +30,19 @@ pub const MODEL: Model = Model {
 fn run(call: Invocation) -> BoxFuture<'static, i32> {
     Box::pin(async move {
         let wanted = call.arguments().first().cloned().unwrap_or_default();
+        if wanted == "grpc-health-checking" {
+            handle(&call, &[signals::TERM, signals::INT]);
+            return match until_signal(&call, grpc::health_checking(&call)).await {
+                Ended::Signal(signals::INT) => 1,
+                Ended::Signal(signal) => go_exit(&call, signal),
+                Ended::Done(Ok((error, port))) => {
+                    let at = now(&call, "%Y/%m/%d %H:%M:%S");
+                    complain(&call, &format!("{at} listen tcp :{port}: bind: {}", error.go())).await;
+                    1
+                }
+                Ended::Done(Err(code)) => code,
+            };
+        }
         let mut port = if wanted == "serve-hostname" { 9376 } else { 8080 };
         let mut words = call.arguments().iter().skip(1);
         while let Some(word) = words.next() {

@@ -1,10 +1,12 @@
 //! What the models share: settings, memory, start-up time, signals, log lines.
 //! HTTP is `http`.
 
+use crate::sim::network::resolver::ResolveError;
 use crate::sim::program::command::Invocation;
 use crate::sim::program::data::Data;
 use crate::sim::program::signals::{self, Disposition};
 use std::future::Future;
+use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -106,6 +108,21 @@ pub fn duration(text: &str) -> Option<Duration> {
 /// What the container may take in all, in bytes: its limit, or what the node of the default profile has.
 pub fn available(call: &Invocation) -> u64 {
     call.process.machine.memory_limit().unwrap_or(16 * 1024 * MEBIBYTE)
+}
+
+/// The address of a host, by the container's own files; else glibc's words for why there is none.
+///
+/// # Errors
+/// The name does not exist, or no server could tell.
+pub async fn resolve(call: &Invocation, host: &str) -> Result<Ipv4Addr, &'static str> {
+    const UNKNOWN: &str = "Name or service not known";
+    let spec = &call.process.machine.spec;
+    let file = |path: &str| String::from_utf8_lossy(&spec.filesystem.read(path).unwrap_or_default()).into_owned();
+    match spec.network.lookup(&file("/etc/hosts"), &file("/etc/resolv.conf"), host).await {
+        Ok(addresses) => addresses.first().copied().ok_or(UNKNOWN),
+        Err(ResolveError::NotFound) => Err(UNKNOWN),
+        Err(ResolveError::TryAgain) => Err("Temporary failure in name resolution"),
+    }
 }
 
 /// Reports that the model cannot do this; the program fails.

@@ -223,3 +223,25 @@ async fn what_a_model_cannot_do_is_a_limit() {
     let container = Container::start(spec).unwrap();
     assert!(container.exec(&["sh".to_owned()], b"", None).await.is_err());
 }
+
+#[tokio::test(start_paused = true)]
+async fn clients_look_names_up() {
+    let redis = Container::start(modelled("redis", &["redis-server", "--port", "6380"], &[], &[])).unwrap();
+    let postgres = Container::start(modelled("postgres", &[], &[], &[("POSTGRES_PASSWORD", "x")])).unwrap();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    // The container's own /etc/hosts has its name; there is no name server.
+    assert_eq!(exec(&redis, "redis-cli -h pod -p 6380 ping").await, ("PONG".to_owned(), 0));
+    let unknown = "Temporary failure in name resolution";
+    let said = format!("Could not connect to Redis at nosuch:6379: {unknown}");
+    assert_eq!(exec(&redis, "redis-cli -h nosuch ping").await, (said, 1));
+    assert_eq!(exec(&postgres, "pg_isready -h pod").await, ("pod:5432 - accepting connections".to_owned(), 0));
+    assert_eq!(exec(&postgres, "pg_isready -h nosuch").await, ("nosuch:5432 - no response".to_owned(), 2));
+    let said = format!("psql: error: could not translate host name \"nosuch\" to address: {unknown}");
+    let argv = ["psql", "-h", "nosuch", "-c", "select 1"].map(str::to_owned);
+    let lost = postgres.exec(&argv, b"", None).await.unwrap().unwrap();
+    assert_eq!((String::from_utf8(lost.stderr).unwrap().trim_end().to_owned(), lost.code), (said, 2));
+    let said = "psql: error: connection to server at \"pod\" (10.244.0.5), port 5433 failed: Connection refused\n\tIs the server running on that host and accepting TCP/IP connections?";
+    let argv = ["psql", "-h", "pod", "-p", "5433", "-c", "select 1"].map(str::to_owned);
+    let refused = postgres.exec(&argv, b"", None).await.unwrap().unwrap();
+    assert_eq!((String::from_utf8(refused.stderr).unwrap().trim_end(), refused.code), (said, 2));
+}

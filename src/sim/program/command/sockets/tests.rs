@@ -1,7 +1,8 @@
 //! What the network programs of busybox print and return, in one container: the texts of a real pod.
 //! Services and policies are tested with the network.
 
-use crate::sim::program::trial::sh;
+use crate::sim::program::ContainerSpec;
+use crate::sim::program::trial::{finish, sh};
 use rstest::rstest;
 
 const SLOW: &str =
@@ -95,4 +96,27 @@ async fn scripts(#[case] script: &str, #[case] output: &str, #[case] code: i32) 
 async fn a_stalled_download_keeps_what_came() {
     let (said, code) = sh(&format!("{SLOW} wget -q -T 2 -O /tmp/y http://localhost:9001/; cat /tmp/y")).await;
     assert_eq!((said.as_str(), code), ("wget: download timed out\nabc", 0));
+}
+
+#[rstest]
+#[case::body("curl -s http://localhost/h", "ok", 0)]
+#[case::code("curl -s -o /dev/null -w '%{http_code}' http://localhost/none", "404", 0)]
+#[case::fails("curl -sf http://localhost/none", "", 22)]
+#[case::fails_and_says("curl -sSf http://localhost/none", "curl: (22) The requested URL returned error: 404", 22)]
+#[case::refused(
+    "curl -sS http://localhost:81/",
+    "curl: (7) Failed to connect to localhost port 81 after 1 ms: Could not connect to server",
+    7
+)]
+#[case::unknown_host("curl -sS -m 1 http://nosuch/", "curl: (28) Resolving timed out after 1000 milliseconds", 28)]
+#[case::other_protocol("curl -sS ftp://localhost/", "", 127)]
+#[tokio::test(start_paused = true)]
+async fn curl(#[case] command: &str, #[case] output: &str, #[case] code: i32) {
+    let script = format!("echo ok >/tmp/h; httpd -p 80 -h /tmp; {command}");
+    let spec = ContainerSpec { image: "curlimages/curl:8.8.0".to_owned(), ..ContainerSpec::alone(&["sh", "-c", &script]) };
+    let (lines, ended, _, limits) = finish(spec).await;
+    assert_eq!((limits.is_empty(), ended), (code != 127, code), "{lines:?} {limits:?}");
+    if code != 127 {
+        assert_eq!(lines.join("\n"), output);
+    }
 }

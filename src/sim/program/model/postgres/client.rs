@@ -4,7 +4,7 @@
 use crate::sim::network::{NetError, Stream};
 use crate::sim::program::command::Invocation;
 use crate::sim::program::filesystem::FileSystem;
-use crate::sim::program::model::server::{beyond, complain, say};
+use crate::sim::program::model::server::{beyond, complain, resolve, say};
 use futures::future::BoxFuture;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
@@ -99,27 +99,26 @@ fn target(call: &Invocation) -> Result<Target, String> {
     Ok(target)
 }
 
-/// Whether the server accepts (true), rejects (false), or why it did not answer.
-async fn ask(call: &Invocation, target: &Target) -> Result<(bool, Option<Stream>), NetError> {
-    let Some(host) = &target.host else {
+/// Whether the server accepts (true), rejects (false), or why it did not answer; without an address by its socket.
+async fn ask(call: &Invocation, target: &Target, address: Option<Ipv4Addr>) -> Result<(bool, Option<Stream>), NetError> {
+    let Some(address) = address else {
         return match super::socket_state(&call.process.machine.spec.filesystem) {
             Some(accepts) => Ok((accepts, None)),
             None => Err(NetError::Refused),
         };
     };
-    let address = if host == "localhost" { Ipv4Addr::LOCALHOST } else { host.parse().map_err(|_| NetError::Refused)? };
     let stream = call.process.machine.spec.network.connect(SocketAddrV4::new(address, target.port)).await?;
     stream.write(HELLO.to_vec()).await?;
     let answer = stream.read(1_024).await?;
     Ok((answer.first() == Some(&b'R'), Some(stream)))
 }
 
-async fn named(call: &Invocation, target: &Target) -> Option<i32> {
-    let host = target.host.as_deref()?;
-    if host == "localhost" || host.parse::<Ipv4Addr>().is_ok() {
-        return None;
+/// The address of the server, none for one that is reached by its socket.
+async fn address(call: &Invocation, target: &Target) -> Result<Option<Ipv4Addr>, &'static str> {
+    match &target.host {
+        Some(host) => resolve(call, host).await.map(Some),
+        None => Ok(None),
     }
-    Some(beyond(call, &format!("{} -h {host}: names are not looked up", call.argv[0])).await)
 }
 
 /// `pg_isready`.
@@ -129,14 +128,16 @@ pub(super) fn is_ready(call: Invocation) -> BoxFuture<'static, i32> {
             Ok(target) => target,
             Err(option) => return beyond(&call, &format!("pg_isready {option}")).await,
         };
-        if let Some(code) = named(&call, &target).await {
-            return code;
-        }
-        let answer = tokio::time::timeout(target.timeout, ask(&call, &target)).await;
-        let (text, code) = match answer {
-            Ok(Ok((true, _))) => ("accepting connections", 0),
-            Ok(Ok((false, _))) => ("rejecting connections", 1),
-            Ok(Err(_)) | Err(_) => ("no response", 2),
+        let asking = async {
+            match address(&call, &target).await {
+                Ok(address) => ask(&call, &target, address).await.ok(),
+                Err(_) => None,
+            }
+        };
+        let (text, code) = match tokio::time::timeout(target.timeout, asking).await {
+            Ok(Some((true, _))) => ("accepting connections", 0),
+            Ok(Some((false, _))) => ("rejecting connections", 1),
+            Ok(None) | Err(_) => ("no response", 2),
         };
         let place = target.host.as_deref().unwrap_or("/var/run/postgresql");
         say(&call, &format!("{place}:{} - {text}", target.port)).await;
@@ -151,9 +152,6 @@ pub(super) fn psql(call: Invocation) -> BoxFuture<'static, i32> {
             Ok(target) => target,
             Err(option) => return beyond(&call, &format!("psql {option}")).await,
         };
-        if let Some(code) = named(&call, &target).await {
-            return code;
-        }
         let Some(command) = &target.command else { return beyond(&call, "psql without -c").await };
         let number = command.trim().trim_end_matches(';').trim();
         let number = number.get(..7).filter(|start| start.eq_ignore_ascii_case("select ")).map(|_| number[7..].trim());
@@ -161,11 +159,22 @@ pub(super) fn psql(call: Invocation) -> BoxFuture<'static, i32> {
             return beyond(&call, &format!("psql -c \"{command}\"")).await;
         };
         let local = "connection to server on socket \"/var/run/postgresql/.s.PGSQL.5432\" failed";
-        let place = match &target.host {
-            None => local.to_owned(),
-            Some(host) => format!("connection to server at \"{host}\", port {} failed", target.port),
+        let address = match address(&call, &target).await {
+            Ok(address) => address,
+            Err(why) => {
+                let host = target.host.as_deref().unwrap_or_default();
+                complain(&call, &format!("psql: error: could not translate host name \"{host}\" to address: {why}")).await;
+                return 2;
+            }
         };
-        match ask(&call, &target).await {
+        let place = match (&target.host, address) {
+            (Some(host), Some(address)) if *host != address.to_string() => {
+                format!("connection to server at \"{host}\" ({address}), port {} failed", target.port)
+            }
+            (Some(host), _) => format!("connection to server at \"{host}\", port {} failed", target.port),
+            (None, _) => local.to_owned(),
+        };
+        match ask(&call, &target, address).await {
             Ok((true, _)) if target.bare => say(&call, &number.to_string()).await,
             Ok((true, _)) => say(&call, &format!(" ?column? \n----------\n{number:>9}\n(1 row)\n")).await,
             Ok((false, _)) => {

@@ -4,9 +4,9 @@
 use crate::sim::network::Stream;
 use crate::sim::network::http::{HttpError, Reader};
 use crate::sim::program::command::Invocation;
-use crate::sim::program::model::server::{beyond, complain, say};
+use crate::sim::program::model::server::{beyond, complain, resolve, say};
 use futures::future::BoxFuture;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::SocketAddrV4;
 
 pub(super) fn run(call: Invocation) -> BoxFuture<'static, i32> {
     Box::pin(async move {
@@ -26,9 +26,12 @@ pub(super) fn run(call: Invocation) -> BoxFuture<'static, i32> {
             return beyond(&call, "redis-cli without a command").await;
         }
         let password = password.or_else(|| call.environment.get("REDISCLI_AUTH").cloned());
-        let address = if host == "localhost" { Some(Ipv4Addr::LOCALHOST) } else { host.parse().ok() };
-        let Some(address) = address else {
-            return beyond(&call, &format!("redis-cli -h {host}: names are not looked up")).await;
+        let address = match resolve(&call, &host).await {
+            Ok(address) => address,
+            Err(why) => {
+                complain(&call, &format!("Could not connect to Redis at {host}:{port}: {why}")).await;
+                return 1;
+            }
         };
         let stream = match call.process.machine.spec.network.connect(SocketAddrV4::new(address, port)).await {
             Ok(stream) => stream,
