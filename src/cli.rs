@@ -11,10 +11,13 @@ pub mod destination;
 pub mod gate;
 mod github;
 mod guard;
+pub mod history;
 pub mod judge;
 pub mod list;
 pub mod new;
 pub mod options;
+mod recorder;
+pub mod report;
 pub mod run;
 mod run_directory;
 pub mod schema;
@@ -63,6 +66,8 @@ fn dispatch(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Schema(schema) => printed(console(&arguments.display), |_, out, _| schema::run(schema, out)),
         Command::Cleanup(cleanup) => cleanup::cleanup(&cleanup, console(&arguments.display)),
         Command::Cluster(cluster) => cluster::run(cluster, console(&arguments.display)),
+        Command::History(history) => history::run(&history, console(&arguments.display)),
+        Command::Report(report) => report::run(&report, console(&arguments.display)),
         Command::Unsupported(command) => unsupported::refuse(command, console(&arguments.display)),
     }
 }

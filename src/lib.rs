@@ -64,6 +64,7 @@ pub mod exit_code;
 pub mod fault;
 pub mod fidelity;
 pub mod heal;
+pub mod history;
 pub mod json;
 pub mod measure;
 pub mod observe;

@@ -7,6 +7,8 @@
 mod bad_input;
 #[path = "cli/gates.rs"]
 mod gates;
+#[path = "cli/history.rs"]
+mod history;
 #[path = "cli/interruption.rs"]
 mod interruption;
 #[path = "cli/runs.rs"]
@@ -87,7 +89,7 @@ fn the_environment_is_read_and_checked(#[case] name: &str, #[case] value: &str, 
 #[rstest]
 #[case("seed: 1\ntrails: 5\n", "comeback.yaml:2:1: unknown field `trails`")]
 #[case("trials: many\n", "comeback.yaml:1:9: ")]
-#[case("history: sqlite.db\n", "comeback.yaml:1:1: `history` is not supported yet")]
+#[case("shard: 1/2\n", "comeback.yaml:1:1: `shard` is not supported yet")]
 #[case("report: [terminal, json]\n", "cannot all go to stdout")]
 #[case("\u{0}\u{1}", "comeback.yaml")]
 fn the_file_with_defaults_is_checked(#[case] text: &str, #[case] message: &str) {

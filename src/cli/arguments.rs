@@ -2,6 +2,7 @@
 
 use super::cluster::Cluster;
 use super::gate::Gate;
+use super::history::HistoryArguments;
 use super::list::List;
 use super::new::New;
 use super::options::Options;
@@ -88,6 +89,10 @@ pub enum Command {
     Cleanup(Cleanup),
     /// The embedded cluster itself: served to other clients, compared with real ones
     Cluster(Cluster),
+    /// What earlier runs were: trends, stability, comparisons
+    History(HistoryArguments),
+    /// Reports from a history: recovery time objectives over months
+    Report(super::report::Report),
     /// Commands of later versions.
     #[command(flatten)]
     Unsupported(UnsupportedCommand),

@@ -96,6 +96,9 @@ pub struct Options {
         help = "The run directory, with the result and everything that was observed [default: .comeback/runs/<run id>]"
     )]
     pub out: Option<PathBuf>,
+    /// Keep the results in a history, too: a SQLite file, or postgres://USER@HOST/DATABASE
+    #[arg(long, env = "COMEBACK_HISTORY", value_name = "URL", help_heading = "Results")]
+    pub history: Option<String>,
     /// No progress on stderr
     #[arg(long, env = "COMEBACK_NO_PROGRESS", value_name = "BOOL", num_args = 0..=1, require_equals = true,
         default_missing_value = "true", value_parser = BoolishValueParser::new(), hide_possible_values = true, help_heading = "Results")]
@@ -143,7 +146,7 @@ fn positive(text: &str) -> Result<Duration, String> {
 pub const DEFAULTS_FILE: &str = "comeback.yaml";
 
 /// Contract options that the file may not name yet.
-const LATER: [&str; 5] = ["shard", "history", "retries", "allow", "dryRun"];
+const LATER: [&str; 4] = ["shard", "retries", "allow", "dryRun"];
 
 impl Options {
     /// Reads `comeback.yaml`; no file: nothing.
@@ -208,6 +211,7 @@ impl Options {
             keep_on_failure: self.keep_on_failure.or(defaults.keep_on_failure),
             report: list(self.report, defaults.report),
             out: self.out.or(defaults.out),
+            history: self.history.or(defaults.history),
             no_progress: self.no_progress.or(defaults.no_progress),
             verbose: self.verbose.or(defaults.verbose),
             quiet: self.quiet.or(defaults.quiet),

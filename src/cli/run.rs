@@ -5,6 +5,7 @@ use super::baseline;
 use super::console::Console;
 use super::destination::{self, Destination};
 use super::options::{DEFAULTS_FILE, Options};
+use super::recorder::Recorder;
 use super::run_directory::{self, Keeper};
 use super::signals;
 use super::{github, guard};
@@ -14,6 +15,8 @@ use crate::engine::inventory::Inventory;
 use crate::engine::safety::Safety;
 use crate::engine::{self, GateRequest, RunRequest};
 use crate::exit_code::ExitCode;
+use crate::history::address::without_password;
+use crate::history::labels;
 use crate::measure::result::{ExitReason, Run, RunResult, ScenarioResult};
 use crate::measure::{outcome, until_confident};
 use crate::report::Progress;
@@ -51,6 +54,8 @@ pub(super) fn run(arguments: RunArguments, display: &Display, words: Vec<String>
     };
     let console = console.with_defaults(display, options.verbose, options.quiet, options.color);
     console.log();
+    // The command line is kept with the result: a password of a history's URL is not.
+    let words = words.iter().map(|word| without_password(word)).collect();
     let (reports, loaded, gate) = match prepare(&arguments.paths, &options, console) {
         Ok(prepared) => prepared,
         Err((code, message)) => {
@@ -74,6 +79,7 @@ fn prepare(paths: &[String], options: &Options, console: Console) -> Result<(Vec
     let usage = |message| (ExitCode::Usage, message);
     let set = options.parameters().map_err(usage)?;
     let reports = destination::plan(options.report.clone()).map_err(usage)?;
+    super::history::address(options.history.as_deref())?;
     let load_options = LoadOptions { set, select: options.select.clone(), trials: options.trial.map(|_| 1).or(options.trials) };
     let loaded = load::load(paths, &load_options).map_err(|found| {
         console.diagnostics(&found);
@@ -130,10 +136,8 @@ fn execute(
     run_directory::create(&directory)?;
     let started_at = run_directory::rfc3339(started);
     let version = env!("CARGO_PKG_VERSION").to_owned();
-    let mut keeper = Keeper::new(
-        &directory,
-        Run { id: id.clone(), version, started_at: started_at.clone(), finished_at: None, seed, command: words.clone() },
-    );
+    let run = Run { id: id.clone(), version, started_at: started_at.clone(), finished_at: None, seed, command: words.clone() };
+    let mut keeper = Keeper::new(&directory, run.clone());
     let cluster_options = ClusterOptions {
         kind_image: options.kind_image.clone(),
         allowed_contexts: options.allow_context.clone(),
@@ -150,10 +154,18 @@ fn execute(
         environment(error.to_string())
     })?;
     let request = request(options, (loaded, gate), &cluster, inventory, (id, seed, directory.clone(), words));
+    let labels = labels::of_here(&directory);
+    let recorder = match options.history.as_deref().filter(|text| !text.is_empty()) {
+        Some(text) => Some(Recorder::new(super::history::address(Some(text))?, run, &directory, labels)),
+        None => None,
+    };
     let mut progress = Progress::new(console.progress(options.no_progress.unwrap_or(false)), console.stderr_palette());
     let mut result = engine::run(&request, &stop, &mut |event| {
         progress.handle(event);
         keeper.handle(event);
+        if let Some(recorder) = &recorder {
+            recorder.handle(event);
+        }
     });
     progress.clear();
     result.run.started_at = started_at;
@@ -173,6 +185,10 @@ fn execute(
         ));
     } else if let Err(error) = cluster.close() {
         add_reason(&mut result, ExitCode::Leftovers, error.to_string());
+    }
+    if let Some(warning) = recorder.and_then(|recorder| recorder.finish(&result)) {
+        console.warning(&warning);
+        result.warnings.push(warning);
     }
     if let Err(error) = keeper.finish(&result) {
         console.error(&error);

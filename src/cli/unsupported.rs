@@ -19,9 +19,6 @@ pub enum UnsupportedCommand {
     /// The healer as a controller (not supported yet)
     #[command(hide = true, disable_help_flag = true)]
     Heal(Rest),
-    /// Trends (not supported yet)
-    #[command(hide = true, disable_help_flag = true)]
-    History(Rest),
     /// Shell completions (not supported yet)
     #[command(hide = true, disable_help_flag = true)]
     Completions(Rest),
@@ -45,7 +42,6 @@ pub(super) fn refuse(command: UnsupportedCommand, console: Console) -> ExitCode 
         UnsupportedCommand::Rbac(rest) => ("rbac", rest),
         UnsupportedCommand::Scan(rest) => ("scan", rest),
         UnsupportedCommand::Heal(rest) => ("heal", rest),
-        UnsupportedCommand::History(rest) => ("history", rest),
         UnsupportedCommand::Completions(rest) => ("completions", rest),
         UnsupportedCommand::Man(rest) => ("man", rest),
     };
@@ -59,8 +55,6 @@ pub(super) fn refuse(command: UnsupportedCommand, console: Console) -> ExitCode 
 pub struct UnsupportedOptions {
     #[arg(long, env = "COMEBACK_SHARD", value_name = "I/N", hide = true)]
     shard: Option<String>,
-    #[arg(long, env = "COMEBACK_HISTORY", value_name = "URL", hide = true)]
-    history: Option<String>,
     #[arg(long, env = "COMEBACK_RETRIES", value_name = "N", hide = true)]
     retries: Option<String>,
     #[arg(long, env = "COMEBACK_ALLOW", value_name = "WHAT", hide = true)]
@@ -74,7 +68,6 @@ impl UnsupportedOptions {
     pub(super) fn given(&self) -> Vec<&'static str> {
         let all = [
             ("--shard", &self.shard),
-            ("--history", &self.history),
             ("--retries", &self.retries),
             ("--allow", &self.allow),
             ("--dry-run", &self.dry_run),

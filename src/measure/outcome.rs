@@ -77,7 +77,8 @@ pub fn again(mut scenario: ScenarioResult, gate: Option<&Gate>) -> ScenarioResul
 }
 
 /// Whether a trial recovered within the RTO, whatever else it missed.
-pub(super) fn is_within(trial: &TrialResult, rto: f64) -> bool {
+#[must_use]
+pub fn is_within(trial: &TrialResult, rto: f64) -> bool {
     let recovered = matches!(trial.verdict, Verdict::Recovered | Verdict::Undetected | Verdict::Degraded);
     recovered && trial.durations.to_recover.as_ref().is_some_and(|took| !took.censored && took.value <= rto)
 }

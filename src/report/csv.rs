@@ -112,7 +112,7 @@ fn row(result: &RunResult, scenario: &ScenarioResult, trial: Option<&TrialResult
 
 /// A cell of foreign text. What a spreadsheet would take for a formula begins with an apostrophe instead
 /// (OWASP, "CSV Injection").
-fn text(value: &str) -> String {
+pub(super) fn text(value: &str) -> String {
     let plain = format::plain(value);
     if plain.starts_with(['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}']) {
         format!("'{plain}")

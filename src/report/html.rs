@@ -61,7 +61,7 @@ impl Exporter for Html {
 }
 
 /// Foreign text as HTML, in elements and in quoted attributes.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in format::plain(text).chars() {
         match character {
@@ -167,7 +167,7 @@ fn rates(result: &RunResult) -> String {
 }
 
 /// A rate and its interval between 0 and 1, drawn.
-fn interval_bar(rate: &Rate) -> String {
+pub(super) fn interval_bar(rate: &Rate) -> String {
     let Some(observed) = rate.observed else { return String::new() };
     let x = |share: f64| share.mul_add(160.0, 4.0);
     format!(

@@ -1,0 +1,155 @@
+//! The sums of a window by scenario, environment and week: what trends, stability and RTO reports are reckoned from.
+
+use super::Window;
+use crate::history::{History, HistoryError};
+use crate::measure::statistics::Sample;
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row as _};
+
+/// What a scenario did in one week in one environment, under one RTO.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cell {
+    /// The scenario, or the workload where it was asked for workloads.
+    pub name: String,
+    /// Its class.
+    pub class: String,
+    /// The name of the fingerprint.
+    pub fingerprint: String,
+    /// The week, as [`crate::history::time::week`] counts them.
+    pub week: i64,
+    /// The RTO in seconds.
+    pub rto: Option<f64>,
+    /// How many runs.
+    pub runs: i64,
+    /// When the last of them began, in microseconds since 1970.
+    pub last: i64,
+    /// How many trials, and how many of them did what.
+    pub sums: Sums,
+    /// Recovery times of valid trials.
+    pub recoveries: Vec<Sample>,
+    /// Detection times of valid trials.
+    pub detections: Vec<Sample>,
+}
+
+/// Trials, and how many of them did what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sums {
+    /// All.
+    pub trials: usize,
+    /// Those that say something.
+    pub valid: usize,
+    /// Of the valid ones, those that went as expected.
+    pub expected: usize,
+    /// Valid ones with an RTO.
+    pub rto_counts: usize,
+    /// Of these, those that kept it.
+    pub rto_kept: usize,
+}
+
+impl std::ops::AddAssign for Sums {
+    fn add_assign(&mut self, other: Self) {
+        self.trials += other.trials;
+        self.valid += other.valid;
+        self.expected += other.expected;
+        self.rto_counts += other.rto_counts;
+        self.rto_kept += other.rto_kept;
+    }
+}
+
+/// What cells are by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// Scenarios.
+    Scenario,
+    /// Workloads: a trial counts for each workload that its scenario puts to the test.
+    Workload,
+}
+
+/// The statement for cells whose name is this expression, from these tables.
+macro_rules! cells {
+    ($name:literal, $tables:literal) => {
+        concat!(
+            "SELECT ",
+            $name,
+            ", t.class, t.fingerprint, t.week, t.rto, COUNT(DISTINCT t.run_id), MAX(t.started), ",
+            "CAST(SUM(t.trials) AS BIGINT), CAST(SUM(t.valid) AS BIGINT), CAST(SUM(t.expected) AS BIGINT), ",
+            "CAST(SUM(t.rto_counts) AS BIGINT), CAST(SUM(t.rto_kept) AS BIGINT), ",
+            "COALESCE(string_agg(NULLIF(t.recoveries, ''), ';'), ''), COALESCE(string_agg(NULLIF(t.detections, ''), ';'), '') ",
+            "FROM ",
+            $tables,
+            " WHERE t.started >= $1 AND t.started < $2 ",
+            "AND ($3 = '' OR t.run_id IN (SELECT run_id FROM labels WHERE name = $3 AND value = $4)) ",
+            "GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5"
+        )
+    };
+}
+
+impl History {
+    /// The cells of a window, by name, class, fingerprint, week and RTO.
+    ///
+    /// # Errors
+    /// The history cannot be read.
+    pub fn cells(&mut self, window: &Window, by: By) -> Result<Vec<Cell>, HistoryError> {
+        let (name, value) = window.label();
+        let statement = match by {
+            By::Scenario => cells!("t.scenario", "tallies t"),
+            By::Workload => {
+                cells!("w.workload", "tallies t JOIN workloads w ON w.run_id = t.run_id AND w.scenario = t.scenario")
+            }
+        };
+        self.read(async |connection: &mut AnyConnection| {
+            sqlx::query(statement)
+                .bind(window.since)
+                .bind(window.until)
+                .bind(name)
+                .bind(value)
+                .fetch_all(connection)
+                .await?
+                .iter()
+                .map(cell)
+                .collect()
+        })
+    }
+}
+
+fn cell(row: &AnyRow) -> Result<Cell, sqlx::Error> {
+    let count = |position: usize| row.try_get::<i64, _>(position).map(|n| usize::try_from(n).unwrap_or(0));
+    Ok(Cell {
+        name: row.try_get(0)?,
+        class: row.try_get(1)?,
+        fingerprint: row.try_get(2)?,
+        week: row.try_get(3)?,
+        rto: row.try_get(4)?,
+        runs: row.try_get(5)?,
+        last: row.try_get(6)?,
+        sums: Sums { trials: count(7)?, valid: count(8)?, expected: count(9)?, rto_counts: count(10)?, rto_kept: count(11)? },
+        recoveries: samples(row.try_get(12)?),
+        detections: samples(row.try_get(13)?),
+    })
+}
+
+/// Times as `tallies` keeps them.
+fn samples(text: &str) -> Vec<Sample> {
+    let sample = |text: &str| {
+        let mut parts = text.split(':');
+        let value = parts.next()?.parse().ok()?;
+        let uncertainty = parts.next()?.parse().ok()?;
+        Some(Sample { value, uncertainty, censored: parts.next()? == "1" })
+    };
+    text.split(';').filter_map(sample).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_are_read_as_they_are_kept() {
+        let read = samples("1.5:0.01:0;300.0:0.0:1;-0.25:0.1:0");
+        assert_eq!(
+            read.iter().map(|one| (one.value, one.censored)).collect::<Vec<_>>(),
+            [(1.5, false), (300.0, true), (-0.25, false)]
+        );
+        assert!(samples("").is_empty());
+    }
+}

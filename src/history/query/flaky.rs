@@ -1,0 +1,69 @@
+//! Flaky scenarios: the same code in the same environment gave different answers. Code is the commit that a run was labelled with, or
+//! else the run itself.
+
+use super::Window;
+use crate::history::{History, HistoryError};
+use serde::Serialize;
+use sqlx::{AnyConnection, Row as _};
+
+/// A scenario that gave different answers.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FlakyRow {
+    /// The scenario.
+    pub scenario: String,
+    /// The name of the environment's fingerprint.
+    pub fingerprint: String,
+    /// Commits (or runs) with two valid trials or more.
+    pub revisions: i64,
+    /// Of these, those with expected and unexpected verdicts.
+    pub mixed: i64,
+    /// Valid trials of the mixed ones.
+    pub trials: i64,
+    /// Of these, unexpected ones.
+    pub unexpected: i64,
+}
+
+impl History {
+    /// Scenarios with a mixed revision, the most often mixed first.
+    ///
+    /// # Errors
+    /// The history cannot be read.
+    pub fn flaky(&mut self, window: &Window) -> Result<Vec<FlakyRow>, HistoryError> {
+        let (name, value) = window.label();
+        self.read(async |connection: &mut AnyConnection| {
+            sqlx::query(
+                "SELECT scenario, fingerprint, COUNT(*), \
+                 CAST(SUM(CASE WHEN expected > 0 AND expected < valid THEN 1 ELSE 0 END) AS BIGINT), \
+                 CAST(SUM(CASE WHEN expected > 0 AND expected < valid THEN valid ELSE 0 END) AS BIGINT), \
+                 CAST(SUM(CASE WHEN expected > 0 AND expected < valid THEN valid - expected ELSE 0 END) AS BIGINT) FROM \
+                 (SELECT t.scenario AS scenario, t.fingerprint AS fingerprint, SUM(t.valid) AS valid, SUM(t.expected) AS expected \
+                  FROM tallies t LEFT JOIN labels l ON l.run_id = t.run_id AND l.name = 'git.commit' \
+                  WHERE t.started >= $1 AND t.started < $2 \
+                  AND ($3 = '' OR t.run_id IN (SELECT run_id FROM labels WHERE name = $3 AND value = $4)) \
+                  GROUP BY t.scenario, t.fingerprint, COALESCE(l.value, t.run_id)) revisions \
+                 WHERE valid >= 2 GROUP BY scenario, fingerprint \
+                 HAVING SUM(CASE WHEN expected > 0 AND expected < valid THEN 1 ELSE 0 END) > 0 \
+                 ORDER BY 4 DESC, 1, 2",
+            )
+            .bind(window.since)
+            .bind(window.until)
+            .bind(name)
+            .bind(value)
+            .fetch_all(connection)
+            .await?
+            .iter()
+            .map(|row| {
+                Ok(FlakyRow {
+                    scenario: row.try_get(0)?,
+                    fingerprint: row.try_get(1)?,
+                    revisions: row.try_get(2)?,
+                    mixed: row.try_get(3)?,
+                    trials: row.try_get(4)?,
+                    unexpected: row.try_get(5)?,
+                })
+            })
+            .collect()
+        })
+    }
+}
