@@ -66,12 +66,8 @@ pub struct UnsupportedOptions {
 impl UnsupportedOptions {
     /// Names of those that were given, on the command line or by an environment variable.
     pub(super) fn given(&self) -> Vec<&'static str> {
-        let all = [
-            ("--shard", &self.shard),
-            ("--retries", &self.retries),
-            ("--allow", &self.allow),
-            ("--dry-run", &self.dry_run),
-        ];
+        let all =
+            [("--shard", &self.shard), ("--retries", &self.retries), ("--allow", &self.allow), ("--dry-run", &self.dry_run)];
         all.into_iter().filter(|(_, value)| value.is_some()).map(|(name, _)| name).collect()
     }
 }

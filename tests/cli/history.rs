@@ -20,7 +20,8 @@ fn ask(folder: &Path, words: &[&str]) -> String {
 fn a_run_is_in_its_history_and_every_question_has_an_answer() {
     let folder = folder();
     let folder = folder.path();
-    let (code, _, stderr) = output(comeback(folder).args(QUICK).args(["--history", ".comeback/history.db"]).env("GITHUB_SHA", "c0ffee"));
+    let (code, _, stderr) =
+        output(comeback(folder).args(QUICK).args(["--history", ".comeback/history.db"]).env("GITHUB_SHA", "c0ffee"));
     assert_eq!((code, stderr.as_str()), (0, ""));
     assert_eq!(run(folder, &["--history", ".comeback/history.db"]).0, 0);
     let list = ask(folder, &["history"]);
@@ -87,7 +88,9 @@ fn run_directories_that_cannot_be_read_are_refused_and_others_are_imported() {
     let (code, stdout, stderr) = output(comeback(folder).args(["history", "import", "newer", "truncated", "nowhere", "whole"]));
     assert_eq!(code, 2);
     assert!(stdout.contains("3 trials"), "{stdout}");
-    for expected in ["newer/result.json: ", "v2", "truncated/result.json: it ends in the middle", "nowhere/result.json: cannot be read"] {
+    for expected in
+        ["newer/result.json: ", "v2", "truncated/result.json: it ends in the middle", "nowhere/result.json: cannot be read"]
+    {
         assert!(stderr.contains(expected), "{stderr}");
     }
 }
@@ -106,7 +109,8 @@ fn a_run_that_was_cut_off_is_imported_as_incomplete_with_the_trials_of_its_timel
         "successRate": none, "withinRto": none });
     result["outcome"] = "inconclusive".into();
     result["exitCode"] = 4.into();
-    result["exitReasons"] = serde_json::json!([{ "code": 4, "name": "inconclusive", "reason": "the run did not come to its end" }]);
+    result["exitReasons"] =
+        serde_json::json!([{ "code": 4, "name": "inconclusive", "reason": "the run did not come to its end" }]);
     std::fs::write(&file, result.to_string()).unwrap();
     let (code, stdout, stderr) = output(comeback(folder).args(["history", "import", "cut"]));
     assert_eq!(code, 0, "{stderr}");
