@@ -22,7 +22,7 @@ struct Compared {
 /// What came of looking at one scenario.
 enum Row {
     /// There was nothing to compare, and the objective says why.
-    Settled(Objective),
+    Settled(Box<Objective>),
     Compared(Box<Compared>),
 }
 
@@ -48,13 +48,13 @@ pub(super) fn objectives(
     let mut rows: Vec<Row> = Vec::new();
     for scenario in result.scenarios.iter().filter(|scenario| scenario.outcome != Outcome::Skipped) {
         match baseline.result.scenarios.iter().find(|theirs| theirs.name == scenario.name) {
-            None => rows.push(Row::Settled(objective(
+            None => rows.push(Row::Settled(Box::new(objective(
                 ObjectiveKind::Baseline,
                 Some(&scenario.name),
                 "no worse than the baseline".to_owned(),
                 "new: the baseline does not have it".to_owned(),
                 Outcome::Skipped,
-            ))),
+            )))),
             Some(theirs) => {
                 rows.push(success_rate(scenario, theirs, asked));
                 rows.extend(recovery(scenario, theirs, asked));
@@ -79,7 +79,7 @@ fn missing<'a>(result: &'a RunResult, gate: Option<&'a Gate>, baseline: &'a Base
             let observed = "not in this run, but in the baseline".to_owned();
             let mut objective = objective(ObjectiveKind::Baseline, Some(&theirs.name), required, observed, Outcome::Inconclusive);
             objective.next = Some("run it, or take a new baseline without it".to_owned());
-            Row::Settled(objective)
+            Row::Settled(Box::new(objective))
         })
 }
 
@@ -92,19 +92,19 @@ fn success_rate(ours: &ScenarioResult, theirs: &ScenarioResult, asked: &Regressi
         row.outcome = Outcome::Inconclusive;
         row.observed = format!("{}: {changed}", row.observed);
         row.next = Some("take a new baseline".to_owned());
-        return Row::Settled(row);
+        return Row::Settled(Box::new(row));
     }
     if a.n == 0 || b.n == 0 {
         row.outcome = Outcome::Inconclusive;
         row.next = Some(format!("{} has no valid trial", if a.n == 0 { "this run" } else { "the baseline" }));
-        return Row::Settled(row);
+        return Row::Settled(Box::new(row));
     }
     // A rate of 0 cannot fall.
     if b.successes > 0 && fisher::lower(0, a.n, b.successes, b.n) > asked.significance {
         row.outcome = Outcome::Inconclusive;
         let needed = (1..1_000).find(|n| fisher::lower(0, *n, *n, *n) <= asked.significance);
         row.next = needed.map(|needed| format!("so few trials can never show a drop: {needed} and {needed} passing ones can"));
-        return Row::Settled(row);
+        return Row::Settled(Box::new(row));
     }
     let p = fisher::lower(a.successes, a.n, b.successes, b.n);
     row.comparison =
@@ -151,13 +151,13 @@ fn recovery(ours: &ScenarioResult, theirs: &ScenarioResult, asked: &RegressionGa
     let (Some(test), Some(shift)) = (mann_whitney::compare(&a, &b), hodges_lehmann::shift(&a, &b, CONFIDENCE)) else {
         row.outcome = Outcome::Inconclusive;
         row.next = Some(format!("{} has no time of recovery", if a.is_empty() { "this run" } else { "the baseline" }));
-        return Some(Row::Settled(row));
+        return Some(Row::Settled(Box::new(row)));
     };
     if mann_whitney::smallest(a.len(), b.len()) > asked.significance {
         row.outcome = Outcome::Inconclusive;
         let needed = (1..1_000).find(|n| mann_whitney::smallest(*n, *n) <= asked.significance);
         row.next = needed.map(|needed| format!("so few trials can never show a difference: {needed} and {needed} can"));
-        return Some(Row::Settled(row));
+        return Some(Row::Settled(Box::new(row)));
     }
     // Half of the samples' differences are uncertain by as much as their own.
     let uncertainty = |samples: &[Sample]| samples.iter().map(|sample| sample.uncertainty).sum::<f64>() / real(samples.len());
@@ -201,7 +201,7 @@ fn corrected(rows: Vec<Row>, asked: &RegressionGate) -> Vec<Objective> {
         .map(|row| {
             let is_counted = counted(&&row);
             match row {
-                Row::Settled(objective) => objective,
+                Row::Settled(objective) => *objective,
                 Row::Compared(compared) => {
                     let adjusted = if is_counted { adjusted.next().unwrap_or(1.0) } else { 1.0 };
                     decided(*compared, adjusted, comparisons, asked)
