@@ -287,6 +287,9 @@ fn what_looks_at_nothing_is_refused() {
     let fault = "  fault: [{ deletePods: { deployment: a } }]\n";
     assert!(codes(&[app.clone()], fault).is_empty());
     assert_eq!(codes(&[app.clone()], &format!("{fault}  recover: {{ hold: 0s }}\n")), ["out-of-range"]);
+    assert_eq!(codes(&[app.clone()], &format!("{fault}  recover: {{ hold: 1ms }}\n")), ["out-of-range"]);
+    assert_eq!(codes(&[app.clone()], "  expect: [quiet, false-alarm]\n"), ["bad-expectation"]);
+    assert_eq!(codes(&[app.clone()], "  effect: { until: [{ not: { ready: { deployment: a } } }] }\n"), ["empty-condition"]);
     assert_eq!(codes(&[app.clone()], "  steady: { hold: 0s }\n  expect: quiet\n"), ["out-of-range"]);
     assert!(codes(&[app.clone()], &format!("  steady: {{ hold: 0s }}\n{fault}")).is_empty());
     assert_eq!(codes(&[app.clone()], &format!("{fault}  trials: 2000000000\n")), ["out-of-range"]);

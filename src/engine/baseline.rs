@@ -7,13 +7,13 @@ use crate::cluster::request::{REQUEST_BUDGET, RequestError, retried};
 use crate::detect::related::config_reads;
 use crate::json::At as _;
 use crate::observe::index::{controller_of, reference_to};
-use crate::observe::timeline::Baseline;
+use crate::observe::timeline::{Baseline, Reference};
 use crate::observe::watch::{observed, plain};
 use crate::scenario::model::Existing;
 use crate::scenario::plan::Manifest;
 use kube::api::ListParams;
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The workload's objects with all their values, secrets too. Never written anywhere.
@@ -81,19 +81,33 @@ pub async fn read_existing(client: &kube::Client, existing: &Existing) -> Result
     }
     let mut wanted = BTreeSet::new();
     let mut objects = Vec::new();
+    // By the uid of a pod's controller: whether what stands above it could be read.
+    let mut controllers = BTreeMap::new();
+    let mut uncontrolled = Vec::new();
     for pod in &pods {
         for read in pod.get("spec").map(config_reads).unwrap_or_default() {
             wanted.insert((read.kind.to_owned(), read.name));
         }
-        let mut owner = controller_of(pod);
-        while let Some(reference) = owner.take().filter(|owner| wanted.insert((owner.kind.clone(), owner.name.clone()))) {
-            if let Some(object) = get(client, namespace, &reference.kind, &reference.name).await? {
-                owner = controller_of(&object);
-                // What has a controller itself is made by it.
-                if owner.is_none() {
-                    objects.push(object);
+        let known = match controller_of(pod) {
+            None => false,
+            Some(first) => match controllers.get(&first.uid) {
+                Some(known) => *known,
+                None => {
+                    let top = top_of(client, namespace, &first).await?;
+                    controllers.insert(first.uid, top.is_some());
+                    let known = top.is_some();
+                    objects.extend(top.filter(|top| {
+                        let top = reference_to(top);
+                        wanted.insert((top.kind, top.name))
+                    }));
+                    known
                 }
-            }
+            },
+        };
+        let ended = pod.at("/metadata/deletionTimestamp").is_some()
+            || pod.at("/status/phase").and_then(Value::as_str).is_some_and(|phase| matches!(phase, "Succeeded" | "Failed"));
+        if !known && !ended {
+            uncontrolled.push(Arc::new(pod.clone()));
         }
     }
     for (kind, name) in wanted.iter().filter(|(kind, _)| matches!(kind.as_str(), "ConfigMap" | "Secret")) {
@@ -102,11 +116,23 @@ pub async fn read_existing(client: &kube::Client, existing: &Existing) -> Result
     let mut baseline = Baseline { pods: pods.iter().map(reference_to).collect(), ..Baseline::default() };
     baseline.pods.sort();
     baseline.objects = objects.iter().map(|object| Arc::new(observed(object.clone()))).collect();
-    if baseline.objects.is_empty() {
-        // Pods that nothing controls are their own workload.
-        baseline.objects = pods.iter().map(|pod| Arc::new(pod.clone())).collect();
-    }
+    // Pods that nothing controls, or nothing that can be read, are their own workload, beside whatever else there is.
+    baseline.objects.extend(uncontrolled);
     Ok((baseline, Originals { objects: objects.into_iter().map(Arc::new).collect() }))
+}
+
+/// What stands above a controller: itself, or what controls it. `None` where one of them cannot be read.
+async fn top_of(client: &kube::Client, namespace: &str, first: &Reference) -> Result<Option<Value>, RequestError> {
+    let mut reference = first.clone();
+    // Kubernetes' own chains have two links: Deployment and ReplicaSet, CronJob and Job.
+    for _ in 0..4 {
+        let Some(object) = get(client, namespace, &reference.kind, &reference.name).await? else { return Ok(None) };
+        match controller_of(&object) {
+            None => return Ok(Some(object)),
+            Some(above) => reference = above,
+        }
+    }
+    Ok(None)
 }
 
 /// One object; `None` if it is not there, may not be read, or is of a kind that is not Kubernetes' own.

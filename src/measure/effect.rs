@@ -84,7 +84,7 @@ impl Latch {
         let now = frame.index.now();
         let seen = match &mut self.what {
             Expected::Condition(condition) => {
-                let seen = evaluate(condition, frame);
+                let seen = evaluate(condition, Frame { standing: false, ..frame });
                 self.text = seen.text;
                 (seen.truth == Truth::True).then_some(seen.server)
             }

@@ -126,7 +126,8 @@ impl Judge {
     }
 
     fn frame(&self) -> Frame<'_> {
-        Frame { index: &self.index, baseline: self.baseline.as_ref(), since: self.requested.unwrap_or(Duration::ZERO) }
+        let since = self.requested.unwrap_or(Duration::ZERO);
+        Frame { index: &self.index, baseline: self.baseline.as_ref(), since, standing: true }
     }
 
     /// Time passes. That completes no hold by itself: a watch that fell silent shows no failure either, see [`Fact::Confirmed`].
@@ -254,7 +255,7 @@ impl Judge {
 
     /// An effect that holds before the fault proves nothing; neither does a fault on what is not well.
     fn check_nothing_held(&mut self, at: Duration) {
-        let frame = Frame { since: at, ..self.frame() };
+        let frame = Frame { since: at, standing: false, ..self.frame() };
         let held = self
             .plan
             .effect
@@ -308,8 +309,8 @@ impl Judge {
             };
         }
         let last_look = std::mem::replace(&mut self.last_look, at);
-        let frame =
-            Frame { index: &self.index, baseline: self.baseline.as_ref(), since: self.requested.unwrap_or(Duration::ZERO) };
+        let since = self.requested.unwrap_or(Duration::ZERO);
+        let frame = Frame { index: &self.index, baseline: self.baseline.as_ref(), since, standing: true };
         if let (Some(hold), Some(steady)) = (&mut self.steady, &self.plan.steady)
             && (self.requested.is_none() || self.plan.is_control())
         {

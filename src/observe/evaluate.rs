@@ -59,6 +59,9 @@ pub struct Frame<'a> {
     /// Conditions that look back (`restarts`, `event`, `log`, ...) count what was seen from here on:
     /// `requested`, or the beginning of the trial before that.
     pub since: Duration,
+    /// Whether the condition must hold now, in a state that is to last: what pods said that are gone or on their way out tells nothing
+    /// of it. An effect is latched instead, whoever showed it.
+    pub standing: bool,
 }
 
 /// Evaluates one condition.

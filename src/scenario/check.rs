@@ -16,6 +16,9 @@ use super::{duration, unsupported};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Controllers need longer than this to show a failure: before, what was good still looks good.
+const SHORTEST_HOLD: Duration = Duration::from_secs(1);
+
 /// What all checks look at, and where they report.
 struct Check<'a> {
     spec: &'a Node,
@@ -37,6 +40,7 @@ pub fn scenario(
     check.existing_alone();
     check.expectation();
     check.control();
+    check.born_unready();
     check.budgets(class_rto);
     check.defaults(workload);
     check.cause();
@@ -102,6 +106,10 @@ impl Check<'_> {
                 self.report(Code::BadExpectation, *span, message, help);
             }
         }
+        if let Some((_, span)) = expected.iter().find(|(verdict, _)| verdict == "false-alarm").filter(|_| self.is_control()) {
+            let message = "a control that accepts `false-alarm` passes whatever is found";
+            self.report(Code::BadExpectation, *span, message, "Write `expect: quiet` for a control, alone.");
+        }
         let mixed =
             expected.iter().any(|(verdict, _)| of_control(verdict)) && expected.iter().any(|(verdict, _)| !of_control(verdict));
         let alone = expected.iter().any(|(verdict, _)| verdict == "false-alarm") && !self.is_control();
@@ -109,6 +117,20 @@ impl Check<'_> {
             let message =
                 "`quiet` and `false-alarm` are the verdicts of a control, the others those of a scenario with a failure";
             self.report(Code::BadExpectation, *span, message, "Write `expect: quiet` for a control, alone.");
+        }
+    }
+
+    /// What is born is not ready at first: an effect that says so shows no failure.
+    fn born_unready(&mut self) {
+        if self.has_steady() || self.is_control() {
+            return;
+        }
+        let conditions = self.spec.at(&["effect", "until"]).map(Node::items).unwrap_or_default();
+        let unready = conditions.iter().find(|condition| condition.at(&["not", "ready"]).is_some());
+        if let Some(condition) = unready {
+            let message = "nothing is ready when it is born: this effect is seen of a healthy workload, too";
+            let help = "Ask for a sign of failure (`restarts`, `waiting`, `terminated`), or leave `effect` out.";
+            self.found.push(Diagnostic::warning(Code::EmptyCondition, self.source, condition.span, message).help(help));
         }
     }
 
@@ -136,11 +158,13 @@ impl Check<'_> {
             }
         }
         let held = if self.is_control() { "steady" } else { "recover" };
-        if let Some(node) = self.spec.at(&[held, "hold"]).filter(|node| duration_of(Some(node)) == Some(Duration::ZERO)) {
+        if let Some(node) =
+            self.spec.at(&[held, "hold"]).filter(|node| duration_of(Some(node)).is_some_and(|hold| hold < SHORTEST_HOLD))
+        {
             let message = if self.is_control() {
-                "with a `hold` of nothing this control looks at no moment at all".to_owned()
+                "with so short a `hold` this control looks at hardly a moment"
             } else {
-                "with a `hold` of nothing the first good look is a recovery, even one from before the failure shows".to_owned()
+                "with so short a `hold` the first good look is a recovery, even one from before the failure shows"
             };
             self.report(Code::OutOfRange, node.span, message, "Leave it out for the default, or give a second at least.");
         }

@@ -53,6 +53,12 @@ const SLEEP: &str = r#"["sleep", "100000"]"#;
     Verdict::Invalid,
     "effect of the fault was not seen"
 )]
+// The pod on its way out goes on saying so; no other ever starts.
+#[case::said_by_who_leaves(
+    "  fault: [{ patch: { kind: Deployment, name: app, patch: { spec: { strategy: { type: Recreate, rollingUpdate: null }, template: { spec: { nodeSelector: { no: where } } } } } } }]\n  recover: { until: [{ event: { reason: Killing } }], within: 1m }\n",
+    Verdict::Unrecovered,
+    "event Killing: not seen"
+)]
 // The server accepts it, and the controller has nothing to do.
 #[case::only_the_generation_rose(
     "  fault: [{ patch: { kind: Deployment, name: app, patch: { spec: { revisionHistoryLimit: 3 } } } }]\n",

@@ -3,7 +3,7 @@
 use super::{Frame, Seen, Truth};
 use crate::json::At as _;
 use crate::observe::index::pod::condition_of;
-use crate::observe::index::{revision_of, text};
+use crate::observe::index::{PodRecord, revision_of, text};
 use crate::scenario::condition::{Absent, Endpoints, EventSeen, Rollout, RolloutState, StatusCondition};
 use regex::Regex;
 use serde_json::Value;
@@ -39,8 +39,10 @@ pub(super) fn event(wanted: &EventSeen, frame: Frame<'_>) -> Seen {
     let Ok(pattern) = wanted.message.as_deref().map(Regex::new).transpose() else {
         return Seen { truth: Truth::Unknown, text: format!("{what}: not a regular expression"), server: None };
     };
+    let stands = |uid: &str| !frame.standing || frame.index.pod(uid).is_none_or(PodRecord::is_live);
     let found = frame.index.events().find(|event| {
         event.last_seen >= frame.since
+            && stands(&event.regarding.uid)
             && wanted.reason.as_ref().is_none_or(|reason| *reason == event.reason)
             && wanted.kind.as_ref().is_none_or(|kind| *kind == event.regarding.kind)
             && wanted.name.as_ref().is_none_or(|name| *name == event.regarding.name)

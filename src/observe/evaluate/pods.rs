@@ -255,6 +255,9 @@ pub(super) fn log(condition: &LogMatches, frame: Frame<'_>) -> Seen {
     let Ok(pattern) = Regex::new(&condition.pattern) else { return unknown("log: not a regular expression") };
     let mut seen_any = false;
     for (pod, container) in containers(frame, &target, condition.container.as_ref()) {
+        if frame.standing && !pod.is_live() {
+            continue;
+        }
         for (at, line) in frame.index.log(&pod.reference.uid, &container.name) {
             seen_any = true;
             let ended = line.restart < container.restart_count || matches!(container.state, State::Terminated(_));

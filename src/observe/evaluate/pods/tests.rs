@@ -2,7 +2,7 @@
 
 use super::super::{Frame, Truth, evaluate};
 use crate::observe::index::Index;
-use crate::observe::timeline::{Baseline, Fact, Observation, Source};
+use crate::observe::timeline::{Baseline, Fact, LogLine, Observation, Source};
 use crate::scenario::Condition;
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -20,7 +20,7 @@ fn index(objects: &[Value]) -> Index {
 
 fn truth(condition: Value, index: &Index, baseline: Option<&Baseline>) -> (Truth, String) {
     let condition: Condition = serde_json::from_value(condition).unwrap();
-    let seen = evaluate(&condition, Frame { index, baseline, since: Duration::ZERO });
+    let seen = evaluate(&condition, Frame { index, baseline, since: Duration::ZERO, standing: false });
     (seen.truth, seen.text)
 }
 
@@ -84,4 +84,27 @@ fn a_pod_on_its_way_out_has_no_phase_that_counts(#[case] terminating: bool, #[ca
     let index = index(&[pod("p", ("ReplicaSet", "app-1"), terminating)]);
     let (seen, text) = truth(json!({ "phase": { "selector": "app=app", "is": "Running" } }), &index, None);
     assert_eq!(seen, expected, "{text}");
+}
+
+#[rstest]
+#[case::an_effect_was_seen_whoever_showed_it(true, false, Truth::True)]
+#[case::a_recovery_stands_only_while_its_pod_does(true, true, Truth::False)]
+#[case::of_a_pod_that_stays(false, true, Truth::True)]
+fn what_a_pod_said_on_its_way_out(#[case] terminating: bool, #[case] standing: bool, #[case] expected: Truth) {
+    let mut with_container = pod("p", ("ReplicaSet", "app-1"), terminating);
+    with_container["spec"]["containers"] = json!([{ "name": "app" }]);
+    let event = json!({ "kind": "Event", "metadata": { "name": "e", "namespace": "n", "uid": "e" }, "reason": "Started",
+        "message": "", "involvedObject": { "kind": "Pod", "name": "p", "namespace": "n", "uid": "p" } });
+    let mut index = index(&[with_container, event]);
+    let line =
+        LogLine { pod: "p".into(), uid: "p".into(), container: "app".into(), restart: 0, server: None, text: "serving".into() };
+    let fact = Fact::LogLine(line);
+    index.apply(&Observation { seq: 9, at: Duration::from_secs(2), source: Source::Log, fact });
+    for condition in
+        [json!({ "log": { "selector": "app=app", "pattern": "serving" } }), json!({ "event": { "reason": "Started" } })]
+    {
+        let condition: Condition = serde_json::from_value(condition).unwrap();
+        let seen = evaluate(&condition, Frame { index: &index, baseline: None, since: Duration::ZERO, standing });
+        assert_eq!(seen.truth, expected, "{}", seen.text);
+    }
 }
