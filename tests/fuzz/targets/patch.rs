@@ -30,10 +30,12 @@ const PATHS: [&str; 6] = [
     "/api/v1/namespaces/default/pods/p/status",
 ];
 
-fn objects() -> [(&'static str, Value); 4] {
+fn objects() -> [(&'static str, Value); 5] {
     let containers = json!([{"name": "a", "image": "busybox", "env": [{"name": "X", "value": "1"}], "ports": [{"containerPort": 80}]}]);
     let labels = json!({"app": "d"});
     [
+        // Admission looks the account of a pod up.
+        ("/api/v1/namespaces/default/serviceaccounts", json!({"metadata": {"name": "default"}})),
         ("/api/v1/namespaces/default/pods", json!({"metadata": {"name": "p", "labels": labels}, "spec": {"containers": containers}})),
         ("/api/v1/namespaces/default/configmaps", json!({"metadata": {"name": "c"}, "data": {"k": "v"}})),
         ("/api/v1/namespaces/default/services", json!({"metadata": {"name": "s"}, "spec": {"selector": labels, "ports": [{"port": 80}]}})),
