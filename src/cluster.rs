@@ -50,6 +50,8 @@ pub trait Cluster: Send + Sync + std::fmt::Debug {
 pub struct TrialContext {
     /// The trial's seed.
     pub seed: u64,
+    /// How many nodes the scenario needs; a real cluster has as many as it has.
+    pub nodes: usize,
     /// Stand-ins for images.
     pub images: std::collections::BTreeMap<String, crate::scenario::model::StandIn>,
 }

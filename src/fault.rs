@@ -3,10 +3,13 @@
 
 pub mod change;
 pub mod choose;
+mod evict;
 mod exec;
 pub mod inject;
 pub mod prepare;
+mod subject;
 pub mod undo;
+mod verb;
 
 use crate::cluster::kinds::Kind;
 use crate::cluster::request::RequestError;
@@ -44,6 +47,17 @@ pub struct Prey {
     pub before: Option<Value>,
     /// What the fault will make of it, by a dry run; `None` where it changes no fields, or no dry run is possible.
     pub expected: Option<Value>,
+    /// The whole object that the fault applies; `None` where it does something else.
+    pub manifest: Option<Value>,
+}
+
+/// What came of an injection that the API accepted.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Injected {
+    /// What it changed, for the undo log.
+    pub confirmations: Vec<undo::Confirmation>,
+    /// What a reader should know: refusals that were waited out.
+    pub notes: Vec<String>,
 }
 
 /// A fault with everything that it will act on.
@@ -76,9 +90,22 @@ impl Prepared {
 fn detail(fault: &Fault) -> String {
     match fault {
         Fault::Exec(exec) => format!(" `{}`", exec.command.join(" ")),
-        Fault::SetConfig(set) => format!(" {}={}", set.key, prepare::as_text(&set.value)),
+        Fault::KillContainer(kill) => format!(" by {}", kill.signal.name()),
+        Fault::SetConfig(set) => format!(" {}={}", set.key, verb::as_text(&set.value)),
+        Fault::SetSecret(set) => format!(" key {}", set.key),
         Fault::DeleteConfig(delete) => delete.key.as_ref().map_or(String::new(), |key| format!(" key {key}")),
+        Fault::DeleteSecret(delete) => delete.key.as_ref().map_or(String::new(), |key| format!(" key {key}")),
         Fault::SetImage(set) => format!(" {}", set.image),
+        Fault::SetEnv(set) => match &set.value {
+            Some(value) => format!(" {}={}", set.name, verb::as_text(value)),
+            None => format!(" without {}", set.name),
+        },
+        Fault::SetProbe(set) => format!(" {}", set.probe.field()),
+        Fault::SetReplicas(set) => format!(" {}", set.replicas),
+        Fault::TaintNode(taint) => format!(" {}:{}", taint.key, taint.effect.name()),
         _ => String::new(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -54,6 +54,25 @@ impl Selector {
         })
     }
 
+    /// The selector as objects of the API hold it: `matchExpressions`.
+    #[must_use]
+    pub fn to_api(&self) -> serde_json::Value {
+        let expression = |requirement: &Requirement| {
+            let operator = match requirement.operator {
+                Operator::In => "In",
+                Operator::NotIn => "NotIn",
+                Operator::Exists => "Exists",
+                Operator::DoesNotExist => "DoesNotExist",
+            };
+            let mut expression = serde_json::json!({ "key": requirement.key, "operator": operator });
+            if !requirement.values.is_empty() {
+                expression["values"] = serde_json::json!(requirement.values);
+            }
+            expression
+        };
+        serde_json::json!({ "matchExpressions": self.requirements.iter().map(expression).collect::<Vec<_>>() })
+    }
+
     /// Whether nothing is required.
     #[must_use]
     pub fn is_empty(&self) -> bool {

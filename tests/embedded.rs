@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
 
+#[path = "embedded/faults.rs"]
+mod faults;
 #[path = "embedded/traps.rs"]
 mod traps;
 
@@ -12,6 +14,26 @@ use comeback::measure::result::{Outcome, RunResult};
 use comeback::scenario::{self, Verdict};
 use std::path::Path;
 use tokio::sync::watch;
+
+/// A run of nothing on the embedded cluster.
+fn request() -> RunRequest {
+    RunRequest {
+        plans: Vec::new(),
+        skipped: Vec::new(),
+        first_trial: 0,
+        gate: None,
+        cluster: select::connect(&ClusterChoice::Embedded, &ClusterOptions::default()).unwrap(),
+        id: "test".to_owned(),
+        seed: 1,
+        concurrency: 1,
+        directory: std::path::PathBuf::new(),
+        command: Vec::new(),
+        fail_fast: false,
+        keep_on_failure: false,
+        safety: engine::safety::Safety::default(),
+        inventory: std::sync::Arc::default(),
+    }
+}
 
 fn run(paths: &[&str], directory: &Path, seed: u64, concurrency: usize, trials: Option<u32>) -> RunResult {
     run_from(paths, directory, (seed, 0), concurrency, trials)
@@ -30,19 +52,12 @@ fn run_from(
     std::fs::create_dir_all(directory).unwrap();
     let request = RunRequest {
         plans: loaded.plans,
-        skipped: Vec::new(),
         first_trial,
         gate: Some(engine::GateRequest { targets: loaded.gate, ..Default::default() }),
-        cluster: select::connect(&ClusterChoice::Embedded, &ClusterOptions::default()).unwrap(),
-        id: "test".to_owned(),
         seed,
         concurrency,
         directory: directory.to_owned(),
-        command: Vec::new(),
-        fail_fast: false,
-        keep_on_failure: false,
-        safety: engine::safety::Safety::default(),
-        inventory: std::sync::Arc::default(),
+        ..request()
     };
     let (_keep, stop) = watch::channel(None);
     let result = engine::run(&request, &stop, &mut |_| {});

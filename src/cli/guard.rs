@@ -1,8 +1,63 @@
 //! What a run refuses before anything is changed: what the user has not allowed on the command line.
 //! Contexts that look like production are refused by `cluster::context`.
 
-use crate::scenario::Plan;
+use crate::cluster::select::ClusterChoice;
+use crate::scenario::{Fault, Plan};
+use serde::{Deserialize, Deserializer, de::Error};
 use std::sync::Arc;
+
+/// What `--allow` permits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Allow {
+    /// Faults on nodes that other people's pods run on.
+    ClusterFaults,
+}
+
+/// Reads one value of `--allow`.
+///
+/// # Errors
+/// What may be written.
+pub fn allow(text: &str) -> Result<Allow, String> {
+    match text {
+        "cluster-faults" => Ok(Allow::ClusterFaults),
+        "cluster-objects" | "node-access" => Err(format!("`{text}` is not supported yet; supported: cluster-faults")),
+        _ => Err("supported: cluster-faults".to_owned()),
+    }
+}
+
+/// The same in `comeback.yaml`.
+///
+/// # Errors
+/// What may be written.
+pub fn allow_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Allow>, D::Error> {
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    texts.iter().map(|text| allow(text).map_err(|help| D::Error::custom(format!("allow: {help}")))).collect()
+}
+
+/// Faults on the nodes of a cluster that others may use, too, must have been allowed. The embedded cluster has no others, and
+/// kind's nodes are containers on this machine.
+///
+/// # Errors
+/// The scenarios and the option that would allow them.
+pub(super) fn nodes(plans: &[Arc<Plan>], cluster: Option<&ClusterChoice>, allowed: &[Allow]) -> Result<(), String> {
+    if !matches!(cluster, Some(ClusterChoice::Context(_))) || allowed.contains(&Allow::ClusterFaults) {
+        return Ok(());
+    }
+    let refused: Vec<String> = plans
+        .iter()
+        .filter_map(|plan| {
+            let keys: Vec<_> = plan.single_faults().into_iter().filter(|fault| fault.nodes().is_some()).map(Fault::key).collect();
+            let keys = keys.join(", ");
+            (!keys.is_empty()).then(|| {
+                format!(
+                    "scenario {} ({}) has {keys}: nodes are shared with others; if you mean it, add `--allow cluster-faults`",
+                    plan.name, plan.file
+                )
+            })
+        })
+        .collect();
+    if refused.is_empty() { Ok(()) } else { Err(refused.join("\n")) }
+}
 
 /// Every namespace that a scenario acts in and that the run does not create must have been allowed.
 ///

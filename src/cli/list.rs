@@ -60,7 +60,7 @@ fn row(plan: &Plan) -> [String; 6] {
     [
         plan.name.clone(),
         or_dash(plan.labels.get("class").cloned().unwrap_or_default()),
-        or_dash(plan.faults.iter().map(Fault::key).collect::<Vec<_>>().join(",")),
+        or_dash(plan.single_faults().into_iter().map(Fault::key).collect::<Vec<_>>().join(",")),
         or_dash(needs.collect::<Vec<_>>().join(",")),
         or_dash(plan.recover.rto.map(duration::format).unwrap_or_default()),
         plan.summary.clone(),

@@ -3,6 +3,7 @@
 
 use super::arguments::Color;
 use super::destination::Destination;
+use super::guard::{self, Allow};
 use super::unsupported::UnsupportedOptions;
 use crate::cluster::select::ClusterChoice;
 use crate::scenario::duration::{self, serde_text_option};
@@ -35,6 +36,10 @@ pub struct Options {
     /// Act in a namespace that the run did not create, for workloads that are there already. Repeatable
     #[arg(long, env = "COMEBACK_ALLOW_NAMESPACE", value_name = "NS", value_delimiter = ',', help_heading = "Where")]
     pub allow_namespace: Vec<String>,
+    /// Allow what others on the cluster would notice: cluster-faults (cordon, taint and drain nodes of a context). Repeatable
+    #[arg(long, env = "COMEBACK_ALLOW", value_name = "WHAT", value_delimiter = ',', value_parser = guard::allow, help_heading = "Where")]
+    #[serde(deserialize_with = "guard::allow_list")]
+    pub allow: Vec<Allow>,
     /// The node image of a kind cluster that has to be created
     #[arg(long, env = "COMEBACK_KIND_IMAGE", value_name = "IMAGE", help_heading = "Where")]
     pub kind_image: Option<String>,
@@ -146,7 +151,7 @@ fn positive(text: &str) -> Result<Duration, String> {
 pub const DEFAULTS_FILE: &str = "comeback.yaml";
 
 /// Contract options that the file may not name yet.
-const LATER: [&str; 4] = ["shard", "retries", "allow", "dryRun"];
+const LATER: [&str; 3] = ["shard", "retries", "dryRun"];
 
 impl Options {
     /// Reads `comeback.yaml`; no file: nothing.
@@ -195,6 +200,7 @@ impl Options {
             cluster: self.cluster.or(defaults.cluster),
             allow_context: list(self.allow_context, defaults.allow_context),
             allow_namespace: list(self.allow_namespace, defaults.allow_namespace),
+            allow: list(self.allow, defaults.allow),
             kind_image: self.kind_image.or(defaults.kind_image),
             profile: self.profile.or(defaults.profile),
             trials: self.trials.or(defaults.trials),

@@ -87,6 +87,7 @@ fn prepare(paths: &[String], options: &Options, console: Console) -> Result<(Vec
     })?;
     console.diagnostics(&loaded.warnings);
     guard::namespaces(&loaded.plans, &options.allow_namespace).map_err(usage)?;
+    guard::nodes(&loaded.plans, options.cluster.as_ref(), &options.allow).map_err(usage)?;
     if loaded.plans.is_empty() {
         let which = options.select.as_ref().map_or_else(String::new, |select| format!(" with labels `{select}`"));
         return Err((ExitCode::Inconclusive, format!("there is no scenario{which}: nothing was run")));

@@ -57,8 +57,6 @@ pub struct UnsupportedOptions {
     shard: Option<String>,
     #[arg(long, env = "COMEBACK_RETRIES", value_name = "N", hide = true)]
     retries: Option<String>,
-    #[arg(long, env = "COMEBACK_ALLOW", value_name = "WHAT", hide = true)]
-    allow: Option<String>,
     #[arg(long, env = "COMEBACK_DRY_RUN", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide = true)]
     dry_run: Option<String>,
 }
@@ -66,8 +64,7 @@ pub struct UnsupportedOptions {
 impl UnsupportedOptions {
     /// Names of those that were given, on the command line or by an environment variable.
     pub(super) fn given(&self) -> Vec<&'static str> {
-        let all =
-            [("--shard", &self.shard), ("--retries", &self.retries), ("--allow", &self.allow), ("--dry-run", &self.dry_run)];
+        let all = [("--shard", &self.shard), ("--retries", &self.retries), ("--dry-run", &self.dry_run)];
         all.into_iter().filter(|(_, value)| value.is_some()).map(|(name, _)| name).collect()
     }
 }

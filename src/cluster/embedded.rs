@@ -58,11 +58,8 @@ impl Cluster for Embedded {
     }
 
     fn capabilities(&self) -> Vec<Need> {
-        let mut capabilities = vec![Need::Exec];
-        if self.profile.nodes.iter().filter(|node| !node.control_plane).count() >= 2 {
-            capabilities.push(Need::MultiNode);
-        }
-        capabilities
+        // Each trial gets the nodes that its scenario needs.
+        vec![Need::MultiNode, Need::Exec, Need::NetworkPolicy]
     }
 
     fn is_virtual_time(&self) -> bool {
@@ -72,6 +69,9 @@ impl Cluster for Embedded {
     fn open<'a>(&'a self, trial: &'a TrialContext) -> BoxFuture<'a, Result<Session, ClusterError>> {
         async move {
             let mut profile = self.profile.clone();
+            if trial.nodes > profile.nodes.len() {
+                profile = profile.with_nodes(trial.nodes);
+            }
             profile.images.extend(trial.images.iter().map(|(pattern, stand_in)| ImageStandIn {
                 pattern: pattern.clone(),
                 command: stand_in.command.clone(),
@@ -110,7 +110,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_session_is_a_working_client_on_the_simulated_clock() {
         let cluster = Embedded::default();
-        let trial = TrialContext { seed: 61, images: BTreeMap::new() };
+        let trial = TrialContext { seed: 61, images: BTreeMap::new(), nodes: 1 };
         let session = cluster.open(&trial).await.unwrap();
         let namespaces: Api<Namespace> = Api::all(session.client.clone());
         let names: Vec<_> =

@@ -4,6 +4,7 @@
 use super::request::retried;
 use crate::measure::result::Fingerprint;
 use crate::scenario::model::Need;
+use k8s_openapi::api::apps::v1::DaemonSet;
 use k8s_openapi::api::authorization::v1::SelfSubjectAccessReview;
 use k8s_openapi::api::core::v1::Node;
 use kube::api::{Api, ListParams, PostParams};
@@ -48,6 +49,10 @@ pub(super) async fn of(client: &kube::Client, version: &str) -> (Fingerprint, Ve
     } else {
         fingerprint.properties.insert("nodes".to_owned(), "may not be listed".to_owned());
     }
+    if let Some(network) = enforcing_network(client).await {
+        fingerprint.properties.insert("networkPolicies".to_owned(), network);
+        capabilities.push(Need::NetworkPolicy);
+    }
     if may_exec(client).await {
         capabilities.push(Need::Exec);
     }
@@ -81,6 +86,38 @@ fn cap_from(configz: &Value) -> Option<String> {
     Some(if reduced { "1m0s" } else { "5m0s" }.to_owned())
 }
 
+/// `DaemonSets` of networks that are known to enforce `NetworkPolicies`. The API has no field that says so.
+const ENFORCING: [&str; 10] = [
+    "kindnet",
+    "calico-node",
+    "cilium",
+    "canal",
+    "weave-net",
+    "kube-router",
+    "antrea-agent",
+    "ovnkube-node",
+    "ovs-ovn",
+    "azure-npm",
+];
+
+/// The network that enforces policies, if one is known to run and may be asked for. kind's own does since its version of 2024.
+async fn enforcing_network(client: &kube::Client) -> Option<String> {
+    let sets: Api<DaemonSet> = Api::all(client.clone());
+    let parameters = ListParams::default();
+    let sets = retried("listing DaemonSets", ASK_WITHIN, || sets.list(&parameters)).await.ok()?;
+    sets.items.iter().find_map(|set| {
+        let name = set.metadata.name.as_deref().filter(|name| ENFORCING.contains(name))?;
+        let images = set.spec.iter().filter_map(|spec| spec.template.spec.as_ref()).flat_map(|pod| &pod.containers);
+        let old = images.filter_map(|container| container.image.as_deref()).any(is_old_kindnet);
+        (!old).then(|| name.to_owned())
+    })
+}
+
+/// Tags look like `kindnetd:v20240813-c6f155d6`; policies came with that of August 2024.
+fn is_old_kindnet(image: &str) -> bool {
+    image.split_once("kindnetd:v").is_some_and(|(_, tag)| tag.get(..8).is_none_or(|date| date < "20240801"))
+}
+
 async fn may_exec(client: &kube::Client) -> bool {
     let asked = json!({
         "apiVersion": "authorization.k8s.io/v1",
@@ -110,6 +147,13 @@ mod tests {
         assert!(takes_pods(&node(json!({ "taints": [{ "key": "a", "effect": "PreferNoSchedule" }] }))));
         assert!(!takes_pods(&node(json!({ "taints": [{ "key": "a", "effect": "NoSchedule" }] }))));
         assert!(!takes_pods(&node(json!({ "unschedulable": true }))));
+    }
+
+    #[test]
+    fn an_old_kindnet_enforces_nothing() {
+        assert!(is_old_kindnet("docker.io/kindest/kindnetd:v20230511-dc714da8"));
+        assert!(!is_old_kindnet("docker.io/kindest/kindnetd:v20250512-df8de77b"));
+        assert!(!is_old_kindnet("quay.io/cilium/cilium:v1.16.0"));
     }
 
     #[test]

@@ -1,21 +1,20 @@
 //! One trial: set-up, steady state, fault, watching until the judge has decided, evidence, restoration.
 //! The order of phases lives here; the loop that watches, detects and heals lives in `live`.
 
+mod agenda;
 mod evidence;
 mod live;
 
 use super::home::Home;
 use super::namespace::{self, Identity};
 use super::{RunRequest, Stop, apply, baseline, saved};
-use crate::cluster::request::RequestError;
 use crate::cluster::{Session, TrialContext};
-use crate::fault::prepare::Scene;
 use crate::fault::undo::journal::Journal;
-use crate::fault::{self, FaultError};
 use crate::measure::result::TrialResult;
 use crate::observe::timeline::{Began, Fact, Reference, Source};
 use crate::observe::watch;
-use crate::scenario::{Fault, Plan, Verdict};
+use crate::scenario::{Plan, Verdict};
+use agenda::Agenda;
 use live::{Goal, Live, Reached};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -78,7 +77,7 @@ pub(super) fn run(job: &TrialJob<'_>) -> TrialResult {
 }
 
 async fn on_session(job: &TrialJob<'_>) -> TrialResult {
-    let context = TrialContext { seed: job.seed, images: job.plan.images.clone() };
+    let context = TrialContext { seed: job.seed, images: job.plan.images.clone(), nodes: job.plan.least_nodes() };
     let session = match job.request.cluster.open(&context).await {
         Ok(session) => session,
         Err(error) => return job.failed(&error.message),
@@ -170,50 +169,11 @@ async fn phases(job: &TrialJob<'_>, session: &Session, live: &mut Live<'_>, run_
         Some(Err(error)) => return live.fail(&error.message),
         None => return,
     }
-    if !inject(job, session, live, run_label).await {
-        return;
+    if plan.faults.is_empty() {
+        (job.phase)("effect");
     }
-    (job.phase)("effect");
+    live.agenda = Some(Agenda::new(plan.schedule(), run_label, job.seed, live.elapsed()));
     live.until(Goal::Verdict).await;
-}
-
-/// Carries out every fault, in order. False when the trial is over by it.
-async fn inject(job: &TrialJob<'_>, session: &Session, live: &mut Live<'_>, run_label: &str) -> bool {
-    let namespace = live.namespace().to_owned();
-    let scene = Scene { client: &session.client, namespace: &namespace, run: run_label };
-    for (position, fault) in job.plan.faults.iter().enumerate() {
-        (job.phase)("inject");
-        if let Err(error) = inject_one(job, scene, live, position, fault).await {
-            match error {
-                Some(FaultError::NoTarget(reason)) => live.record(Source::Fault, Fact::NoTarget { fault: position, reason }),
-                Some(error @ (FaultError::Request(_) | FaultError::Command(_))) => live.fail(&error.to_string()),
-                None => {}
-            }
-            return false;
-        }
-    }
-    true
-}
-
-/// One fault: choose, read, write the undo record, act. `Err(None)` when the user stopped the trial meanwhile.
-async fn inject_one(
-    job: &TrialJob<'_>,
-    scene: Scene<'_>,
-    live: &mut Live<'_>,
-    position: usize,
-    fault: &Fault,
-) -> Result<(), Option<FaultError>> {
-    let pods = fault::choose(fault, live.index(), job.seed)?;
-    let prepared = live.unless_stopped(fault::prepare(scene, position, fault, &pods)).await.ok_or(None)??;
-    live.remember(&prepared).await.map_err(|error| {
-        let message = format!("{}; the fault was not injected, because it could not have been undone", error.message);
-        FaultError::from(RequestError { message, ..error })
-    })?;
-    live.record(Source::Fault, Fact::Requested(prepared.record()));
-    let confirmations = live.unless_stopped(fault::inject(scene.client, &prepared)).await.ok_or(None)??;
-    live.record(Source::Fault, Fact::Accepted { fault: position });
-    live.changed(&confirmations).await.map_err(FaultError::from)?;
-    Ok(())
 }
 
 /// Verdict, evidence of what was not expected, restoration, verified.
@@ -234,10 +194,14 @@ async fn conclude(job: &TrialJob<'_>, session: &Session, mut live: Live<'_>, own
         let kept = "the embedded cluster ends with its trial and cannot be kept (--keep-on-failure); see the evidence";
         (Vec::new(), Some(format!("{kept} in {}", saved::evidence_path(&job.plan.name, job.trial).display())))
     } else if let Some(namespace) = keep {
-        (Vec::new(), Some(format!("namespace {} was kept as asked (--keep-on-failure), with its faults", namespace.name)))
+        let elsewhere = live.undo_faults_outside(&in_namespace, RESTORE_WITHIN).await;
+        (elsewhere, Some(format!("namespace {} was kept as asked (--keep-on-failure), with its faults", namespace.name)))
     } else if let Some(namespace) = own {
+        // First what does not go with the namespace.
+        let elsewhere = live.undo_faults_outside(&in_namespace, RESTORE_WITHIN).await;
         live.undo_faults(UNDO_WITHIN).await;
-        let leftovers = namespace::remove(&session.client, namespace, &job.run_label(), RESTORE_WITHIN).await;
+        let mut leftovers = namespace::remove(&session.client, namespace, &job.run_label(), RESTORE_WITHIN).await;
+        leftovers.extend(elsewhere);
         if leftovers.is_empty() {
             job.request.inventory.remove(&format!("namespace {in_namespace}"));
         }

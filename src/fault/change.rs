@@ -16,7 +16,13 @@ pub struct Change {
     /// The value after; absent if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Value>,
+    /// Whether `before` and `after` are one item of the list at `path`, which others change beside us.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub item: bool,
 }
+
+/// Lists that several writers share, with the fields that tell their items apart.
+const SHARED: (&str, [&str; 2]) = ("/spec/taints", ["key", "effect"]);
 
 /// What the server and its controllers write themselves.
 const NOT_OURS: &[&str] = &[
@@ -43,6 +49,9 @@ fn compare(path: &str, before: Option<&Value>, after: Option<&Value>, changes: &
     if before == after || NOT_OURS.contains(&path) {
         return;
     }
+    if path == SHARED.0 {
+        return shared(path, before, after, changes);
+    }
     match (before, after) {
         (Some(Value::Object(old)), Some(Value::Object(new))) => {
             let mut keys: Vec<_> = old.keys().chain(new.keys()).collect();
@@ -58,8 +67,51 @@ fn compare(path: &str, before: Option<&Value>, after: Option<&Value>, changes: &
                 compare(&format!("{path}/{position}"), Some(old), Some(new), changes);
             }
         }
-        _ => changes.push(Change { path: path.to_owned(), before: before.cloned(), after: after.cloned() }),
+        _ => changes.push(Change { path: path.to_owned(), before: before.cloned(), after: after.cloned(), item: false }),
     }
+}
+
+fn items(list: Option<&Value>) -> &[Value] {
+    list.and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+fn same_item(a: &Value, b: &Value) -> bool {
+    SHARED.1.iter().all(|field| a.get(field) == b.get(field))
+}
+
+/// Item by item.
+fn shared(path: &str, before: Option<&Value>, after: Option<&Value>, changes: &mut Vec<Change>) {
+    let (old, new) = (items(before), items(after));
+    let mut note = |before: Option<&Value>, after: Option<&Value>| {
+        if before != after {
+            changes.push(Change { path: path.to_owned(), before: before.cloned(), after: after.cloned(), item: true });
+        }
+    };
+    for item in old {
+        note(Some(item), new.iter().find(|other| same_item(item, other)));
+    }
+    for item in new.iter().filter(|item| !old.iter().any(|other| same_item(item, other))) {
+        note(None, Some(item));
+    }
+}
+
+/// The list without the change of one of its items; the path where somebody else has changed that item.
+fn without(change: &Change, present: &mut Vec<Value>) -> Result<(), String> {
+    let Some(item) = change.after.as_ref().or(change.before.as_ref()) else { return Ok(()) };
+    let position = present.iter().position(|other| same_item(item, other));
+    let now = position.and_then(|position| present.get(position));
+    if now == change.before.as_ref() {
+        return Ok(());
+    }
+    if now != change.after.as_ref() {
+        return Err(change.path.clone());
+    }
+    match (position, &change.before) {
+        (Some(position), Some(before)) => present[position] = before.clone(),
+        (Some(position), None) => drop(present.remove(position)),
+        (None, before) => present.extend(before.clone()),
+    }
+    Ok(())
 }
 
 fn escaped(key: &str) -> String {
@@ -81,7 +133,21 @@ pub enum Reversal {
 #[must_use]
 pub fn reversal(changes: &[Change], present: &Value, uid: &str) -> Reversal {
     let mut operations = vec![json!({ "op": "test", "path": "/metadata/uid", "value": uid })];
-    for change in changes {
+    let list = present.pointer(SHARED.0);
+    let mut shared = items(list).to_vec();
+    for change in changes.iter().filter(|change| change.item) {
+        if let Err(path) = without(change, &mut shared) {
+            return Reversal::ChangedSince(path);
+        }
+    }
+    if shared != items(list) {
+        operations.push(json!({ "op": "test", "path": SHARED.0, "value": list }));
+        operations.push(match shared.as_slice() {
+            [] => json!({ "op": "remove", "path": SHARED.0 }),
+            left => json!({ "op": if list.is_some() { "replace" } else { "add" }, "path": SHARED.0, "value": left }),
+        });
+    }
+    for change in changes.iter().filter(|change| !change.item) {
         let now = present.pointer(&change.path);
         if now == change.before.as_ref() {
             continue;
@@ -120,6 +186,25 @@ mod tests {
         assert_eq!(reversal(&changes, &before, "u"), Reversal::AlreadyBack);
         present["data"]["a"] = json!("y");
         assert_eq!(reversal(&changes, &present, "u"), Reversal::ChangedSince("/data/a".to_owned()));
+    }
+
+    #[test]
+    fn of_a_shared_list_only_the_own_item_is_taken_back() {
+        let taint = |key: &str| json!({ "key": key, "effect": "NoExecute" });
+        let node = |taints: &[&str]| match taints {
+            [] => json!({ "spec": {} }),
+            taints => json!({ "spec": { "taints": taints.iter().map(|key| taint(key)).collect::<Vec<_>>() } }),
+        };
+        let changes = diff(&node(&["a"]), &node(&["a", "ours"]));
+        assert_eq!(changes.len(), 1);
+        let Reversal::Patch(patch) = reversal(&changes, &node(&["ours", "later"]), "u") else { panic!("nothing to revert") };
+        assert_eq!(patch[2], json!({ "op": "replace", "path": "/spec/taints", "value": [taint("later")] }));
+        let Reversal::Patch(patch) = reversal(&diff(&node(&[]), &node(&["ours"])), &node(&["ours"]), "u") else { panic!() };
+        assert_eq!(patch[2], json!({ "op": "remove", "path": "/spec/taints" }));
+        assert_eq!(reversal(&changes, &node(&["later"]), "u"), Reversal::AlreadyBack);
+        let mut changed = node(&["ours"]);
+        changed["spec"]["taints"][0]["value"] = json!("x");
+        assert_eq!(reversal(&changes, &changed, "u"), Reversal::ChangedSince("/spec/taints".to_owned()));
     }
 
     fn tree() -> impl Strategy<Value = Value> {

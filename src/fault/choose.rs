@@ -1,44 +1,69 @@
-//! Which pods a fault acts on: a pure function of fault, index and seed.
+//! Which pods and nodes a fault acts on: a pure function of fault, index and seed.
 //! Objects that are named are looked up in `prepare`.
 
 use super::FaultError;
 use crate::observe::Index;
-use crate::observe::index::PodRecord;
+use crate::observe::index::{PodRecord, text};
 use crate::observe::timeline::Reference;
+use crate::scenario::fault::Aim;
 use crate::scenario::{Fault, Target};
 use crate::sim::random::Random;
+use std::collections::BTreeSet;
 
-/// The pods that a pod fault acts on, by name; nothing for faults that name their object.
+/// The pods that a pod fault acts on, by name, or the nodes of a node fault; nothing for faults that name their object.
 ///
 /// # Errors
-/// Fewer pods are there than the fault expects.
+/// Fewer pods or nodes are there than the fault expects.
 pub fn choose(fault: &Fault, index: &Index, seed: u64) -> Result<Vec<Reference>, FaultError> {
-    let (target, count, percent, all) = match fault {
-        Fault::DeletePods(delete) => (delete.target(), delete.count, delete.percent, delete.all),
-        Fault::Exec(exec) => (exec.target(), exec.count, exec.percent, exec.all),
-        _ => return Ok(Vec::new()),
-    };
-    let Some(target) = target else {
+    if let Some(aim) = fault.pods() {
+        return pods(fault, &aim, index, seed);
+    }
+    fault.nodes().map_or(Ok(Vec::new()), |aim| nodes(&aim, index, seed))
+}
+
+fn pods(fault: &Fault, aim: &Aim, index: &Index, seed: u64) -> Result<Vec<Reference>, FaultError> {
+    let Some(target) = &aim.target else {
         return Err(FaultError::NoTarget(format!("`{}` names no deployment, pod or selector", fault.key())));
     };
-    let mut found: Vec<_> = index.pods_of(&target).into_iter().filter(|pod| pod.is_live() && !pod.is_finished()).collect();
-    let wanted = wanted(found.len(), count, percent, all);
+    let found: Vec<_> = index.pods_of(target).into_iter().filter(|pod| pod.is_live() && !pod.is_finished()).collect();
+    let wanted = wanted(found.len(), aim.count, aim.percent, aim.all);
     if found.is_empty() || found.len() < wanted {
         let expected = if wanted == 0 { "at least 1".to_owned() } else { wanted.to_string() };
         return Err(FaultError::NoTarget(format!(
             "{} live pods of {target} found, {expected} expected{}",
             found.len(),
-            seen(index, &target)
+            seen(index, target)
         )));
     }
+    Ok(drawn(found.into_iter().map(|pod| pod.reference.clone()).collect(), wanted, seed))
+}
+
+/// The named node, or nodes on which pods of the target (without one: any pods of the trial) run.
+fn nodes(aim: &Aim, index: &Index, seed: u64) -> Result<Vec<Reference>, FaultError> {
+    let node = |name: &str| Reference { kind: "Node".to_owned(), name: name.to_owned(), ..Reference::default() };
+    if let Some(name) = &aim.node {
+        return Ok(vec![node(name)]);
+    }
+    let pods = aim.target.as_ref().map_or_else(|| index.pods().collect(), |target| index.pods_of(target));
+    let live = pods.into_iter().filter(|pod| pod.is_live() && !pod.is_finished());
+    let names: BTreeSet<&str> = live.map(|pod| text(&pod.object, "/spec/nodeName")).filter(|name| !name.is_empty()).collect();
+    let wanted = wanted(names.len(), aim.count, None, false);
+    if names.len() < wanted {
+        let whose = aim.target.as_ref().map_or_else(|| "the trial".to_owned(), ToString::to_string);
+        return Err(FaultError::NoTarget(format!("pods of {whose} run on {} nodes, {wanted} expected", names.len())));
+    }
+    Ok(drawn(names.into_iter().map(node).collect(), wanted, seed))
+}
+
+/// As many as are wanted, drawn by the seed, in order of name.
+fn drawn(mut found: Vec<Reference>, wanted: usize, seed: u64) -> Vec<Reference> {
     if wanted < found.len() {
         let random = Random::new(seed);
-        found.sort_by_key(|pod| (random.bits(&pod.reference.name, "fault-target", 0), pod.reference.name.clone()));
+        found.sort_by_key(|one| (random.bits(&one.name, "fault-target", 0), one.name.clone()));
         found.truncate(wanted);
     }
-    let mut chosen: Vec<_> = found.into_iter().map(|pod| pod.reference.clone()).collect();
-    chosen.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(chosen)
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    found
 }
 
 /// How many of `found` pods are meant: all, a percentage rounded up, or a count (1 if nothing is said).

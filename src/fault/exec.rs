@@ -1,11 +1,10 @@
-//! The fault `exec`: a command in a container of a pod, through the API's exec.
+//! The faults `exec` and `killContainer`: a command in a container of a pod, through the API's exec.
 //! A command that fails is an error, unless its container ended by it: then the fault did what such faults do.
 
 use super::{FaultError, Prepared, Prey};
 use crate::cluster::request::{RequestError, is_transient};
 use crate::cluster::wait;
 use crate::observe::index::text;
-use crate::scenario::fault::Exec;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 use kube::api::{Api, AttachParams, AttachedProcess, DynamicObject};
@@ -20,15 +19,21 @@ const SHOWN_WITHIN: Duration = Duration::from_secs(5);
 const KEPT: usize = 2_000;
 
 /// Runs the command in one pod and waits for its end.
-pub(super) async fn run(client: &kube::Client, prepared: &Prepared, prey: &Prey, fault: &Exec) -> Result<(), FaultError> {
+pub(super) async fn run(
+    client: &kube::Client,
+    prepared: &Prepared,
+    prey: &Prey,
+    named: Option<&str>,
+    command: &[String],
+) -> Result<(), FaultError> {
     let pod = &prey.reference.name;
     let pods: Api<Pod> = Api::namespaced(client.clone(), &prepared.namespace);
-    let container = container(prey, fault.container.as_deref())?;
-    let what = format!("running `{}` in {pod}/{container}", fault.command.join(" "));
+    let container = container(prey, named)?;
+    let what = format!("running `{}` in {pod}/{container}", command.join(" "));
     let parameters = AttachParams::default().container(&container).stdin(false).stdout(true).stderr(true);
     let ended = tokio::time::timeout(ENDS_WITHIN, async {
         // Not repeated once it may have begun: a command is not idempotent.
-        let mut process = pods.exec(pod, &fault.command, &parameters).await?;
+        let mut process = pods.exec(pod, command.iter().map(String::as_str), &parameters).await?;
         Ok::<_, kube::Error>(finish(&mut process).await)
     })
     .await;

@@ -1,9 +1,9 @@
 //! Carrying out a prepared fault: one request per target, with the target's uid as precondition.
-//! The undo records must be on the disk before.
+//! The undo records must be on the disk before. What is to be done to each target says `verb`.
 
-use super::prepare::{as_text, container_of};
 use super::undo::{Confirmation, confirmation_of};
-use super::{FaultError, Prepared, Prey, exec};
+use super::verb::{Verb, verb};
+use super::{FaultError, Injected, Prepared, Prey, evict, exec};
 use crate::cluster::request::{REQUEST_BUDGET, RequestError, retried};
 use crate::engine::apply::apply_object;
 use crate::engine::labels::FIELD_MANAGER;
@@ -14,82 +14,78 @@ use futures::future::join_all;
 use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
 use serde_json::{Value, json};
 
-/// Injects a fault. Returns when the API has accepted all of it, with what it changed, for the undo log.
+/// Injects a fault. Returns when the API has accepted all of it.
 ///
 /// # Errors
 /// A target that is gone or was replaced; the server's refusal; a command that failed without ending its container.
-pub async fn inject(client: &kube::Client, prepared: &Prepared) -> Result<Vec<Confirmation>, FaultError> {
-    let acts = prepared.prey.iter().map(|prey| act(client, prepared, prey));
-    let mut confirmations = Vec::new();
-    for result in join_all(acts).await {
-        confirmations.extend(result?);
-    }
-    Ok(confirmations)
-}
-
-async fn act(client: &kube::Client, prepared: &Prepared, prey: &Prey) -> Result<Option<Confirmation>, FaultError> {
-    match &prepared.fault {
-        Fault::DeletePods(fault) => delete(client, prepared, prey, fault.grace_period_seconds).await?,
-        Fault::Exec(fault) => exec::run(client, prepared, prey, fault).await?,
-        fault if deletes(fault) => delete(client, prepared, prey, None).await?,
-        _ => {
-            let after = change(client, prepared, prey, false).await?;
-            return Ok(Some(confirmation_of(prepared.position, prey, &after)));
+pub async fn inject(client: &kube::Client, prepared: &Prepared) -> Result<Injected, FaultError> {
+    let mut injected = Injected::default();
+    // A node takes no new pods before its own are evicted, so that none comes back to it.
+    let (first, then): (Vec<_>, Vec<_>) = prepared.prey.iter().partition(|prey| prey.reference.kind == "Node");
+    for group in [first, then] {
+        let acts = group.into_iter().map(|prey| act(client, prepared, prey));
+        for result in join_all(acts).await {
+            let (confirmation, note) = result?;
+            injected.confirmations.extend(confirmation);
+            injected.notes.extend(note);
         }
     }
-    Ok(None)
+    Ok(injected)
+}
+
+async fn act(
+    client: &kube::Client,
+    prepared: &Prepared,
+    prey: &Prey,
+) -> Result<(Option<Confirmation>, Option<String>), FaultError> {
+    match verb(&prepared.fault, prey)? {
+        Verb::DeletePod(grace) => delete(client, prepared, prey, grace).await?,
+        Verb::Delete => delete(client, prepared, prey, None).await?,
+        Verb::Evict(grace) => return Ok((None, evict::evict(client, prepared, prey, grace).await?)),
+        Verb::Run => run(client, prepared, prey).await?,
+        change => {
+            if let Some(after) = self::change(client, prepared, prey, change, false).await? {
+                return Ok((Some(confirmation_of(prepared.position, prey, &after)), None));
+            }
+        }
+    }
+    Ok((None, None))
+}
+
+async fn run(client: &kube::Client, prepared: &Prepared, prey: &Prey) -> Result<(), FaultError> {
+    match &prepared.fault {
+        Fault::Exec(fault) => exec::run(client, prepared, prey, fault.container.as_deref(), &fault.command).await,
+        Fault::KillContainer(fault) => {
+            let command = ["sh".to_owned(), "-c".to_owned(), format!("kill -s {} 1", fault.signal.name())];
+            exec::run(client, prepared, prey, fault.container.as_deref(), &command).await
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What a fault that changes fields will make of an object, by a dry run; it is refused here if the server would refuse it.
 pub(super) async fn rehearse(client: &kube::Client, prepared: &Prepared, prey: &Prey) -> Result<Option<Value>, FaultError> {
-    if matches!(prepared.fault, Fault::DeletePods(_) | Fault::Exec(_)) || deletes(&prepared.fault) {
-        return Ok(None);
-    }
-    match change(client, prepared, prey, true).await {
-        Ok(expected) => Ok(Some(expected)),
+    match change(client, prepared, prey, verb(&prepared.fault, prey)?, true).await {
+        Ok(expected) => Ok(expected),
         // Some admission webhooks refuse every dry run.
         Err(FaultError::Request(error)) if error.message.contains("dry run") => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-fn deletes(fault: &Fault) -> bool {
-    matches!(fault, Fault::Delete(_)) || matches!(fault, Fault::DeleteConfig(delete) if delete.key.is_none())
-}
-
-/// Changes fields of an object, or creates it; its state then.
-async fn change(client: &kube::Client, prepared: &Prepared, prey: &Prey, dry_run: bool) -> Result<Value, FaultError> {
-    let (type_, change) = match &prepared.fault {
-        Fault::SetConfig(fault) => (PatchType::Merge, json!({ "data": { &fault.key: as_text(&fault.value) } })),
-        Fault::DeleteConfig(fault) => (PatchType::Merge, json!({ "data": { fault.key.clone().unwrap_or_default(): null } })),
-        Fault::SetImage(fault) => {
-            let container = container_of(prey, fault.container.as_deref())?;
-            (PatchType::Strategic, in_container(&json!({ "name": container, "image": fault.image })))
-        }
-        Fault::SetResources(fault) => {
-            let container = container_of(prey, fault.container.as_deref())?;
-            let mut resources = json!({});
-            for (section, values) in [("requests", &fault.requests), ("limits", &fault.limits)] {
-                if !values.is_empty() {
-                    resources[section] = json!(values);
-                }
-            }
-            (PatchType::Strategic, in_container(&json!({ "name": container, "resources": resources })))
-        }
-        Fault::Patch(fault) => (fault.type_, fault.patch.clone()),
-        Fault::Apply(fault) => {
-            return Ok(apply_object(client, &prepared.namespace, &prepared.run, &fault.manifest, dry_run).await?);
-        }
-        Fault::DeletePods(_) | Fault::Exec(_) | Fault::Delete(_) => {
-            let message = format!("`{}` changes no fields", prepared.fault.key());
-            return Err(RequestError::of("patching", message).into());
-        }
-    };
-    patch(client, prepared, prey, type_, change, dry_run).await
-}
-
-fn in_container(container: &Value) -> Value {
-    json!({ "spec": { "template": { "spec": { "containers": [container] } } } })
+/// Changes fields of an object, or creates it; its state then, or nothing where the verb changes no fields.
+async fn change(
+    client: &kube::Client,
+    prepared: &Prepared,
+    prey: &Prey,
+    verb: Verb,
+    dry_run: bool,
+) -> Result<Option<Value>, FaultError> {
+    Ok(match verb {
+        Verb::Change(type_, patch) => Some(self::patch(client, prepared, prey, type_, patch, dry_run).await?),
+        Verb::Apply(manifest) => Some(apply_object(client, &prepared.namespace, &prepared.run, &manifest, dry_run).await?),
+        Verb::DeletePod(_) | Verb::Evict(_) | Verb::Run | Verb::Delete => None,
+    })
 }
 
 async fn delete(client: &kube::Client, prepared: &Prepared, prey: &Prey, grace: Option<u32>) -> Result<(), FaultError> {
@@ -155,7 +151,7 @@ fn with_uid(type_: PatchType, mut change: Value, uid: &str) -> Result<Value, Str
 }
 
 /// A target that went away or was replaced under the fault is no target; all else is the server's refusal.
-fn gone_or(error: RequestError) -> FaultError {
+pub(super) fn gone_or(error: RequestError) -> FaultError {
     if error.is_not_found() || error.is_conflict() { FaultError::NoTarget(error.to_string()) } else { error.into() }
 }
 

@@ -1,15 +1,18 @@
 //! Reading what a fault will act on, before it acts: uids for preconditions, states for the undo record.
-//! Which pods are meant was chosen in `choose`.
+//! Which pods and nodes are meant was chosen in `choose`; which objects a fault names or makes stands in `subject`.
 
 use super::change::diff;
 use super::inject::rehearse;
+use super::subject::{self, Subject};
+use super::verb::container_of;
 use super::{FaultError, Prepared, Prey};
 use crate::cluster::kinds::{self, Kind};
 use crate::cluster::request::{REQUEST_BUDGET, retried};
 use crate::observe::index::{reference_to, text};
 use crate::observe::timeline::Reference;
 use crate::observe::watch::plain;
-use crate::scenario::Fault;
+use crate::scenario::{Fault, Target};
+use kube::api::ListParams;
 use serde_json::Value;
 
 /// Where a fault is injected.
@@ -23,61 +26,34 @@ pub struct Scene<'a> {
     pub run: &'a str,
 }
 
-/// Reads what a fault acts on: the chosen pods, or the object that it names.
+/// Reads what a fault acts on: the chosen pods or nodes, or the object that it names.
 ///
 /// # Errors
 /// No target where an object, key or container is not there; the server's refusal otherwise.
-pub async fn prepare(scene: Scene<'_>, position: usize, fault: &Fault, pods: &[Reference]) -> Result<Prepared, FaultError> {
-    let mut prey = Vec::new();
-    match fault {
-        Fault::DeletePods(_) | Fault::Exec(_) => {
-            for pod in pods {
-                let found = existing(scene, None, "Pod", &pod.name).await?;
-                if found.reference.uid != pod.uid {
-                    return Err(FaultError::NoTarget(format!("pod {} was replaced since it was chosen", pod.name)));
-                }
-                prey.push(found);
+pub async fn prepare(scene: Scene<'_>, position: usize, fault: &Fault, chosen: &[Reference]) -> Result<Prepared, FaultError> {
+    let prey = if fault.pods().is_some() {
+        chosen_pods(scene, chosen).await?
+    } else if fault.nodes().is_some() {
+        nodes(scene, fault, chosen).await?
+    } else if let Fault::DenyNetwork(deny) = fault {
+        let owner = match deny.target().as_ref().and_then(Target::workload) {
+            Some((kind, name)) => existing(scene, None, kind, name).await?.before,
+            None => None,
+        };
+        vec![made(scene, &subject::network_policy(deny, owner.as_ref())?).await?]
+    } else {
+        match subject::of(fault) {
+            Some(Subject::Named(api_version, kind, name)) => {
+                vec![existing(scene, api_version.as_deref(), &kind, &name).await?]
             }
+            Some(Subject::Made(manifest)) => vec![made(scene, &manifest).await?],
+            None => return Err(FaultError::NoTarget(format!("`{}` names no object", fault.key()))),
         }
-        Fault::SetConfig(set) => prey.push(existing(scene, None, "ConfigMap", &set.config_map).await?),
-        Fault::DeleteConfig(delete) => {
-            let found = existing(scene, None, "ConfigMap", &delete.config_map).await?;
-            if let Some(key) = &delete.key
-                && found.before.as_ref().and_then(|object| object.get("data")?.get(key)).is_none()
-            {
-                return Err(FaultError::NoTarget(format!("ConfigMap {} has no key {key}", delete.config_map)));
-            }
-            prey.push(found);
-        }
-        Fault::SetImage(set) => {
-            let found = existing(scene, None, "Deployment", &set.deployment).await?;
-            container_of(&found, set.container.as_deref())?;
-            prey.push(found);
-        }
-        Fault::SetResources(set) => {
-            let found = existing(scene, None, "Deployment", &set.deployment).await?;
-            container_of(&found, set.container.as_deref())?;
-            prey.push(found);
-        }
-        Fault::Patch(patch) => prey.push(existing(scene, patch.api_version.as_deref(), &patch.kind, &patch.name).await?),
-        Fault::Delete(delete) => prey.push(existing(scene, delete.api_version.as_deref(), &delete.kind, &delete.name).await?),
-        Fault::Apply(apply) => {
-            let kind = kinds::of_object(scene.client, &apply.manifest).await?;
-            let name = text(&apply.manifest, "/metadata/name");
-            prey.push(match read(scene, &kind, name).await? {
-                Some(found) => found,
-                None => Prey {
-                    reference: Reference {
-                        kind: kind.resource.kind.clone(),
-                        namespace: scene.namespace.to_owned(),
-                        name: name.to_owned(),
-                        uid: String::new(),
-                    },
-                    kind,
-                    before: None,
-                    expected: None,
-                },
-            });
+    };
+    for prey in &prey {
+        subject::check(fault, prey)?;
+        if let Some((_, container)) = fault.workload().filter(|_| subject::is_about_a_container(fault)) {
+            container_of(prey, container)?;
         }
     }
     let (namespace, run) = (scene.namespace.to_owned(), scene.run.to_owned());
@@ -85,7 +61,10 @@ pub async fn prepare(scene: Scene<'_>, position: usize, fault: &Fault, pods: &[R
     for index in 0..prepared.prey.len() {
         let prey = &prepared.prey[index];
         let expected = rehearse(scene.client, &prepared, prey).await?;
+        // A node may be cordoned already and still be drained.
+        let must_change = !matches!(fault, Fault::DrainNode(_));
         if let (Some(before), Some(expected)) = (&prey.before, &expected)
+            && must_change
             && diff(before, expected).is_empty()
         {
             let (kind, name) = (prey.reference.kind.to_lowercase(), &prey.reference.name);
@@ -94,6 +73,73 @@ pub async fn prepare(scene: Scene<'_>, position: usize, fault: &Fault, pods: &[R
         prepared.prey[index].expected = expected;
     }
     Ok(prepared)
+}
+
+async fn chosen_pods(scene: Scene<'_>, pods: &[Reference]) -> Result<Vec<Prey>, FaultError> {
+    let mut prey = Vec::new();
+    for pod in pods {
+        let found = existing(scene, None, "Pod", &pod.name).await?;
+        if found.reference.uid != pod.uid {
+            return Err(FaultError::NoTarget(format!("pod {} was replaced since it was chosen", pod.name)));
+        }
+        prey.push(found);
+    }
+    Ok(prey)
+}
+
+/// The chosen nodes; where they are drained, each followed by the trial's own pods on it that a drain evicts.
+async fn nodes(scene: Scene<'_>, fault: &Fault, chosen: &[Reference]) -> Result<Vec<Prey>, FaultError> {
+    let mut prey = Vec::new();
+    for node in chosen {
+        let kind = kinds::resolve(scene.client, None, "Node").await?;
+        let found = read_object(scene, &kind, &node.name).await?;
+        prey.push(found.ok_or_else(|| FaultError::NoTarget(format!("there is no node {}", node.name)))?);
+        if matches!(fault, Fault::DrainNode(_)) {
+            let pods = pods_on(scene, &node.name).await?;
+            if pods.is_empty() {
+                return Err(FaultError::NoTarget(format!("no pod of the trial on node {} would be evicted", node.name)));
+            }
+            prey.extend(pods);
+        }
+    }
+    Ok(prey)
+}
+
+/// The pods of the trial's namespace on a node that a drain evicts: not those of `DaemonSets`, static ones, and ended ones.
+async fn pods_on(scene: Scene<'_>, node: &str) -> Result<Vec<Prey>, FaultError> {
+    let kind = kinds::resolve(scene.client, None, "Pod").await?;
+    let api = kind.api(scene.client, scene.namespace);
+    let on_node = ListParams::default().fields(&format!("spec.nodeName={node}"));
+    let list = retried(&format!("listing the pods on {node}"), REQUEST_BUDGET, || api.list(&on_node)).await?;
+    let pods = list.items.into_iter().map(|pod| plain(pod, &kind.resource)).filter(|pod| {
+        let owners = pod.pointer("/metadata/ownerReferences").and_then(Value::as_array);
+        let of_daemon_set = owners.into_iter().flatten().any(|owner| text(owner, "/kind") == "DaemonSet");
+        let mirror = !text(pod, "/metadata/annotations/kubernetes.io~1config.mirror").is_empty();
+        let leaving = !text(pod, "/metadata/deletionTimestamp").is_empty();
+        let ended = matches!(text(pod, "/status/phase"), "Succeeded" | "Failed");
+        !(of_daemon_set || mirror || leaving || ended)
+    });
+    Ok(pods.map(|pod| prey_of(&kind, pod)).collect())
+}
+
+/// An object that the fault applies: as it is there already, or not yet.
+async fn made(scene: Scene<'_>, manifest: &Value) -> Result<Prey, FaultError> {
+    let kind = kinds::of_object(scene.client, manifest).await?;
+    let name = text(manifest, "/metadata/name");
+    let found = read(scene, &kind, name).await?;
+    let absent = || Prey {
+        reference: Reference {
+            kind: kind.resource.kind.clone(),
+            namespace: scene.namespace.to_owned(),
+            name: name.to_owned(),
+            uid: String::new(),
+        },
+        kind: kind.clone(),
+        before: None,
+        expected: None,
+        manifest: None,
+    };
+    Ok(Prey { manifest: Some(manifest.clone()), ..found.unwrap_or_else(absent) })
 }
 
 async fn existing(scene: Scene<'_>, api_version: Option<&str>, kind: &str, name: &str) -> Result<Prey, FaultError> {
@@ -105,36 +151,20 @@ async fn existing(scene: Scene<'_>, api_version: Option<&str>, kind: &str, name:
 async fn read(scene: Scene<'_>, kind: &Kind, name: &str) -> Result<Option<Prey>, FaultError> {
     if !kind.namespaced {
         return Err(FaultError::NoTarget(format!(
-            "{} is cluster-scoped; a fault only acts on objects in the trial's own namespace",
+            "{} is cluster-scoped; this fault only acts on objects in the trial's own namespace",
             kind.resource.kind
         )));
     }
+    read_object(scene, kind, name).await
+}
+
+async fn read_object(scene: Scene<'_>, kind: &Kind, name: &str) -> Result<Option<Prey>, FaultError> {
     let api = kind.api(scene.client, scene.namespace);
     let what = format!("reading {}/{name}", kind.resource.kind.to_lowercase());
     let found = retried(&what, REQUEST_BUDGET, || api.get_opt(name)).await?;
-    Ok(found.map(|object| {
-        let object = plain(object, &kind.resource);
-        Prey { kind: kind.clone(), reference: reference_to(&object), before: Some(object), expected: None }
-    }))
+    Ok(found.map(|object| prey_of(kind, plain(object, &kind.resource))))
 }
 
-/// The container of a Deployment's template that a fault means: the named one, else the only one.
-pub(super) fn container_of(prey: &Prey, named: Option<&str>) -> Result<String, FaultError> {
-    let containers = prey.before.as_ref().and_then(|object| object.pointer("/spec/template/spec/containers")?.as_array());
-    let names: Vec<_> = containers.into_iter().flatten().map(|container| text(container, "/name")).collect();
-    match (named, names.as_slice()) {
-        (Some(named), _) if names.contains(&named) => Ok(named.to_owned()),
-        (Some(named), _) => Err(no_container(prey, &format!("has no container {named} (it has {})", names.join(", ")))),
-        (None, [only]) => Ok((*only).to_owned()),
-        (None, _) => Err(no_container(prey, &format!("has {} containers ({}): name one", names.len(), names.join(", ")))),
-    }
-}
-
-fn no_container(prey: &Prey, what: &str) -> FaultError {
-    FaultError::NoTarget(format!("{} {} {what}", prey.reference.kind, prey.reference.name))
-}
-
-/// A scalar as ConfigMaps hold it: text.
-pub(super) fn as_text(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned)
+fn prey_of(kind: &Kind, object: Value) -> Prey {
+    Prey { kind: kind.clone(), reference: reference_to(&object), before: Some(object), expected: None, manifest: None }
 }

@@ -8,6 +8,7 @@ mod log;
 pub use log::UndoLog;
 
 use super::change::{Change, Reversal, diff, reversal};
+use super::verb::{Verb, verb};
 use super::{Prepared, Prey};
 use crate::cluster::kinds;
 use crate::cluster::request::{REQUEST_BUDGET, RequestError, retried};
@@ -16,7 +17,6 @@ use crate::engine::labels::{FIELD_MANAGER, RUN};
 use crate::observe::index::text;
 use crate::observe::timeline::Reference;
 use crate::observe::watch::{observed, plain};
-use crate::scenario::Fault;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -148,12 +148,11 @@ pub async fn undo_all(client: &kube::Client, records: &[UndoRecord]) -> Vec<(Ref
 }
 
 fn records_of(prepared: &Prepared) -> Vec<UndoRecord> {
-    let remedy = |prey: &Prey| match &prepared.fault {
-        Fault::DeletePods(_) | Fault::Exec(_) => None,
-        Fault::Delete(_) => Some(Remedy::Recreate),
-        Fault::DeleteConfig(delete) if delete.key.is_none() => Some(Remedy::Recreate),
-        Fault::Apply(_) if prey.before.is_none() => Some(Remedy::Remove),
-        _ => Some(Remedy::Revert),
+    let remedy = |prey: &Prey| match verb(&prepared.fault, prey).ok()? {
+        Verb::DeletePod(_) | Verb::Evict(_) | Verb::Run => None,
+        Verb::Delete => Some(Remedy::Recreate),
+        Verb::Apply(_) if prey.before.is_none() => Some(Remedy::Remove),
+        Verb::Apply(_) | Verb::Change(..) => Some(Remedy::Revert),
     };
     let record = |prey: &Prey| {
         Some(UndoRecord {

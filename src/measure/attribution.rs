@@ -9,6 +9,7 @@ use crate::observe::index::PodRecord;
 use crate::observe::index::container::State;
 use crate::observe::timeline::Reference;
 use crate::scenario::Fault;
+use crate::scenario::duration::format;
 use std::time::Duration;
 
 /// Steps that push the symptom back and leave the cause.
@@ -45,12 +46,31 @@ fn by_comeback(judge: &Judge, acted: &[&ActionRecord]) -> HealedBy {
 
 /// Why the good pods are the action's doing: each is younger than it, was started again after it, or uses what it changed.
 fn link(judge: &Judge, good: &[&PodRecord], action: &ActionRecord) -> Option<String> {
+    let good = meant(judge, good, action);
     let reasons: Option<Vec<&str>> = good.iter().map(|pod| tie(judge, pod, action)).collect();
     let first = good.first()?;
     let reasons = reasons?;
     let same = reasons.iter().all(|reason| Some(reason) == reasons.first());
     let others = if good.len() > 1 { format!("; the same holds for all {} good pods", good.len()) } else { String::new() };
     Some(format!("pod {} {}{}", first.reference.name, reasons.first()?, if same { others } else { String::new() }))
+}
+
+/// The pods whose being good is to be explained: those of the workload that the action was about, and all that were not well
+/// since the fault. Pods of other workloads that were never broken tell nothing; where there are no others, all are asked.
+fn meant<'a>(judge: &Judge, good: &[&'a PodRecord], action: &ActionRecord) -> Vec<&'a PodRecord> {
+    let requested = judge.requested.unwrap_or_default();
+    let broken = |pod: &PodRecord| {
+        pod.first_seen >= requested
+            || pod.ready_since >= requested
+            || pod.missed_flaps > 0
+            || pod.containers.values().any(|container| container.risen_since(requested) > 0)
+    };
+    let of_subject = |pod: &PodRecord| {
+        let workload = judge.index.workload_of(pod);
+        workload.kind == action.subject.kind && workload.name == action.subject.name
+    };
+    let meant: Vec<_> = good.iter().copied().filter(|pod| broken(pod) || of_subject(pod)).collect();
+    if meant.is_empty() { good.to_vec() } else { meant }
 }
 
 /// What ties a good pod to an action.
@@ -81,17 +101,20 @@ fn started_after(judge: &Judge, state: &State, at: Duration) -> bool {
 }
 
 fn by_others(judge: &Judge, stable_from: Duration) -> HealedBy {
-    let how = if judge.plan.faults.iter().all(|fault| matches!(fault, Fault::DeletePods(_) | Fault::Exec(_)))
-        && !judge.plan.faults.is_empty()
-    {
-        How::Healed
-    } else {
-        How::Mitigated
+    let undone: Vec<_> = judge.reverted.iter().filter(|(at, _)| *at <= stable_from).collect();
+    let gone = |(position, fault): (usize, &Fault)| {
+        fault.pods().is_some() || undone.iter().any(|(_, faults)| faults.contains(&position))
     };
+    let how =
+        if judge.expected.iter().enumerate().all(gone) && !judge.expected.is_empty() { How::Healed } else { How::Mitigated };
     if let Some(stranger) = strange_change(judge, stable_from) {
         return HealedBy { who: Who::Unknown, name: None, how, evidence: vec![stranger] };
     }
     let mut evidence = vec!["nothing of the workload was changed by anybody after the fault".to_owned()];
+    evidence.extend(undone.iter().flat_map(|(at, faults)| {
+        let keys = faults.iter().filter_map(|fault| judge.expected.get(*fault)).map(Fault::key);
+        keys.map(|key| format!("`{key}` undid itself at {}", format(*at)))
+    }));
     let created = judge.index.events().filter(|event| {
         event.reason == "SuccessfulCreate"
             && judge.requested.is_some_and(|requested| event.last_seen >= requested && event.last_seen <= stable_from)
@@ -112,7 +135,10 @@ fn strange_change(judge: &Judge, stable_from: Duration) -> Option<String> {
         let reference = crate::observe::index::reference_to(object);
         let record = judge.index.record(&reference.kind, &reference.name)?;
         let changes = record.versions.iter().skip(1).filter(|(at, _)| *at > requested && *at <= stable_from).count();
-        let ours = judge.faults.iter().filter(|fault| changes_object(fault, &reference)).count();
+        let ours = judge.faults.iter().filter(|fault| changes_object(fault, &reference));
+        let undone = judge.reverted.iter().flat_map(|(_, faults)| faults);
+        let back = ours.clone().filter(|fault| undone.clone().any(|position| *position == fault.record.fault)).count();
+        let ours = ours.count() + back;
         (changes > ours).then(|| format!("{reference} was changed {changes} times after the fault, {ours} of them by comeback"))
     })
 }

@@ -1,13 +1,16 @@
 //! Whether faults took hold: explicit `effect` conditions and the contract's default effects, each latched once seen.
 //! The API's acceptance is never an effect.
 
+mod own;
+
 use super::hold::Moment;
 use crate::observe::evaluate::{self, Frame, Truth, evaluate};
 use crate::observe::index::container::State;
 use crate::observe::index::{PodRecord, text};
-use crate::observe::timeline::{FaultRecord, Reference};
+use crate::observe::timeline::FaultRecord;
 use crate::observe::{Index, index::pod::condition_of};
-use crate::scenario::{Condition, Plan};
+use crate::scenario::{Condition, Fault, Plan};
+use own::Own;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -29,8 +32,8 @@ pub struct Latch {
 enum Expected {
     /// A condition of the scenario.
     Condition(Condition),
-    /// These pods are seen being deleted (one latch a fault; uids are crossed off).
-    Deleted(Vec<Reference>),
+    /// What a fault of this kind does by itself.
+    Own(Own),
     /// The good state is seen lost, or a container fails, after this moment; `armed` once the good state was there to be lost.
     Disturbed { accepted: Duration, armed: bool },
     /// Something that is broken shows it; restarts count from `since` on. What was broken before that, by uid, shows nothing
@@ -61,16 +64,17 @@ impl Latch {
         )
     }
 
-    /// The default latch of a fault, at the moment of its acceptance. Where an earlier fault had already taken the good state
-    /// away, only losing it again counts for this one.
+    /// The default latch of a fault, at the moment of its acceptance (`times`: requested, accepted). Where an earlier fault had
+    /// already taken the good state away, only losing it again counts for this one.
     #[must_use]
-    pub fn of_fault(fault: &FaultRecord, accepted: Duration, good: bool) -> Self {
-        match fault.key.as_str() {
-            "deletePods" | "evictPods" => {
-                Self::new(Expected::Deleted(fault.targets.clone()), "no target was seen with a deletionTimestamp or deleted")
+    pub fn of_fault(fault: Option<&Fault>, record: &FaultRecord, times: (Duration, Duration), good: bool, index: &Index) -> Self {
+        match fault.and_then(|fault| Own::of(fault, record, times.0, index)) {
+            Some(own) => {
+                let text = own.missing();
+                Self::new(Expected::Own(own), &text)
             }
-            _ => Self::new(
-                Expected::Disturbed { accepted, armed: good },
+            None => Self::new(
+                Expected::Disturbed { accepted: times.1, armed: good },
                 "the good state was never seen lost, and no container restarted or failed",
             ),
         }
@@ -88,15 +92,10 @@ impl Latch {
                 self.text = seen.text;
                 (seen.truth == Truth::True).then_some(seen.server)
             }
-            Expected::Deleted(targets) => {
-                let left = targets.iter().find(|target| {
-                    !frame.index.pod(&target.uid).is_some_and(|pod| pod.terminating.is_some() || pod.deleted.is_some())
-                });
-                self.text = left.map_or_else(
-                    || format!("{} seen being deleted", plural(targets.len(), "pod")),
-                    |left| format!("pod {} was not seen being deleted", left.name),
-                );
-                left.is_none().then_some(None)
+            Expected::Own(own) => {
+                let (holds, text) = own.look(frame.index);
+                self.text = text;
+                holds.then_some(None)
             }
             Expected::Disturbed { accepted, armed } => {
                 *armed |= evaluate::all(good_state(plan), frame).truth == Truth::True;

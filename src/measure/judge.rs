@@ -15,7 +15,7 @@ use crate::observe::Index;
 use crate::observe::evaluate::{self, Frame, Seen, Truth, evaluate};
 use crate::observe::timeline::{Baseline, Began, Fact, FaultRecord, Observation, Reference};
 use crate::scenario::duration::format;
-use crate::scenario::{Plan, Verdict};
+use crate::scenario::{Fault, Plan, Verdict};
 use crate::sim::limits::LimitKind;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +24,7 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 pub(super) struct FaultState {
     pub record: FaultRecord,
+    pub requested: Duration,
     pub accepted: Option<Duration>,
     /// Whether the good state was there when the fault was requested.
     pub good_before: bool,
@@ -54,6 +55,12 @@ pub struct Judge {
     pub(super) ended: Option<Duration>,
     pub(super) restored: Option<Duration>,
     pub(super) leftovers: Vec<Reference>,
+    /// The plan's single faults.
+    pub(super) expected: Vec<Fault>,
+    /// When faults undid themselves, and which.
+    pub(super) reverted: Vec<(Duration, Vec<usize>)>,
+    /// What the injector wants a reader to know.
+    pub(super) fault_notes: Vec<String>,
     next_seq: u64,
     last_look: Duration,
 }
@@ -63,6 +70,9 @@ impl Judge {
     #[must_use]
     pub fn new(plan: Arc<Plan>) -> Self {
         Self {
+            expected: plan.single_faults().into_iter().cloned().collect(),
+            reverted: Vec::new(),
+            fault_notes: Vec::new(),
             plan,
             index: Index::default(),
             breaks: Breaks::default(),
@@ -186,7 +196,14 @@ impl Judge {
                 self.look(at, None);
             }
             Fact::Requested(record) => self.requested_at(at, record),
-            Fact::Accepted { fault } => self.accepted_at(at, *fault),
+            Fact::Accepted { fault, notes } => {
+                self.fault_notes.extend(notes.iter().cloned());
+                self.accepted_at(at, *fault);
+            }
+            Fact::Reverted { faults, left } => {
+                self.reverted.push((at, faults.clone()));
+                self.fault_notes.extend(left.iter().map(|what| format!("a fault that undoes itself: {what}")));
+            }
             Fact::NoTarget { reason, .. } => self.problems.push((Verdict::Invalid, format!("no target: {reason}"))),
             Fact::Finding(finding) => self.found(at, finding),
             Fact::Action(action) => self.actions.push(action.clone()),
@@ -240,7 +257,17 @@ impl Judge {
             self.latches = self.plan.effect.until.as_deref().map(Latch::explicit).unwrap_or_default();
         }
         let good_before = evaluate::all(effect::good_state(&self.plan), self.frame()).truth == Truth::True;
-        self.faults.push(FaultState { record: record.clone(), accepted: None, good_before });
+        self.faults.push(FaultState { record: record.clone(), requested: at, accepted: None, good_before });
+    }
+
+    /// Whether every fault of the plan was requested and accepted.
+    pub(super) fn all_accepted(&self) -> bool {
+        self.faults.len() >= self.expected.len() && self.faults.iter().all(|fault| fault.accepted.is_some())
+    }
+
+    /// From when on the budget of the effect runs: the last request.
+    pub(super) fn last_requested(&self) -> Option<Duration> {
+        self.faults.iter().map(|fault| fault.requested).max().or(self.requested)
     }
 
     /// Without a fault but with a steady state, the workload breaks by itself: from the baseline on.
@@ -279,7 +306,8 @@ impl Judge {
         if self.plan.is_control() {
             self.steady = Some(Hold::beginning(at));
         } else if self.plan.effect.until.is_none() {
-            self.latches.push(Latch::of_fault(&state.record, at, state.good_before));
+            let fault = self.expected.get(fault);
+            self.latches.push(Latch::of_fault(fault, &state.record, (state.requested, at), state.good_before, &self.index));
         }
         self.look(at, None);
     }
@@ -323,8 +351,7 @@ impl Judge {
         for latch in &mut self.latches {
             latch.look(frame, &self.plan, last_look);
         }
-        let all_accepted =
-            self.faults.len() >= self.plan.faults.len() && self.faults.iter().all(|fault| fault.accepted.is_some());
+        let all_accepted = self.all_accepted();
         if self.effective.is_none() && all_accepted && !self.latches.is_empty() {
             let seen: Option<Vec<Moment>> = self.latches.iter().map(|latch| latch.seen).collect();
             self.effective = seen.and_then(|moments| moments.into_iter().max_by_key(|moment| moment.at));

@@ -101,7 +101,7 @@ impl Judge {
             reasons.push((Verdict::Invalid, self.effect_missing()));
             return;
         };
-        if let Some(requested) = self.requested
+        if let Some(requested) = self.last_requested()
             && effective.at > requested + self.plan.effect.within
         {
             reasons.push((
@@ -121,7 +121,7 @@ impl Judge {
         if self.steady_seen.is_none() || !self.steady_reached() {
             reasons.push((Verdict::Invalid, self.steady_missing()));
         }
-        if self.faults.len() != self.plan.faults.len() || self.faults.iter().any(|fault| fault.accepted.is_none()) {
+        if !self.all_accepted() {
             reasons.push((Verdict::Invalid, "not every fault of the control was carried out".to_owned()));
         }
         if let Some(finding) = self.findings.first() {
@@ -275,6 +275,7 @@ impl Judge {
         if wrong > 0 {
             notes.push(plural(wrong, "wrong leading finding"));
         }
+        notes.extend(self.fault_notes.iter().cloned());
         let failing = self.index.objects("ReplicaSet").find_map(|set| condition_of(set, "ReplicaFailure"));
         notes.extend(
             failing

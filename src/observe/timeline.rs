@@ -114,6 +114,17 @@ pub enum Fact {
     Accepted {
         /// The position of the fault in the scenario.
         fault: usize,
+        /// What a reader should know: refusals that were waited out.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        notes: Vec<String>,
+    },
+    /// Faults undid themselves before the end of the trial (`for`).
+    Reverted {
+        /// Their positions in the scenario.
+        faults: Vec<usize>,
+        /// What could not be undone, and why.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        left: Vec<String>,
     },
     /// A fault found no target.
     NoTarget {

@@ -74,7 +74,13 @@ pub fn kinds_of(plan: &Plan) -> Vec<WatchedKind> {
         let kinds = ["StatefulSet", "DaemonSet", "ControllerRevision", "Job"];
         wanted.extend(kinds.map(|kind| WatchedKind { kind: kind.to_owned(), api_version: None }));
     }
-    for fault in &plan.faults {
+    for fault in plan.single_faults() {
+        if fault.nodes().is_some() {
+            wanted.insert(WatchedKind { kind: "Node".to_owned(), api_version: None });
+        }
+        if let Some((kind, _)) = fault.workload().and_then(|(target, _)| Some((target?.workload()?.0, ()))) {
+            wanted.insert(WatchedKind { kind: kind.to_owned(), api_version: None });
+        }
         let (kind, api_version) = match fault {
             Fault::Patch(patch) => (&patch.kind, &patch.api_version),
             Fault::Delete(delete) => (&delete.kind, &delete.api_version),
@@ -83,7 +89,7 @@ pub fn kinds_of(plan: &Plan) -> Vec<WatchedKind> {
         wanted.insert(WatchedKind { kind: kind.clone(), api_version: api_version.clone() });
     }
     // What has a pod template is compared with the baseline at the end.
-    let applied = plan.faults.iter().filter_map(|fault| match fault {
+    let applied = plan.single_faults().into_iter().filter_map(|fault| match fault {
         Fault::Apply(apply) => Some(&apply.manifest),
         _ => None,
     });

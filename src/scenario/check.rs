@@ -1,6 +1,7 @@
 //! What the values of a scenario mean together: phases, budgets, expectations, controls.
 //! It works on the located tree, so that every message has a position, and on documents whose shape is wrong elsewhere too.
 
+mod fault;
 mod healing;
 mod images;
 mod objects;

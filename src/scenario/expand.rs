@@ -127,8 +127,12 @@ fn ready_pods(selector: &str) -> Condition {
 }
 
 fn all_needs(mut needs: Vec<Need>, faults: &[Fault]) -> Vec<Need> {
-    if faults.iter().any(|fault| matches!(fault, Fault::Exec(_))) {
-        needs.push(Need::Exec);
+    for fault in faults.iter().flat_map(Fault::leaves) {
+        match fault {
+            Fault::Exec(_) | Fault::KillContainer(_) => needs.push(Need::Exec),
+            Fault::DenyNetwork(_) => needs.push(Need::NetworkPolicy),
+            _ => {}
+        }
     }
     needs.sort_unstable();
     needs.dedup();

@@ -1,128 +1,210 @@
 //! The faults of the language: what may stand under `fault`. Injecting and undoing them lives in `crate::fault`.
+//! Each body has an example in its documentation, which the tests inject on the embedded cluster.
 
-use super::target::targeted;
+pub mod config;
+pub mod network;
+pub mod node;
+pub mod object;
+pub mod pod;
+mod timing;
+pub mod workload;
+
+use super::target::Target;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeMap;
 
-/// One fault.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum Fault {
+pub use config::{DeleteConfig, DeleteSecret, SetConfig, SetSecret};
+pub use network::{BreakService, DenyNetwork, Direction};
+pub use node::{CordonNode, DrainNode, TaintEffect, TaintNode};
+pub use object::{Apply, Delete, PatchObject, Quota};
+pub use pod::{DeletePods, EvictPods, Exec, KillContainer};
+pub use timing::Timing;
+use timing::fault_body;
+pub use workload::{SetCommand, SetEnv, SetImage, SetProbe, SetReplicas, SetResources, StopDependency};
+
+/// Declares the enum of all faults with the key and the timing of each.
+macro_rules! faults {
+    ($($(#[$meta:meta])* $name:ident($body:ident) = $key:literal,)*) => {
+        /// One fault.
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+        #[serde(rename_all = "camelCase")]
+        pub enum Fault {
+            $($(#[$meta])* $name($body),)*
+        }
+
+        impl Fault {
+            /// The fault's key in the language.
+            #[must_use]
+            pub const fn key(&self) -> &'static str {
+                match self {
+                    $(Self::$name(_) => $key,)*
+                }
+            }
+
+            /// When it is injected and how long it lasts.
+            #[must_use]
+            pub fn timing(&self) -> Timing {
+                match self {
+                    $(Self::$name(body) => body.timing(),)*
+                }
+            }
+        }
+    };
+}
+
+faults! {
     /// Deletes pods.
-    DeletePods(DeletePods),
+    DeletePods(DeletePods) = "deletePods",
+    /// Evicts pods, heeding budgets.
+    EvictPods(EvictPods) = "evictPods",
+    /// Ends containers by a signal.
+    KillContainer(KillContainer) = "killContainer",
     /// Runs a command in containers.
-    Exec(Exec),
+    Exec(Exec) = "exec",
     /// Sets a key of a ConfigMap.
-    SetConfig(SetConfig),
+    SetConfig(SetConfig) = "setConfig",
     /// Deletes a ConfigMap, or one key of it.
-    DeleteConfig(DeleteConfig),
-    /// Changes a container's image in a Deployment's template.
-    SetImage(SetImage),
-    /// Changes a container's requests and limits in a Deployment's template.
-    SetResources(SetResources),
+    DeleteConfig(DeleteConfig) = "deleteConfig",
+    /// Sets a key of a Secret.
+    SetSecret(SetSecret) = "setSecret",
+    /// Deletes a Secret, or one key of it.
+    DeleteSecret(DeleteSecret) = "deleteSecret",
+    /// Changes an environment variable of a workload.
+    SetEnv(SetEnv) = "setEnv",
+    /// Changes a container's image in a workload's template.
+    SetImage(SetImage) = "setImage",
+    /// Changes what a container of a workload runs.
+    SetCommand(SetCommand) = "setCommand",
+    /// Changes a container's requests and limits in a workload's template.
+    SetResources(SetResources) = "setResources",
+    /// Changes, adds or removes a probe of a workload.
+    SetProbe(SetProbe) = "setProbe",
+    /// Changes a workload's replicas.
+    SetReplicas(SetReplicas) = "setReplicas",
+    /// Scales a workload that others depend on to zero.
+    StopDependency(StopDependency) = "stopDependency",
     /// Patches any object of the workload.
-    Patch(Patch),
+    Patch(PatchObject) = "patch",
     /// Applies a manifest.
-    Apply(Apply),
+    Apply(Apply) = "apply",
     /// Deletes any object of the workload.
-    Delete(Delete),
+    Delete(Delete) = "delete",
+    /// Limits what the namespace may use.
+    Quota(Quota) = "quota",
+    /// Cuts pods off by a NetworkPolicy.
+    DenyNetwork(DenyNetwork) = "denyNetwork",
+    /// Takes a Service's endpoints away.
+    BreakService(BreakService) = "breakService",
+    /// Lets no new pod onto a node.
+    CordonNode(CordonNode) = "cordonNode",
+    /// Puts a taint on a node.
+    TaintNode(TaintNode) = "taintNode",
+    /// Cordons a node and evicts the trial's pods from it.
+    DrainNode(DrainNode) = "drainNode",
+    /// Faults one after the other.
+    Sequence(Sequence) = "sequence",
+    /// Faults at the same time.
+    Together(Together) = "together",
 }
 
-targeted! {
-    /// `deletePods`
-    pub struct DeletePods {
-        /// How many (default 1).
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        count: Option<u32>,
-        /// How many, in per cent of the pods found, rounded up.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        percent: Option<u32>,
-        /// All pods found.
-        #[serde(default)]
-        all: bool,
-        /// Grace in seconds instead of the pod's own.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        grace_period_seconds: Option<u32>,
+fault_body! {
+    /// `sequence`: faults one after the other, each when the one before was accepted. With `for`, all that do not undo
+    /// themselves are undone that long after the last was accepted.
+    ///
+    /// ```yaml
+    /// sequence: { faults: [ { quota: { hard: { pods: "0" } } }, { deletePods: { deployment: pool, after: 5s } } ], for: 1m }
+    /// ```
+    pub struct Sequence {
+        /// The faults, in order.
+        faults: Vec<Fault>,
     }
 }
 
-targeted! {
-    /// `exec`
-    pub struct Exec {
-        /// The container; absent: the pod's first.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        container: Option<String>,
-        /// Program and arguments.
-        command: Vec<String>,
-        /// How many pods (default 1).
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        count: Option<u32>,
-        /// How many, in per cent of the pods found, rounded up.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        percent: Option<u32>,
-        /// All pods found.
-        #[serde(default)]
-        all: bool,
+fault_body! {
+    /// `together`: faults that are requested at the same time. `for` as in `sequence`.
+    ///
+    /// ```yaml
+    /// together: { faults: [ { deletePods: { deployment: pool } }, { breakService: { service: pool } } ], for: 1m }
+    /// ```
+    pub struct Together {
+        /// The faults.
+        faults: Vec<Fault>,
     }
 }
 
-/// `setConfig`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct SetConfig {
-    /// The ConfigMap.
-    pub config_map: String,
-    /// The key.
-    pub key: String,
-    /// The new value. Numbers and booleans are written as text.
-    #[schemars(with = "Scalar")]
-    pub value: Value,
+/// What a fault on pods or nodes acts on, and on how many.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Aim {
+    /// The pods, or the pods whose nodes are meant.
+    pub target: Option<Target>,
+    /// The node by name.
+    pub node: Option<String>,
+    /// How many.
+    pub count: Option<u32>,
+    /// How many in per cent of what is found.
+    pub percent: Option<u32>,
+    /// All that is found.
+    pub all: bool,
 }
 
-/// `deleteConfig`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct DeleteConfig {
-    /// The ConfigMap.
-    pub config_map: String,
-    /// One key of it; absent: the whole object.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key: Option<String>,
+impl Fault {
+    /// What a fault on pods acts on; none for others.
+    #[must_use]
+    pub fn pods(&self) -> Option<Aim> {
+        match self {
+            Self::DeletePods(fault) => Some(fault.aim()),
+            Self::EvictPods(fault) => Some(fault.aim()),
+            Self::KillContainer(fault) => Some(fault.aim()),
+            Self::Exec(fault) => Some(fault.aim()),
+            _ => None,
+        }
+    }
+
+    /// What a fault on nodes acts on; none for others.
+    #[must_use]
+    pub fn nodes(&self) -> Option<Aim> {
+        match self {
+            Self::CordonNode(fault) => Some(fault.aim()),
+            Self::TaintNode(fault) => Some(fault.aim()),
+            Self::DrainNode(fault) => Some(fault.aim()),
+            _ => None,
+        }
+    }
+
+    /// The workload whose template or replicas the fault changes, with the container where it means one; none for others.
+    #[must_use]
+    pub fn workload(&self) -> Option<(Option<Target>, Option<&str>)> {
+        Some(match self {
+            Self::SetEnv(fault) => (fault.target(), fault.container.as_deref()),
+            Self::SetImage(fault) => (fault.target(), fault.container.as_deref()),
+            Self::SetCommand(fault) => (fault.target(), fault.container.as_deref()),
+            Self::SetResources(fault) => (fault.target(), fault.container.as_deref()),
+            Self::SetProbe(fault) => (fault.target(), fault.container.as_deref()),
+            Self::SetReplicas(fault) => (fault.target(), None),
+            Self::StopDependency(fault) => (fault.target(), None),
+            _ => return None,
+        })
+    }
+
+    /// The faults of a group; none for others.
+    #[must_use]
+    pub fn members(&self) -> Option<&[Self]> {
+        match self {
+            Self::Sequence(group) => Some(&group.faults),
+            Self::Together(group) => Some(&group.faults),
+            _ => None,
+        }
+    }
+
+    /// The single faults within: of a group its members', else itself.
+    #[must_use]
+    pub fn leaves(&self) -> Vec<&Self> {
+        self.members().map_or_else(|| vec![self], |members| members.iter().flat_map(Self::leaves).collect())
+    }
 }
 
-/// `setImage`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct SetImage {
-    /// The Deployment.
-    pub deployment: String,
-    /// The container; absent: the only one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub container: Option<String>,
-    /// The image.
-    pub image: String,
-}
-
-/// `setResources`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct SetResources {
-    /// The Deployment.
-    pub deployment: String,
-    /// The container; absent: the only one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub container: Option<String>,
-    /// Requests by resource name, as quantities.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub requests: BTreeMap<String, String>,
-    /// Limits by resource name, as quantities.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub limits: BTreeMap<String, String>,
-}
-
-/// `patch`
+/// A patch of an object, by kind and name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Patch {
@@ -154,28 +236,6 @@ pub enum PatchType {
     Json,
 }
 
-/// `apply`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Apply {
-    /// The whole object, applied server-side under comeback's own field manager.
-    #[schemars(with = "Value")]
-    pub manifest: Value,
-}
-
-/// `delete`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Delete {
-    /// The object's kind.
-    pub kind: String,
-    /// The object's apiVersion; may be left out for kinds that the workload contains and for Kubernetes' own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub api_version: Option<String>,
-    /// The object's name.
-    pub name: String,
-}
-
 /// A scalar as YAML gives it; documents `parameters` and `setConfig.value` in the schema.
 #[derive(Clone, Debug, JsonSchema)]
 #[schemars(untagged)]
@@ -186,22 +246,4 @@ pub enum Scalar {
     Number(f64),
     /// True or false.
     Boolean(bool),
-}
-
-impl Fault {
-    /// The fault's key in the language.
-    #[must_use]
-    pub const fn key(&self) -> &'static str {
-        match self {
-            Self::DeletePods(_) => "deletePods",
-            Self::Exec(_) => "exec",
-            Self::SetConfig(_) => "setConfig",
-            Self::DeleteConfig(_) => "deleteConfig",
-            Self::SetImage(_) => "setImage",
-            Self::SetResources(_) => "setResources",
-            Self::Patch(_) => "patch",
-            Self::Apply(_) => "apply",
-            Self::Delete(_) => "delete",
-        }
-    }
 }

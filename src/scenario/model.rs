@@ -115,6 +115,8 @@ pub enum Need {
     MultiNode,
     /// Commands can be run in containers.
     Exec,
+    /// The network enforces `NetworkPolicies`.
+    NetworkPolicy,
 }
 
 /// What is deployed.

@@ -6,6 +6,7 @@ use super::duration::{serde_text, serde_text_option};
 use super::fault::Fault;
 use super::heal::Heal;
 use super::model::{Existing, Need, StandIn};
+use super::schedule::Schedule;
 use super::thresholds::Thresholds;
 use super::verdict::Verdict;
 use serde::{Deserialize, Serialize};
@@ -133,6 +134,24 @@ impl Plan {
     #[must_use]
     pub fn is_born_broken(&self) -> bool {
         self.faults.is_empty() && self.steady.is_none() && !self.is_control()
+    }
+
+    /// How many nodes it needs at least: of several, the first takes no pods on the embedded cluster.
+    #[must_use]
+    pub fn least_nodes(&self) -> usize {
+        if self.needs.contains(&Need::MultiNode) { 3 } else { 1 }
+    }
+
+    /// Its faults, single ones, with what each waits for.
+    #[must_use]
+    pub fn schedule(&self) -> Schedule {
+        Schedule::of(&self.faults)
+    }
+
+    /// Its single faults, in the order in which they are written.
+    #[must_use]
+    pub fn single_faults(&self) -> Vec<&Fault> {
+        self.faults.iter().flat_map(Fault::leaves).collect()
     }
 
     /// Whether recovery is what is expected: the scenario counts in the summary's rates.

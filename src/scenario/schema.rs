@@ -77,11 +77,12 @@ fn formats(definition: &str, schema: &mut Value) {
     let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) else { return };
     for (name, property) in properties {
         let (format, property) = match (definition, name.as_str()) {
-            ("SetResources", "requests" | "limits") => (QUANTITY, values_of(property)),
+            ("SetResources", "requests" | "limits") | ("Quota", "hard") => (QUANTITY, values_of(property)),
             ("SuiteSpec", "rto") => (DURATION, values_of(property)),
             (
                 _,
-                "within" | "hold" | "rto" | "for" | "backoff" | "timeout" | "notReadyFor" | "unschedulableFor" | "configWindow",
+                "within" | "hold" | "rto" | "for" | "after" | "backoff" | "timeout" | "notReadyFor" | "unschedulableFor"
+                | "configWindow",
             ) => (DURATION, Some(property)),
             (_, "selector" | "select") => (SELECTOR, Some(property)),
             ("LogMatches", "pattern") | ("EventSeen", "message") => (REGEX, Some(property)),

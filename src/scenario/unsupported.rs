@@ -10,59 +10,38 @@ pub fn key(part: &str, key: &str) -> bool {
         "SuiteSpec" => &["retries", "matrix"],
         "Condition" => &["http", "tcp", "exec", "dns", "node", "metric", "prometheus", "alert", "cel"],
         "Fault" => &[
-            "evictPods",
-            "killContainer",
-            "setSecret",
-            "deleteSecret",
-            "setEnv",
-            "setCommand",
-            "setProbe",
-            "setReplicas",
             "stressMemory",
             "stressCpu",
             "fillDisk",
-            "quota",
-            "cordonNode",
-            "taintNode",
-            "drainNode",
             "pauseNode",
             "rebootNode",
             "stopKubelet",
             "partitionNode",
-            "denyNetwork",
-            "breakService",
             "breakDns",
             "blockRegistry",
-            "stopDependency",
             "pauseApiServer",
             "expireToken",
             "chaosMesh",
             "command",
-            "sequence",
-            "together",
         ],
         "Step" => &["scale", "cordonNode", "drainNode", "rebootNode", "webhook", "notify"],
         "Detect" => &["alert"],
         // The other kinds of target.
-        "Rollout" | "SetImage" | "SetResources" => &["statefulSet", "daemonSet", "job"],
-        _ => return matches!(key, "for" | "after") && FAULTS.contains(&part),
+        "Rollout" => &["statefulSet", "daemonSet", "job"],
+        "SetImage" | "SetResources" | "SetEnv" | "SetCommand" | "SetProbe" => &["job"],
+        _ => return false,
     };
-    keys.contains(&key) || (FAULTS.contains(&part) && matches!(key, "for" | "after"))
+    keys.contains(&key)
 }
-
-/// The definitions of faults; each will take `for` and `after`.
-const FAULTS: [&str; 9] =
-    ["DeletePods", "Exec", "SetConfig", "DeleteConfig", "SetImage", "SetResources", "Patch", "Apply", "Delete"];
 
 /// Whether a value of a choice is known to the contract and not supported yet.
 #[must_use]
 pub fn value(part: &str, value: &str) -> bool {
     match part {
         "Healer" => matches!(value, "webhook" | "external"),
-        "Need" => matches!(
-            value,
-            "networkPolicy" | "chaosMesh" | "prometheus" | "openshift" | "metrics" | "nodeControl" | "nodeAccess" | "storage"
-        ),
+        "Need" => {
+            matches!(value, "chaosMesh" | "prometheus" | "openshift" | "metrics" | "nodeControl" | "nodeAccess" | "storage")
+        }
         _ => false,
     }
 }

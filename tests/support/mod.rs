@@ -130,7 +130,7 @@ impl Stream {
         }];
         let record = FaultRecord { fault: 0, key: "deletePods".to_owned(), targets, description: String::new() };
         self.push(9, Source::Fault, Fact::Requested(record));
-        self.push(9, Source::Fault, Fact::Accepted { fault: 0 });
+        self.push(9, Source::Fault, Fact::Accepted { fault: 0, notes: Vec::new() });
     }
 
     /// The fault takes hold at 10 s; the pod is gone at 11 s.

@@ -2,6 +2,7 @@
 //! Every wait ends by an observation, a deadline of judge, detectors or healer, a limit of the cluster, or the user.
 
 use super::TrialJob;
+use super::agenda::Agenda;
 use crate::cluster::Session;
 use crate::cluster::request::RequestError;
 use crate::detect::{self, Finding};
@@ -9,7 +10,7 @@ use crate::engine::baseline::Originals;
 use crate::engine::recorder::Recorder;
 use crate::engine::{Signal, Stop, saved};
 use crate::fault::undo::Confirmation;
-use crate::fault::{Prepared, UndoLog, Undone};
+use crate::fault::{Prepared, UndoLog, UndoRecord, Undone};
 use crate::heal;
 use crate::measure::Next;
 use crate::measure::result::TrialResult;
@@ -47,7 +48,7 @@ pub(super) enum Reached {
 /// A trial while it runs.
 pub(super) struct Live<'a> {
     plan: Arc<Plan>,
-    phase: &'a dyn Fn(&'static str),
+    pub(super) phase: &'a dyn Fn(&'static str),
     session: Session,
     namespace: String,
     recorder: Recorder,
@@ -63,7 +64,9 @@ pub(super) struct Live<'a> {
     policy: heal::Policy,
     /// The steady state's objects with the real content of Secrets: only in memory, for the healer.
     steady_baseline: Option<Arc<[Arc<Value>]>>,
-    undo: UndoLog,
+    pub(super) undo: UndoLog,
+    /// The faults, once their time has come.
+    pub(super) agenda: Option<Agenda>,
     told_effective: bool,
 }
 
@@ -90,12 +93,22 @@ impl<'a> Live<'a> {
             steady_baseline: None,
             undo: UndoLog::at(job.request.directory.join(saved::undo_path(&job.plan.name, job.trial)))
                 .with_journal(job.journal(session), &own_namespace),
+            agenda: None,
             told_effective: false,
         }
     }
 
     pub fn namespace(&self) -> &str {
         &self.namespace
+    }
+
+    pub fn client(&self) -> kube::Client {
+        self.session.client.clone()
+    }
+
+    /// Time since the trial began.
+    pub fn elapsed(&self) -> Duration {
+        self.session.clock.elapsed()
     }
 
     pub fn sink(&self) -> mpsc::UnboundedSender<Seen> {
@@ -142,7 +155,17 @@ impl<'a> Live<'a> {
 
     /// Undoes the faults, as far as it can be done in time; what could not be undone is returned.
     pub async fn undo_faults(&self, within: Duration) -> Vec<Reference> {
-        let Ok(results) = tokio::time::timeout(within, self.undo.undo(&self.session.client)).await else {
+        self.undo_some(within, |_| true).await
+    }
+
+    /// The same for what does not go with the trial's own namespace: nodes.
+    pub async fn undo_faults_outside(&self, namespace: &str, within: Duration) -> Vec<Reference> {
+        self.undo_some(within, |record| record.target.namespace != namespace).await
+    }
+
+    async fn undo_some(&self, within: Duration, which: impl Fn(&UndoRecord) -> bool) -> Vec<Reference> {
+        let undo = self.undo.undo_some(&self.session.client, which);
+        let Ok(results) = tokio::time::timeout(within, undo).await else {
             tracing::warn!("undoing the faults in {} took longer than {within:?}", self.namespace);
             return self.undo.targets();
         };
@@ -209,6 +232,9 @@ impl<'a> Live<'a> {
                 self.take(Some(seen));
             }
             self.take_limits();
+            if goal == Goal::Verdict && !self.keep_agenda().await {
+                return Reached::End;
+            }
             let (findings, detection) = self.detect();
             let healing = self.heal(&findings).await;
             if self.aborted {
@@ -231,10 +257,11 @@ impl<'a> Live<'a> {
                 self.told_effective = true;
                 (self.phase)("recover");
             }
-            if healing.is_some_and(|at| at <= now) {
+            let agenda = self.agenda.as_ref().filter(|_| goal == Goal::Verdict).and_then(Agenda::next);
+            if healing.is_some_and(|at| at <= now) || agenda.is_some_and(|at| at <= now) {
                 continue;
             }
-            let wake = [detection, healing, judgement].into_iter().flatten().filter(|at| *at > now).min();
+            let wake = [detection, healing, judgement, agenda].into_iter().flatten().filter(|at| *at > now).min();
             self.wait(wake).await;
         }
     }

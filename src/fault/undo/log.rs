@@ -142,9 +142,19 @@ impl UndoLog {
 
     /// Undoes everything, newest first, as far as it is still what the faults made it. What is settled is taken out of the journal.
     pub async fn undo(&self, client: &kube::Client) -> Vec<(Reference, Result<Undone, RequestError>)> {
-        let records: Vec<_> = self.records.iter().map(|kept| kept.record.clone()).collect();
+        self.undo_some(client, |_| true).await
+    }
+
+    /// Undoes those that `which` says, newest first.
+    pub async fn undo_some(
+        &self,
+        client: &kube::Client,
+        which: impl Fn(&UndoRecord) -> bool,
+    ) -> Vec<(Reference, Result<Undone, RequestError>)> {
+        let meant: Vec<&Kept> = self.records.iter().filter(|kept| which(&kept.record)).collect();
+        let records: Vec<_> = meant.iter().map(|kept| kept.record.clone()).collect();
         let mut done = Vec::new();
-        for (kept, (target, mut undone)) in self.records.iter().rev().zip(undo_all(client, &records).await) {
+        for (kept, (target, mut undone)) in meant.into_iter().rev().zip(undo_all(client, &records).await) {
             if undone.as_ref().is_ok_and(Undone::is_settled) {
                 let line = Line::Undone { fault: kept.record.fault, target: target.clone() };
                 if let Err(error) = self.append(&line) {

@@ -7,6 +7,7 @@ use crate::engine::apply::apply_object;
 use crate::engine::namespace::{Identity, create};
 use crate::fault::prepare::Scene;
 use crate::fault::{FaultError, inject, prepare};
+use crate::scenario::Fault;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -19,7 +20,7 @@ struct Stage {
 
 impl Stage {
     async fn with(objects: &[Value]) -> Self {
-        let trial = TrialContext { seed: 5, images: BTreeMap::new() };
+        let trial = TrialContext { seed: 5, images: BTreeMap::new(), nodes: 1 };
         let session = Embedded::default().open(&trial).await.unwrap();
         let identity = Identity { run: "run-1", scenario: "faults", trial: 0, seed: 5 };
         let namespace = create(&session.client, &identity).await.unwrap().name;
@@ -39,7 +40,7 @@ impl Stage {
         let prepared = prepare(scene, 0, &fault, &[]).await?;
         let mut log = UndoLog::at(self.path());
         log.record(&prepared).await.unwrap();
-        let confirmations = inject(&self.session.client, &prepared).await?;
+        let confirmations = inject(&self.session.client, &prepared).await?.confirmations;
         log.confirm(&confirmations).await.unwrap();
         Ok(log)
     }

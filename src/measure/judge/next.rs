@@ -29,7 +29,10 @@ impl Judge {
         }
         let Some(requested) = self.requested else { return Next::Wait(None) };
         let Some(effective) = self.effective else {
-            let deadline = requested + self.plan.effect.within;
+            if !self.all_accepted() {
+                return Next::Wait(None);
+            }
+            let deadline = self.last_requested().unwrap_or(requested) + self.plan.effect.within;
             return if now >= deadline {
                 Next::Decided("the effect was not seen".to_owned())
             } else {
@@ -43,9 +46,8 @@ impl Judge {
         if self.plan.is_control() && !self.findings.is_empty() {
             return Next::Decided("something was detected".to_owned());
         }
-        let all_requested = self.faults.len() == self.plan.faults.len();
         if hold.stable_from().is_some() {
-            let finished = self.plan.is_control() && all_requested && self.faults.iter().all(|fault| fault.accepted.is_some());
+            let finished = self.plan.is_control() && self.all_accepted();
             return if finished && self.steady_seen.is_some() {
                 Next::Decided("the steady state held".to_owned())
             } else {

@@ -26,16 +26,8 @@ pub struct Pods<'a> {
 impl<'a> Objects<'a> {
     /// The objects of a workload.
     pub fn of(objects: &'a [Object], spec: &Node) -> Self {
-        let applied = spec
-            .get("fault")
-            .map(Node::items)
-            .unwrap_or_default()
-            .iter()
-            .filter_map(|fault| {
-                let manifest = fault.at(&["apply", "manifest"])?;
-                Some((manifest.text_of("kind")?.to_owned(), manifest.at(&["metadata", "name"])?.text()?.to_owned()))
-            })
-            .collect();
+        let mut applied = Vec::new();
+        added(spec.get("fault"), &mut applied);
         Self { objects, applied }
     }
 
@@ -59,11 +51,16 @@ impl<'a> Objects<'a> {
         kinds
     }
 
-    /// The keys of a ConfigMap.
-    pub fn config_keys(&self, name: &str) -> Vec<&str> {
-        let map = self.objects.iter().find(|object| object.kind() == "ConfigMap" && object.name() == name);
+    /// The keys of a ConfigMap or Secret.
+    pub fn keys(&self, kind: &str, name: &str) -> Vec<&str> {
+        let map = self.objects.iter().find(|object| object.kind() == kind && object.name() == name);
         let keys = |field: &str| map.and_then(|map| map.manifest.object.get(field)).and_then(Value::as_object);
-        ["data", "binaryData"].into_iter().filter_map(keys).flat_map(|data| data.keys()).map(String::as_str).collect()
+        ["data", "binaryData", "stringData"]
+            .into_iter()
+            .filter_map(keys)
+            .flat_map(|data| data.keys())
+            .map(String::as_str)
+            .collect()
     }
 
     /// All pods that the workload makes.
@@ -115,6 +112,18 @@ impl<'a> Pods<'a> {
     /// The pod's labels, as `key=value`.
     pub fn labels(&self) -> Vec<String> {
         self.labels.iter().map(|(key, value)| format!("{key}={value}")).collect()
+    }
+}
+
+/// What `apply` faults add, those within groups included.
+fn added(faults: Option<&Node>, found: &mut Vec<(String, String)>) {
+    for (_, body) in faults.map(Node::items).unwrap_or_default().iter().flat_map(Node::entries) {
+        if let Some(manifest) = body.get("manifest")
+            && let (Some(kind), Some(name)) = (manifest.text_of("kind"), manifest.at(&["metadata", "name"]).and_then(Node::text))
+        {
+            found.push((kind.to_owned(), name.to_owned()));
+        }
+        added(body.get("faults"), found);
     }
 }
 

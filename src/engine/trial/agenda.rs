@@ -1,0 +1,185 @@
+//! The faults of a trial in time: which is due, injecting it, and undoing those that do not last. While faults wait for their
+//! time, the trial goes on: it is watched, faults are found, and healed.
+
+use super::live::Live;
+use crate::cluster::request::RequestError;
+use crate::fault::prepare::Scene;
+use crate::fault::{self, FaultError, Prepared, Undone};
+use crate::observe::timeline::{Fact, Source};
+use crate::scenario::Schedule;
+use futures::future::join_all;
+use std::time::Duration;
+
+/// What is to be injected and undone, and how far that has got.
+#[derive(Debug)]
+pub(super) struct Agenda {
+    schedule: Schedule,
+    run: String,
+    seed: u64,
+    began: Duration,
+    requested: Vec<bool>,
+    accepted: Vec<Option<Duration>>,
+    reverted: Vec<bool>,
+}
+
+impl Agenda {
+    /// The agenda of a schedule that begins at `began`.
+    pub(super) fn new(schedule: Schedule, run: &str, seed: u64, began: Duration) -> Self {
+        let (faults, reversals) = (schedule.injections.len(), schedule.reversals.len());
+        Self {
+            schedule,
+            run: run.to_owned(),
+            seed,
+            began,
+            requested: vec![false; faults],
+            accepted: vec![None; faults],
+            reverted: vec![false; reversals],
+        }
+    }
+
+    /// What is open, with the time at which it is due.
+    fn open(&self) -> impl Iterator<Item = (Duration, Task)> {
+        let injections = (0..self.requested.len())
+            .filter(|position| !self.requested[*position])
+            .filter_map(|position| Some((self.schedule.due(position, self.began, &self.accepted)?, Task::Inject(position))));
+        let reversals = (0..self.reverted.len())
+            .filter(|position| !self.reverted[*position])
+            .filter_map(|position| Some((self.schedule.reversal_due(position, &self.accepted)?, Task::Revert(position))));
+        reversals.chain(injections)
+    }
+
+    /// When something is due next.
+    pub(super) fn next(&self) -> Option<Duration> {
+        self.open().map(|(at, _)| at).min()
+    }
+
+    fn due(&self, now: Duration) -> Vec<Task> {
+        self.open().filter(|(at, _)| *at <= now).map(|(_, task)| task).collect()
+    }
+
+    fn is_injected(&self) -> bool {
+        self.accepted.iter().all(Option::is_some)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Task {
+    Inject(usize),
+    Revert(usize),
+}
+
+impl Live<'_> {
+    /// Carries out what is due. False when the trial is over by it.
+    pub(super) async fn keep_agenda(&mut self) -> bool {
+        let Some(mut agenda) = self.agenda.take() else { return true };
+        let injected_before = agenda.is_injected();
+        let goes_on = self.carry_out(&mut agenda).await;
+        if goes_on && !injected_before && agenda.is_injected() {
+            (self.phase)("effect");
+        }
+        self.agenda = Some(agenda);
+        goes_on
+    }
+
+    async fn carry_out(&mut self, agenda: &mut Agenda) -> bool {
+        loop {
+            let due = agenda.due(self.elapsed());
+            if due.is_empty() {
+                return true;
+            }
+            for task in &due {
+                if let Task::Revert(position) = task {
+                    agenda.reverted[*position] = true;
+                    if !self.revert(&agenda.schedule.reversals[*position].faults).await {
+                        return false;
+                    }
+                }
+            }
+            let positions: Vec<usize> =
+                due.iter().filter_map(|task| if let Task::Inject(position) = task { Some(*position) } else { None }).collect();
+            if !positions.is_empty() && !self.inject(agenda, &positions).await {
+                return false;
+            }
+        }
+    }
+
+    /// Injects faults at the same time.
+    async fn inject(&mut self, agenda: &mut Agenda, positions: &[usize]) -> bool {
+        (self.phase)("inject");
+        let mut all = Vec::new();
+        for position in positions {
+            agenda.requested[*position] = true;
+            match self.prepare(agenda, *position).await {
+                Ok(prepared) => all.push(prepared),
+                Err(error) => return self.refused(*position, error),
+            }
+        }
+        for prepared in &all {
+            self.record(Source::Fault, Fact::Requested(prepared.record()));
+        }
+        let client = self.client();
+        let injections = join_all(all.iter().map(|prepared| fault::inject(&client, prepared)));
+        let Some(results) = self.unless_stopped(injections).await else { return false };
+        let mut goes_on = true;
+        for (prepared, result) in all.iter().zip(results) {
+            match result {
+                Ok(injected) => {
+                    let accepted = Fact::Accepted { fault: prepared.position, notes: injected.notes };
+                    self.record(Source::Fault, accepted);
+                    agenda.accepted[prepared.position] = Some(self.elapsed());
+                    if let Err(error) = self.changed(&injected.confirmations).await {
+                        goes_on = self.refused(prepared.position, Some(error.into()));
+                    }
+                }
+                Err(error) => goes_on = self.refused(prepared.position, Some(error)),
+            }
+        }
+        goes_on
+    }
+
+    /// Chooses, reads, and writes the undo record. `Err(None)` when the user stopped the trial meanwhile.
+    async fn prepare(&mut self, agenda: &Agenda, position: usize) -> Result<Prepared, Option<FaultError>> {
+        let Some(injection) = agenda.schedule.injections.get(position) else { return Err(None) };
+        let (client, namespace) = (self.client(), self.namespace().to_owned());
+        let scene = Scene { client: &client, namespace: &namespace, run: &agenda.run };
+        let chosen = fault::choose(&injection.fault, self.index(), agenda.seed)?;
+        let prepared = self.unless_stopped(fault::prepare(scene, position, &injection.fault, &chosen)).await.ok_or(None)??;
+        self.remember(&prepared).await.map_err(|error| {
+            let message = format!("{}; the fault was not injected, because it could not have been undone", error.message);
+            FaultError::from(RequestError { message, ..error })
+        })?;
+        Ok(prepared)
+    }
+
+    /// Records why a fault was not injected; always false.
+    fn refused(&mut self, position: usize, error: Option<FaultError>) -> bool {
+        match error {
+            Some(FaultError::NoTarget(reason)) => self.record(Source::Fault, Fact::NoTarget { fault: position, reason }),
+            Some(error @ (FaultError::Request(_) | FaultError::Command(_))) => self.fail(&error.to_string()),
+            None => {}
+        }
+        false
+    }
+
+    /// Undoes faults before the trial ends, because they do not last.
+    async fn revert(&mut self, faults: &[usize]) -> bool {
+        let (client, undo) = (self.client(), std::mem::take(&mut self.undo));
+        let work = undo.undo_some(&client, |record| faults.contains(&record.fault));
+        let results = self.unless_stopped(work).await;
+        self.undo = undo;
+        let Some(results) = results else { return false };
+        let mut left = Vec::new();
+        for (target, result) in results {
+            match result {
+                Ok(Undone::LeftAlone(why)) => left.push(format!("{target} was left as it is: {why}")),
+                Ok(_) => {}
+                Err(error) => {
+                    self.fail(&error.to_string());
+                    return false;
+                }
+            }
+        }
+        self.record(Source::Fault, Fact::Reverted { faults: faults.to_vec(), left });
+        true
+    }
+}
