@@ -45,6 +45,7 @@ pub fn plan(rto: Option<u64>) -> Arc<Plan> {
             percent: None,
             all: true,
             grace_period_seconds: None,
+            after: None,
         })],
         effect: EffectPlan { until: None, within: Duration::from_mins(2) },
         detect: None,
