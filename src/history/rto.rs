@@ -76,7 +76,8 @@ type Key<'a> = (&'a str, &'a str, &'a str, Option<u64>);
 #[must_use]
 pub fn report(cells: &[Cell], fingerprints: &[(String, Fingerprint)], since: Option<i64>) -> RtoReport {
     let mut groups: BTreeMap<Key<'_>, Vec<&Cell>> = BTreeMap::new();
-    for cell in cells {
+    // A control, or a scenario without an RTO, has nothing to keep.
+    for cell in cells.iter().filter(|cell| cell.rto.is_some()) {
         groups.entry((&cell.class, &cell.name, &cell.fingerprint, cell.rto.map(f64::to_bits))).or_default().push(cell);
     }
     let groups: Vec<(Key<'_>, Vec<&Cell>)> = groups.into_iter().collect();
@@ -194,7 +195,10 @@ mod tests {
     fn environments_and_targets_are_never_mixed() {
         let mut slower = cell("a", "new", 12, 20, 5.0);
         slower.rto = Some(60.0);
-        let cells = [cell("a", "old", 10, 10, 5.0), cell("a", "new", 11, 20, 5.0), slower, cell("b", "new", 12, 18, 5.0)];
+        let mut control = cell("control", "new", 12, 20, 5.0);
+        control.rto = None;
+        let b = cell("b", "new", 12, 18, 5.0);
+        let cells = [cell("a", "old", 10, 10, 5.0), cell("a", "new", 11, 20, 5.0), slower, b, control];
         let report = report(&cells, &[("new".into(), Fingerprint::default()), ("unused".into(), Fingerprint::default())], None);
         let of_a: Vec<_> = report
             .scenarios
@@ -214,5 +218,6 @@ mod tests {
         let class = &report.classes[0];
         assert_eq!((class.target, class.within_rto.as_ref().map(|rate| (rate.successes, rate.n))), (None, Some((38, 40))));
         assert_eq!(report.environments.len(), 1);
+        assert_eq!(report.scenarios.len(), 4, "a control has no RTO");
     }
 }
