@@ -139,7 +139,8 @@ pub async fn undo_all(client: &kube::Client, records: &[UndoRecord]) -> Vec<(Ref
             record.target.uid.clear();
         }
         let undone = undo(client, &record).await;
-        if record.remedy == Remedy::Recreate && undone == Ok(Undone::Reverted) {
+        // An earlier attempt, cut short, may have made it.
+        if record.remedy == Remedy::Recreate && matches!(undone, Ok(Undone::Reverted | Undone::AlreadyBack)) {
             recreated.insert(key);
         }
         done.push((record.target, undone));

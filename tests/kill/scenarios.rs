@@ -1,0 +1,92 @@
+//! Scenarios with faults of every kind of undoing, short, on workloads of others and on their own.
+
+use std::path::Path;
+
+/// Name, objects that it deletes for a while (they come back with another uid), and the specification.
+pub const SCENARIOS: &[(&str, &[&str], &str)] = &[
+    (
+        "config",
+        &[],
+        "
+  workload: { existing: { namespace: shop, selector: app=api } }
+  steady: { within: 60s, hold: 300ms }
+  fault: [ { setConfig: { configMap: pool, key: workers, value: many } }, { setConfig: { configMap: pool, key: added, value: new } } ]
+",
+    ),
+    (
+        "doom",
+        &["doomed"],
+        "
+  workload: { existing: { namespace: till, selector: app=desk } }
+  steady: { within: 60s, hold: 300ms }
+  fault: [ { setConfig: { configMap: doomed, key: a, value: changed } }, { deleteConfig: { configMap: doomed } } ]
+",
+    ),
+    (
+        "secret",
+        &[],
+        "
+  workload: { existing: { namespace: shop, selector: app=api } }
+  steady: { within: 60s, hold: 300ms }
+  fault:
+    - patch: { kind: Secret, name: token, type: merge, patch: { data: { password: YW5kZXJz, more: eA== } } }
+    - patch: { kind: Deployment, name: api, patch: { metadata: { annotations: { note: broken } } } }
+",
+    ),
+    (
+        "rollout",
+        &[],
+        "
+  workload: { existing: { namespace: till, selector: app=desk } }
+  steady: { within: 60s, hold: 300ms }
+  fault: [ { setImage: { deployment: desk, image: 'nowhere/none:1' } }, { setResources: { deployment: desk, limits: { memory: 1Gi } } } ]
+",
+    ),
+    (
+        "applied",
+        &[],
+        "
+  workload: { existing: { namespace: shop, selector: app=api } }
+  steady: { within: 60s, hold: 300ms }
+  fault:
+    - apply: { manifest: { apiVersion: v1, kind: ResourceQuota, metadata: { name: squeeze }, spec: { hard: { pods: '1' } } } }
+    - apply: { manifest: { apiVersion: v1, kind: ConfigMap, metadata: { name: pool }, data: { workers: '9' } } }
+    - deletePods: { selector: app=api }
+",
+    ),
+    (
+        "own",
+        &[],
+        "
+  workload:
+    inline:
+      - apiVersion: v1
+        kind: ConfigMap
+        metadata: { name: settings }
+        data: { a: b }
+      - apiVersion: apps/v1
+        kind: Deployment
+        metadata: { name: app }
+        spec:
+          replicas: 2
+          selector: { matchLabels: { app: app } }
+          template:
+            metadata: { labels: { app: app } }
+            spec: { containers: [ { name: app, image: busybox, command: [ sleep, '3600' ] } ] }
+  steady: { within: 60s, hold: 300ms }
+  fault: [ { setConfig: { configMap: settings, key: a, value: c } }, { deletePods: { deployment: app } } ]
+",
+    ),
+];
+
+/// Writes the scenarios' files.
+pub fn write(folder: &Path) {
+    for (name, _, spec) in SCENARIOS {
+        let short = "  effect: { within: 1s }\n  recover: { hold: 300ms, within: 1s }\n";
+        let text = format!(
+            "apiVersion: comeback.dev/v1alpha1\nkind: Scenario\nmetadata: {{ name: {name} }}\nspec:\n  summary: To be undone{spec}{}",
+            if spec.contains("recover:") { "" } else { short }
+        );
+        std::fs::write(folder.join(format!("{name}.yaml")), text).unwrap();
+    }
+}
