@@ -285,13 +285,16 @@ fn what_looks_at_nothing_is_refused() {
     };
     let app = object("Deployment", "apps/v1");
     let fault = "  fault: [{ deletePods: { deployment: a } }]\n";
-    assert!(codes(&[app.clone()], fault).is_empty());
-    assert_eq!(codes(&[app.clone()], &format!("{fault}  recover: {{ hold: 0s }}\n")), ["out-of-range"]);
-    assert_eq!(codes(&[app.clone()], &format!("{fault}  recover: {{ hold: 1ms }}\n")), ["out-of-range"]);
-    assert_eq!(codes(&[app.clone()], "  expect: [quiet, false-alarm]\n"), ["bad-expectation"]);
-    assert_eq!(codes(&[app.clone()], "  effect: { until: [{ not: { ready: { deployment: a } } }] }\n"), ["empty-condition"]);
-    assert_eq!(codes(&[app.clone()], "  steady: { hold: 0s }\n  expect: quiet\n"), ["out-of-range"]);
-    assert!(codes(&[app.clone()], &format!("  steady: {{ hold: 0s }}\n{fault}")).is_empty());
-    assert_eq!(codes(&[app.clone()], &format!("{fault}  trials: 2000000000\n")), ["out-of-range"]);
+    assert!(codes(std::slice::from_ref(&app), fault).is_empty());
+    assert_eq!(codes(std::slice::from_ref(&app), &format!("{fault}  recover: {{ hold: 0s }}\n")), ["out-of-range"]);
+    assert_eq!(codes(std::slice::from_ref(&app), &format!("{fault}  recover: {{ hold: 1ms }}\n")), ["out-of-range"]);
+    assert_eq!(codes(std::slice::from_ref(&app), "  expect: [quiet, false-alarm]\n"), ["bad-expectation"]);
+    assert_eq!(
+        codes(std::slice::from_ref(&app), "  effect: { until: [{ not: { ready: { deployment: a } } }] }\n"),
+        ["empty-condition"]
+    );
+    assert_eq!(codes(std::slice::from_ref(&app), "  steady: { hold: 0s }\n  expect: quiet\n"), ["out-of-range"]);
+    assert!(codes(std::slice::from_ref(&app), &format!("  steady: {{ hold: 0s }}\n{fault}")).is_empty());
+    assert_eq!(codes(std::slice::from_ref(&app), &format!("{fault}  trials: 2000000000\n")), ["out-of-range"]);
     assert_eq!(codes(&[app, object("ReplicaSet", "apps/v1")], fault), ["not-supported-yet"]);
 }

@@ -90,9 +90,10 @@ pub async fn read_existing(client: &kube::Client, existing: &Existing) -> Result
         }
         let known = match controller_of(pod) {
             None => false,
-            Some(first) => match controllers.get(&first.uid) {
-                Some(known) => *known,
-                None => {
+            Some(first) => {
+                if let Some(known) = controllers.get(&first.uid) {
+                    *known
+                } else {
                     let top = top_of(client, namespace, &first).await?;
                     controllers.insert(first.uid, top.is_some());
                     let known = top.is_some();
@@ -102,7 +103,7 @@ pub async fn read_existing(client: &kube::Client, existing: &Existing) -> Result
                     }));
                     known
                 }
-            },
+            }
         };
         let ended = pod.at("/metadata/deletionTimestamp").is_some()
             || pod.at("/status/phase").and_then(Value::as_str).is_some_and(|phase| matches!(phase, "Succeeded" | "Failed"));

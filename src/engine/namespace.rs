@@ -110,9 +110,9 @@ pub async fn create(client: &kube::Client, identity: &Identity<'_>) -> Result<Re
 
 /// Whether a namespace carries all the labels that were wanted (the server adds its own) and is not on its way out.
 pub(super) fn is_as_wanted(present: &DynamicObject, wanted: &DynamicObject) -> bool {
-    let (present_labels, wanted_labels) = (present.metadata.labels.as_ref(), wanted.metadata.labels.iter().flatten());
+    let (present_labels, mut wanted_labels) = (present.metadata.labels.as_ref(), wanted.metadata.labels.iter().flatten());
     let carried = |(key, value): (&String, &String)| present_labels.and_then(|labels| labels.get(key)) == Some(value);
-    present.metadata.deletion_timestamp.is_none() && wanted_labels.map(carried).all(|carried| carried)
+    present.metadata.deletion_timestamp.is_none() && wanted_labels.all(carried)
 }
 
 /// Removes a namespace of this run (by its label), pods with a grace of 1 s, and waits until it is gone.

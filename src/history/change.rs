@@ -161,7 +161,7 @@ mod tests {
     fn many_comparisons_need_larger_differences() {
         let pair = || (trials(15, 20, 10.0), trials(20, 20, 10.0));
         let alone = (trials(14, 20, 10.0), trials(20, 20, 10.0));
-        assert_eq!(changes(&[alone.clone()])[0].success, Direction::Worse);
+        assert_eq!(changes(std::slice::from_ref(&alone))[0].success, Direction::Worse);
         let among: Vec<_> = std::iter::once(alone).chain((0..10).map(|_| pair())).collect();
         assert_eq!(changes(&among)[0].success, Direction::NotShown);
     }

@@ -78,7 +78,7 @@ pub fn kinds_of(plan: &Plan) -> Vec<WatchedKind> {
         if fault.nodes().is_some() {
             wanted.insert(WatchedKind { kind: "Node".to_owned(), api_version: None });
         }
-        if let Some((kind, _)) = fault.workload().and_then(|(target, _)| Some((target?.workload()?.0, ()))) {
+        if let Some(kind) = fault.workload().and_then(|(target, _)| Some(target?.workload()?.0)) {
             wanted.insert(WatchedKind { kind: kind.to_owned(), api_version: None });
         }
         let (kind, api_version) = match fault {

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, mpsc};
 
-/// Kinds whose objects people write. Those that controllers make of them (ReplicaSets, Pods, EndpointSlices, Events) follow, and
+/// Kinds whose objects people write. Those that controllers make of them (`ReplicaSets`, Pods, `EndpointSlices`, Events) follow, and
 /// tell of a rollout that there was one.
 const KINDS: &[(&str, &str, &str, &str)] = &[
     ("", "v1", "Namespace", "namespaces"),

@@ -148,7 +148,7 @@ fn the_kaplan_meier_median() {
                 (Some(ours), Some(theirs)) => seen.see(ours, theirs),
                 // At the curve's end lifelines takes 0 for the bound; R and we say that it is not known.
                 (None, Some(theirs)) => {
-                    assert!(steps.last().is_some_and(|step| step.survival <= 0.0 && (step.time - theirs).abs() < 1e-9))
+                    assert!(steps.last().is_some_and(|step| step.survival <= 0.0 && (step.time - theirs).abs() < 1e-9));
                 }
                 (ours, theirs) => assert_eq!(ours, theirs, "{row:?}"),
             }

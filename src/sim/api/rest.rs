@@ -117,10 +117,7 @@ impl Rest {
     async fn answer(self: Arc<Self>, request: Request<Body>) -> Result<Response<ResponseBody>, ApiError> {
         let route = Route::parse(request.uri())?;
         let user = self.identify(&request, &route)?;
-        let _place = match self.in_flight.enter(&user, request.method(), &route) {
-            Some(place) => place,
-            None => return Ok(in_flight::too_many()),
-        };
+        let Some(_place) = self.in_flight.enter(&user, request.method(), &route) else { return Ok(in_flight::too_many()) };
         self.admit(&user, request.method(), &route)?;
         let mut request = translated(request).await?;
         request.extensions_mut().insert(user);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 /// From the kubelet's start to kube-proxy's word (recorded: 2.35 s).
-const START: (Duration, Duration) = (Duration::from_millis(2_000), Duration::from_millis(2_700));
+const START: (Duration, Duration) = (Duration::from_secs(2), Duration::from_millis(2_700));
 
 /// Waits until kube-proxy runs again after the boot of this machine, and has it say so.
 pub(super) async fn start(host: &Host) {

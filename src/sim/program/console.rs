@@ -214,7 +214,7 @@ mod tests {
     async fn a_reader_that_is_too_slow_is_cut_off_and_the_container_goes_on() {
         let container = started(Console::default(), "yes | head -c 3000000; echo done; sleep 100");
         let attached = container.attach();
-        tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+        tokio::time::sleep(std::time::Duration::from_mins(1)).await;
         assert!(attached.output.was_cut_off());
         let waiting = text(&attached.output).await.len();
         assert!((LARGEST / 2..=LARGEST).contains(&waiting), "{waiting}");

@@ -101,7 +101,7 @@ async fn what_is_about_to_go_serves_while_there_is_nothing_else() {
         assert_eq!(world.run("client", ASK).await.0, "new");
     }
     world.cluster.api.delete(PODS, "shop", "new", &DeleteOptions { grace_seconds: Some(0), ..DeleteOptions::default() }).unwrap();
-    sleep(Duration::from_secs(60)).await;
+    sleep(Duration::from_mins(1)).await;
     assert!(world.run("client", "wget -O - http://backend/health").await.0.ends_with("Connection refused"));
 }
 

@@ -228,7 +228,7 @@ async fn what_a_model_cannot_do_is_a_limit() {
 async fn clients_look_names_up() {
     let redis = Container::start(modelled("redis", &["redis-server", "--port", "6380"], &[], &[])).unwrap();
     let postgres = Container::start(modelled("postgres", &[], &[], &[("POSTGRES_PASSWORD", "x")])).unwrap();
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
     // The container's own /etc/hosts has its name; there is no name server.
     assert_eq!(exec(&redis, "redis-cli -h pod -p 6380 ping").await, ("PONG".to_owned(), 0));
     let unknown = "Temporary failure in name resolution";

@@ -129,7 +129,7 @@ async fn a_client_that_does_not_read_stops_its_program() {
     let (_cluster, pods) = pods("sleep 1000").await;
     let script = "i=0; while true; do head -c 65536 /dev/zero; i=$((i + 1)); echo $i > /tmp/pieces; done";
     let unread = pods.exec("p", ["sh", "-c", script], &AttachParams::default()).await.unwrap();
-    tokio::time::sleep(Duration::from_secs(600)).await;
+    tokio::time::sleep(Duration::from_mins(10)).await;
     let mut process = pods.exec("p", ["cat", "/tmp/pieces"], &AttachParams::default()).await.unwrap();
     let mut pieces = String::new();
     process.stdout().unwrap().read_to_string(&mut pieces).await.unwrap();

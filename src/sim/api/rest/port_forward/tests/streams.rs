@@ -57,7 +57,7 @@ impl Tunnel {
             if let Some(frame) = self.reader.next().unwrap().filter(|frame| *frame != Frame::Other) {
                 return frame;
             }
-            let bytes = timeout(Duration::from_secs(60), self.answers.recv()).await.expect("no answer").unwrap();
+            let bytes = timeout(Duration::from_mins(1), self.answers.recv()).await.expect("no answer").unwrap();
             self.reader.push(&bytes);
         }
     }
@@ -86,8 +86,9 @@ async fn a_connection_that_is_not_read_does_not_hold_up_the_others() {
     tokio::spawn(echo(listener.accept().await));
     let begun = Instant::now();
     let mut sent = 0;
+    let piece = vec![7; PIECE];
     let reset = loop {
-        tunnel.send(stalled, &[7; PIECE]).await;
+        tunnel.send(stalled, &piece).await;
         sent += PIECE;
         tunnel.send(lively, b"still here").await;
         match tunnel.answer().await {
