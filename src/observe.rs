@@ -4,7 +4,6 @@
 pub mod evaluate;
 pub mod index;
 pub mod logs;
-pub mod probe;
 pub mod timeline;
 pub mod watch;
 

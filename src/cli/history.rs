@@ -15,7 +15,7 @@ use std::time::Duration;
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = false)]
 pub struct HistoryArguments {
-    /// Where the history lies: a SQLite file, or postgres://USER@HOST/DATABASE [default: .comeback/history.db]
+    /// Where the history lies: a SQLite file, or `postgres://USER@HOST/DATABASE` [default: .comeback/history.db]
     #[arg(long, env = "COMEBACK_HISTORY", value_name = "URL", global = true)]
     pub history: Option<String>,
     /// For people, or for programs

@@ -101,7 +101,7 @@ pub struct Options {
         help = "The run directory, with the result and everything that was observed [default: .comeback/runs/<run id>]"
     )]
     pub out: Option<PathBuf>,
-    /// Keep the results in a history, too: a SQLite file, or postgres://USER@HOST/DATABASE
+    /// Keep the results in a history, too: a SQLite file, or `postgres://USER@HOST/DATABASE`
     #[arg(long, env = "COMEBACK_HISTORY", value_name = "URL", help_heading = "Results")]
     pub history: Option<String>,
     /// No progress on stderr

@@ -32,7 +32,7 @@ pub enum Which {
 /// `comeback report rto`
 #[derive(Debug, Args)]
 pub struct Rto {
-    /// Where the history lies: a SQLite file, or postgres://USER@HOST/DATABASE [default: .comeback/history.db]
+    /// Where the history lies: a SQLite file, or `postgres://USER@HOST/DATABASE` [default: .comeback/history.db]
     #[arg(long, env = "COMEBACK_HISTORY", value_name = "URL")]
     pub history: Option<String>,
     /// Only runs of this time: 90d, 12w, 36h; `all`: all there are

@@ -8,7 +8,6 @@ use super::verb::container_of;
 use super::{FaultError, Prepared, Prey};
 use crate::cluster::kinds::{self, Kind};
 use crate::cluster::request::{REQUEST_BUDGET, retried};
-use crate::engine::labels::PROBE;
 use crate::observe::index::{reference_to, text};
 use crate::observe::timeline::Reference;
 use crate::observe::watch::plain;
@@ -118,8 +117,7 @@ async fn pods_on(scene: Scene<'_>, node: &str) -> Result<Vec<Prey>, FaultError> 
         let mirror = !text(pod, "/metadata/annotations/kubernetes.io~1config.mirror").is_empty();
         let leaving = !text(pod, "/metadata/deletionTimestamp").is_empty();
         let ended = matches!(text(pod, "/status/phase"), "Succeeded" | "Failed");
-        let ours = pod.pointer("/metadata/labels").is_some_and(|labels| labels.get(PROBE).is_some());
-        !(of_daemon_set || mirror || leaving || ended || ours)
+        !(of_daemon_set || mirror || leaving || ended)
     });
     Ok(pods.map(|pod| prey_of(&kind, pod)).collect())
 }

@@ -203,7 +203,7 @@ fn sqlite_url(file: &Path, mode: &str) -> String {
 pub(super) fn explain(address: &Address, error: &sqlx::Error) -> HistoryError {
     let name = address.to_string();
     let (code, reason) = match error {
-        sqlx::Error::Database(error) => (error.code().map(|code| code.into_owned()), error.message().to_owned()),
+        sqlx::Error::Database(error) => (error.code().map(std::borrow::Cow::into_owned), error.message().to_owned()),
         other => (None, other.to_string()),
     };
     // The lowest byte of SQLite's extended codes is the primary one (sqlite3.h).

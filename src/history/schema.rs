@@ -9,7 +9,9 @@ use sqlx::{AnyConnection, Connection as _, Row as _};
 const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_history.sql")];
 
 /// The version of the tables that this comeback knows.
-pub const VERSION: i64 = MIGRATIONS.len() as i64;
+pub const VERSION: i64 = 1;
+
+const _: () = assert!(MIGRATIONS.len() == 1);
 
 /// The schema of our tables in a PostgreSQL database, which others may use as well.
 const POSTGRES_SCHEMA: &str = "comeback";

@@ -33,7 +33,9 @@ pub struct Wanted {
 #[must_use]
 pub fn wanted_by(plan: &Plan) -> Vec<Wanted> {
     let mut wanted = Vec::new();
-    for condition in plan.conditions() {
+    let steady = plan.steady.iter().flat_map(|steady| &steady.until);
+    let effect = plan.effect.until.iter().flatten();
+    for condition in steady.chain(effect).chain(&plan.recover.until) {
         collect(condition, &mut wanted);
     }
     wanted

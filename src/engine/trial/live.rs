@@ -15,7 +15,6 @@ use crate::heal;
 use crate::measure::Next;
 use crate::measure::result::TrialResult;
 use crate::observe::logs::{self, LogFollower};
-use crate::observe::probe::Probing;
 use crate::observe::timeline::{Baseline, Fact, Reference, Source};
 use crate::observe::watch::{Seen, Watching};
 use crate::observe::{Index, watch};
@@ -61,7 +60,6 @@ pub(super) struct Live<'a> {
     limits_read: usize,
     logs: LogFollower,
     watching: Option<Watching>,
-    pub(super) probing: Option<Probing>,
     ledger: detect::Ledger,
     policy: heal::Policy,
     /// The steady state's objects with the real content of Secrets: only in memory, for the healer.
@@ -90,7 +88,6 @@ impl<'a> Live<'a> {
             limits: session.limits.subscribe(),
             limits_read: 0,
             watching: None,
-            probing: None,
             ledger: detect::Ledger::default(),
             policy: heal::Policy::new(&job.plan.heal, &job.run_label()),
             steady_baseline: None,
@@ -223,7 +220,6 @@ impl<'a> Live<'a> {
             Some(Seen::Deleted(object)) => self.record(Source::Watch, Fact::Deleted(object)),
             Some(Seen::Relisted { kind }) => self.record(Source::Watch, Fact::Relisted { kind }),
             Some(Seen::LogLine(line)) => self.record(Source::Log, Fact::LogLine(line)),
-            Some(Seen::Sample(sample)) => self.record(Source::Probe, Fact::Sample(sample)),
             Some(Seen::Failed { message }) => self.fail(&message),
             None => {}
         }
@@ -236,9 +232,6 @@ impl<'a> Live<'a> {
                 self.take(Some(seen));
             }
             self.take_limits();
-            if let Some(probing) = &self.probing {
-                probing.look(self.recorder.judge().index());
-            }
             if goal == Goal::Verdict && !self.keep_agenda().await {
                 return Reached::End;
             }
@@ -373,7 +366,7 @@ impl<'a> Live<'a> {
     }
 
     pub fn stop_watching(&mut self) {
-        (self.watching, self.probing) = (None, None);
+        self.watching = None;
     }
 
     /// The result as it stands, before restoration.

@@ -48,7 +48,8 @@ pub struct RunRow {
     pub branch: Option<String>,
 }
 
-pub(super) fn moment<S: serde::Serializer>(micros: &i64, serializer: S) -> Result<S::Ok, S::Error> {
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+fn moment<S: serde::Serializer>(micros: &i64, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&crate::history::time::rfc3339(*micros))
 }
 
