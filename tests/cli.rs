@@ -104,7 +104,7 @@ fn the_file_with_defaults_is_checked(#[case] text: &str, #[case] message: &str) 
 fn without_a_cluster_the_code_is_3_and_the_result_says_that_it_is_not_complete() {
     let folder = folder();
     std::fs::write(folder.path().join("comeback.yaml"), "cluster: context\nout: here\n").unwrap();
-    let (code, stdout, stderr) = output(comeback(folder.path()).args(["run", "--report", "json"]));
+    let (code, stdout, stderr) = output(comeback(folder.path()).args(["run", "builtin:pod-deleted", "--report", "json"]));
     assert_eq!((code, stdout.as_str()), (3, ""), "{stderr}");
     assert!(stderr.contains("kubeconfig"), "{stderr}");
     let text = std::fs::read_to_string(folder.path().join("here/result.json")).unwrap();

@@ -9,7 +9,7 @@ pub const SCENARIOS: &[(&str, &[&str], &str)] = &[
         &[],
         "
   workload: { existing: { namespace: shop, selector: app=api } }
-  steady: { within: 60s, hold: 300ms }
+  steady: { within: 60s, hold: 1s }
   fault: [ { setConfig: { configMap: pool, key: workers, value: many } }, { setConfig: { configMap: pool, key: added, value: new } } ]
 ",
     ),
@@ -18,7 +18,7 @@ pub const SCENARIOS: &[(&str, &[&str], &str)] = &[
         &["doomed"],
         "
   workload: { existing: { namespace: till, selector: app=desk } }
-  steady: { within: 60s, hold: 300ms }
+  steady: { within: 60s, hold: 1s }
   fault: [ { setConfig: { configMap: doomed, key: a, value: changed } }, { deleteConfig: { configMap: doomed } } ]
 ",
     ),
@@ -27,7 +27,7 @@ pub const SCENARIOS: &[(&str, &[&str], &str)] = &[
         &[],
         "
   workload: { existing: { namespace: shop, selector: app=api } }
-  steady: { within: 60s, hold: 300ms }
+  steady: { within: 60s, hold: 1s }
   fault:
     - patch: { kind: Secret, name: token, type: merge, patch: { data: { password: YW5kZXJz, more: eA== } } }
     - patch: { kind: Deployment, name: api, patch: { metadata: { annotations: { note: broken } } } }
@@ -38,7 +38,7 @@ pub const SCENARIOS: &[(&str, &[&str], &str)] = &[
         &[],
         "
   workload: { existing: { namespace: till, selector: app=desk } }
-  steady: { within: 60s, hold: 300ms }
+  steady: { within: 60s, hold: 1s }
   fault: [ { setImage: { deployment: desk, image: 'nowhere/none:1' } }, { setResources: { deployment: desk, limits: { memory: 1Gi } } } ]
 ",
     ),
@@ -47,7 +47,7 @@ pub const SCENARIOS: &[(&str, &[&str], &str)] = &[
         &[],
         "
   workload: { existing: { namespace: shop, selector: app=api } }
-  steady: { within: 60s, hold: 300ms }
+  steady: { within: 60s, hold: 1s }
   fault:
     - apply: { manifest: { apiVersion: v1, kind: ResourceQuota, metadata: { name: squeeze }, spec: { hard: { pods: '1' } } } }
     - apply: { manifest: { apiVersion: v1, kind: ConfigMap, metadata: { name: pool }, data: { workers: '9' } } }
@@ -73,7 +73,7 @@ pub const SCENARIOS: &[(&str, &[&str], &str)] = &[
           template:
             metadata: { labels: { app: app } }
             spec: { containers: [ { name: app, image: busybox, command: [ sleep, '3600' ] } ] }
-  steady: { within: 60s, hold: 300ms }
+  steady: { within: 60s, hold: 1s }
   fault: [ { setConfig: { configMap: settings, key: a, value: c } }, { deletePods: { deployment: app } } ]
 ",
     ),
@@ -82,7 +82,7 @@ pub const SCENARIOS: &[(&str, &[&str], &str)] = &[
 /// Writes the scenarios' files.
 pub fn write(folder: &Path) {
     for (name, _, spec) in SCENARIOS {
-        let short = "  effect: { within: 1s }\n  recover: { hold: 300ms, within: 1s }\n";
+        let short = "  effect: { within: 1s }\n  recover: { hold: 1s, within: 1s }\n";
         let text = format!(
             "apiVersion: comeback.dev/v1alpha1\nkind: Scenario\nmetadata: {{ name: {name} }}\nspec:\n  summary: To be undone{spec}{}",
             if spec.contains("recover:") { "" } else { short }
