@@ -99,7 +99,7 @@ pub fn foreign_text_is_kept(address: &Address) {
     history.put_run(&run).unwrap();
     history.put_scenario(&run, &scenario).unwrap();
     let mut trial = unrecovered(0);
-    trial.reason = "a'; DROP TABLE runs; --\0\u{1b}[31m 🦀 \u{202e}x".to_owned();
+    "a'; DROP TABLE runs; --\0\u{1b}[31m 🦀 \u{202e}x".clone_into(&mut trial.reason);
     history.put_trial(&run, &scenario, &trial).unwrap();
     let mut long = unrecovered(1);
     long.reason = "é".repeat(5_000_000);
