@@ -8,6 +8,7 @@ pub mod cleanup;
 pub mod cluster;
 pub mod console;
 pub mod destination;
+mod dry_run;
 pub mod gate;
 mod github;
 mod guard;
@@ -16,6 +17,7 @@ pub mod judge;
 pub mod list;
 pub mod new;
 pub mod options;
+pub mod rbac;
 mod recorder;
 pub mod report;
 pub mod run;
@@ -62,6 +64,7 @@ fn dispatch(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
         Command::List(list) => printed(console(&arguments.display), |look, out, err| list::run(&list, look, out, err)),
         Command::Show(show) => printed(console(&arguments.display), |_, out, err| show::run(&show, out, err)),
+        Command::Rbac(rbac) => printed(console(&arguments.display), |look, out, err| rbac::run(&rbac, look, out, err)),
         Command::New(new) => printed(console(&arguments.display), |_, out, err| new::run(&new, out, err)),
         Command::Schema(schema) => printed(console(&arguments.display), |_, out, _| schema::run(schema, out)),
         Command::Cleanup(cleanup) => cleanup::cleanup(&cleanup, console(&arguments.display)),

@@ -10,6 +10,8 @@ pub mod labels;
 pub mod lease;
 pub mod ledger;
 pub mod namespace;
+pub mod permission;
+pub mod preflight;
 mod presence;
 pub mod private;
 mod recorder;

@@ -81,31 +81,35 @@ impl Prepared {
     pub fn record(&self) -> FaultRecord {
         let targets: Vec<_> = self.prey.iter().map(|prey| prey.reference.clone()).collect();
         let shown: Vec<_> = targets.iter().map(|target| format!("{}/{}", target.kind.to_lowercase(), target.name)).collect();
-        let description = format!("{}{} on {}", self.fault.key(), detail(&self.fault), shown.join(", "));
+        let description = format!("{}{} on {}", self.fault.key(), Self::detail(&self.fault), shown.join(", "));
         FaultRecord { fault: self.position, key: self.fault.key().to_owned(), targets, description }
     }
-}
 
-/// What a reader needs beside key and targets.
-fn detail(fault: &Fault) -> String {
-    match fault {
-        Fault::Exec(exec) => format!(" `{}`", exec.command.join(" ")),
-        Fault::KillContainer(kill) => format!(" by {}", kill.signal.name()),
-        Fault::SetConfig(set) => format!(" {}={}", set.key, verb::as_text(&set.value)),
-        Fault::SetSecret(set) => format!(" key {}", set.key),
-        Fault::DeleteConfig(delete) => delete.key.as_ref().map_or(String::new(), |key| format!(" key {key}")),
-        Fault::DeleteSecret(delete) => delete.key.as_ref().map_or(String::new(), |key| format!(" key {key}")),
-        Fault::SetImage(set) => format!(" {}", set.image),
-        Fault::SetEnv(set) => match &set.value {
-            Some(value) => format!(" {}={}", set.name, verb::as_text(value)),
-            None => format!(" without {}", set.name),
-        },
-        Fault::SetProbe(set) => format!(" {}", set.probe.field()),
-        Fault::SetReplicas(set) => format!(" {}", set.replicas),
-        Fault::TaintNode(taint) => format!(" {}:{}", taint.key, taint.effect.name()),
-        _ => String::new(),
+    /// What a reader of a fault needs beside key and targets.
+    #[must_use]
+    pub fn detail(fault: &Fault) -> String {
+        match fault {
+            Fault::Exec(exec) => format!(" `{}`", exec.command.join(" ")),
+            Fault::KillContainer(kill) => format!(" by {}", kill.signal.name()),
+            Fault::SetConfig(set) => format!(" {}={}", set.key, verb::as_text(&set.value)),
+            Fault::SetSecret(set) => format!(" key {}", set.key),
+            Fault::DeleteConfig(delete) => delete.key.as_ref().map_or(String::new(), |key| format!(" key {key}")),
+            Fault::DeleteSecret(delete) => delete.key.as_ref().map_or(String::new(), |key| format!(" key {key}")),
+            Fault::SetImage(set) => format!(" {}", set.image),
+            Fault::SetEnv(set) => match &set.value {
+                Some(value) => format!(" {}={}", set.name, verb::as_text(value)),
+                None => format!(" without {}", set.name),
+            },
+            Fault::SetProbe(set) => format!(" {}", set.probe.field()),
+            Fault::SetReplicas(set) => format!(" {}", set.replicas),
+            Fault::TaintNode(taint) => format!(" {}:{}", taint.key, taint.effect.name()),
+            _ => String::new(),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+pub(crate) use tests::examples;

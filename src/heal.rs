@@ -12,6 +12,6 @@ mod policy;
 mod template;
 
 pub use action::{ActionOutcome, ActionRecord};
-pub use carry::{FIELD_MANAGER, Healing};
+pub use carry::{Announce, FIELD_MANAGER, Healing};
 pub use decide::{Intent, Remedy, decide, next_deadline};
 pub use policy::Policy;

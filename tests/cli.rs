@@ -11,6 +11,10 @@ mod gates;
 mod history;
 #[path = "cli/interruption.rs"]
 mod interruption;
+#[path = "cli/limits.rs"]
+mod limits;
+#[path = "cli/redaction.rs"]
+mod redaction;
 #[path = "cli/runs.rs"]
 mod runs;
 
@@ -78,7 +82,7 @@ fn usage_errors_are_exit_code_2_and_leave_stdout_alone(#[case] arguments: &[&str
 #[case("COMEBACK_TRIALS", "none", "none")]
 #[case("COMEBACK_FAIL_FAST", "perhaps", "perhaps")]
 #[case("COMEBACK_SHARD", "1/2", "not supported yet: --shard")]
-#[case("COMEBACK_DRY_RUN", "1", "not supported yet: --dry-run")]
+#[case("COMEBACK_MAX_PODS", "many", "neither a number nor a percentage")]
 fn the_environment_is_read_and_checked(#[case] name: &str, #[case] value: &str, #[case] message: &str) {
     let folder = folder();
     let (code, stdout, stderr) = output(comeback(folder.path()).arg("run").env(name, value));

@@ -6,6 +6,7 @@ use super::history::HistoryArguments;
 use super::list::List;
 use super::new::New;
 use super::options::Options;
+use super::rbac::Rbac;
 use super::schema::Schema;
 use super::show::Show;
 use super::unsupported::UnsupportedCommand;
@@ -85,6 +86,8 @@ pub enum Command {
     Judge(Judge),
     /// Compare a saved run with its targets and a baseline, and print the gate's table
     Gate(Gate),
+    /// Print the least roles under which scenarios run and clean up
+    Rbac(Rbac),
     /// Undo and remove what earlier runs left on a cluster, verified
     Cleanup(Cleanup),
     /// The embedded cluster itself: served to other clients, compared with real ones
@@ -144,6 +147,9 @@ pub struct Cleanup {
     /// Allow a context whose name or server looks like production. Repeatable
     #[arg(long, env = "COMEBACK_ALLOW_CONTEXT", value_name = "NAME", value_delimiter = ',')]
     pub allow_context: Vec<String>,
+    /// Parts of names or servers of contexts that look like production; `none` for no protection. Repeatable [default: prod]
+    #[arg(long, env = "COMEBACK_PROTECTED", value_name = "PART", value_delimiter = ',')]
+    pub protected: Vec<String>,
     /// A namespace of others that runs were allowed to use: look for their undo records there, too. Repeatable
     #[arg(long, env = "COMEBACK_ALLOW_NAMESPACE", value_name = "NS", value_delimiter = ',')]
     pub allow_namespace: Vec<String>,

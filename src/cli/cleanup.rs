@@ -55,7 +55,11 @@ struct Done {
 }
 
 fn clean(arguments: &Cleanup, choice: &ClusterChoice) -> Result<Done, ClusterError> {
-    let options = ClusterOptions { allowed_contexts: arguments.allow_context.clone(), ..ClusterOptions::default() };
+    let options = ClusterOptions {
+        allowed_contexts: arguments.allow_context.clone(),
+        protected: arguments.protected.clone(),
+        ..ClusterOptions::default()
+    };
     let cluster = select::connect(choice, &options)?;
     let scope = match &arguments.run {
         Some(run) => Scope::Run(run.clone()),

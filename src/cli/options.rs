@@ -6,6 +6,7 @@ use super::destination::Destination;
 use super::guard::{self, Allow};
 use super::unsupported::UnsupportedOptions;
 use crate::cluster::select::ClusterChoice;
+use crate::engine::safety::Most;
 use crate::scenario::duration::{self, serde_text_option};
 use crate::sim::profile::ProfileChoice;
 use clap::Args;
@@ -33,6 +34,13 @@ pub struct Options {
     /// Allow a context whose name or server looks like production. Repeatable
     #[arg(long, env = "COMEBACK_ALLOW_CONTEXT", value_name = "NAME", value_delimiter = ',', help_heading = "Where")]
     pub allow_context: Vec<String>,
+    /// Parts of names or servers of contexts that look like production; `none` for no protection. Repeatable [default: prod]
+    #[arg(long, env = "COMEBACK_PROTECTED", value_name = "PART", value_delimiter = ',', help_heading = "Where")]
+    pub protected: Vec<String>,
+    /// Refuse faults that may hit more pods than this: a number, or per cent of those that run (50%) [default: no limit]
+    #[arg(long, env = "COMEBACK_MAX_PODS", value_name = "N|N%", help_heading = "Where")]
+    #[serde(deserialize_with = "most")]
+    pub max_pods: Option<Most>,
     /// Act in a namespace that the run did not create, for workloads that are there already. Repeatable
     #[arg(long, env = "COMEBACK_ALLOW_NAMESPACE", value_name = "NS", value_delimiter = ',', help_heading = "Where")]
     pub allow_namespace: Vec<String>,
@@ -77,6 +85,11 @@ pub struct Options {
     #[arg(long, env = "COMEBACK_TIMEOUT", value_name = "DURATION", value_parser = positive, help_heading = "How")]
     #[serde(with = "serde_text_option")]
     pub timeout: Option<Duration>,
+    /// Print what would be done, and which permissions it takes; change nothing
+    #[arg(long, env = "COMEBACK_DRY_RUN", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", value_parser = BoolishValueParser::new(), hide_possible_values = true, help_heading = "How")]
+    #[serde(skip)]
+    pub dry_run: Option<bool>,
     /// Begin no further trial after the first unexpected verdict
     #[arg(long, env = "COMEBACK_FAIL_FAST", value_name = "BOOL", num_args = 0..=1, require_equals = true,
         default_missing_value = "true", value_parser = BoolishValueParser::new(), hide_possible_values = true, help_heading = "How")]
@@ -140,6 +153,10 @@ fn confidence(text: &str) -> Result<f64, String> {
 /// What `--until-confident` takes.
 const CONFIDENCES: std::ops::RangeInclusive<f64> = 0.5..=0.999;
 
+fn most<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Most>, D::Error> {
+    String::deserialize(deserializer)?.parse().map(Some).map_err(D::Error::custom)
+}
+
 fn positive(text: &str) -> Result<Duration, String> {
     match duration::parse(text)? {
         Duration::ZERO => Err("nothing would run".to_owned()),
@@ -151,7 +168,7 @@ fn positive(text: &str) -> Result<Duration, String> {
 pub const DEFAULTS_FILE: &str = "comeback.yaml";
 
 /// Contract options that the file may not name yet.
-const LATER: [&str; 3] = ["shard", "retries", "dryRun"];
+const LATER: [&str; 2] = ["shard", "retries"];
 
 impl Options {
     /// Reads `comeback.yaml`; no file: nothing.
@@ -199,6 +216,8 @@ impl Options {
         Self {
             cluster: self.cluster.or(defaults.cluster),
             allow_context: list(self.allow_context, defaults.allow_context),
+            protected: list(self.protected, defaults.protected),
+            max_pods: self.max_pods.or(defaults.max_pods),
             allow_namespace: list(self.allow_namespace, defaults.allow_namespace),
             allow: list(self.allow, defaults.allow),
             kind_image: self.kind_image.or(defaults.kind_image),
@@ -213,6 +232,7 @@ impl Options {
             seed: self.seed.or(defaults.seed),
             concurrency: self.concurrency.or(defaults.concurrency),
             timeout: self.timeout.or(defaults.timeout),
+            dry_run: self.dry_run,
             fail_fast: self.fail_fast.or(defaults.fail_fast),
             keep_on_failure: self.keep_on_failure.or(defaults.keep_on_failure),
             report: list(self.report, defaults.report),

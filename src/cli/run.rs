@@ -8,10 +8,12 @@ use super::options::{DEFAULTS_FILE, Options};
 use super::recorder::Recorder;
 use super::run_directory::{self, Keeper};
 use super::signals;
-use super::{github, guard};
-use crate::cluster::Cluster;
+use super::{dry_run, github, guard};
 use crate::cluster::select::{self, ClusterChoice, ClusterOptions};
+use crate::cluster::{Cluster, TrialContext};
 use crate::engine::inventory::Inventory;
+use crate::engine::permission::{self, Permission};
+use crate::engine::preflight;
 use crate::engine::safety::Safety;
 use crate::engine::{self, GateRequest, RunRequest};
 use crate::exit_code::ExitCode;
@@ -25,6 +27,7 @@ use crate::scenario::model::Order;
 use crate::scenario::{Plan, Verdict};
 use jiff::Timestamp;
 use siphasher::sip::SipHasher13;
+use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -65,7 +68,12 @@ pub(super) fn run(arguments: RunArguments, display: &Display, words: Vec<String>
             return code;
         }
     };
-    match execute(&options, (loaded, gate), words, &reports, console) {
+    let done = if options.dry_run.unwrap_or(false) {
+        rehearse(&options, &loaded.plans, console)
+    } else {
+        execute(&options, (loaded, gate), words, &reports, console)
+    };
+    match done {
         Ok(code) => code,
         Err((code, message)) => {
             console.error(&message);
@@ -118,6 +126,51 @@ fn gate_request(options: &Options, loaded: &Loaded, console: Console) -> Result<
     Ok(GateRequest { targets: loaded.gate.clone(), baseline, until_confident })
 }
 
+/// `--dry-run`: the plan, and what the user of a context may not do. A kind cluster that does not exist is not created for it.
+fn rehearse(options: &Options, plans: &[Arc<Plan>], console: Console) -> Result<ExitCode, Refusal> {
+    let choice = options.cluster.clone().unwrap_or_default();
+    let environment = |message: String| (ExitCode::Environment, message);
+    let missing = match &choice {
+        ClusterChoice::Context(_) => {
+            let cluster = select::connect(&choice, &cluster_options(options)).map_err(|error| environment(error.to_string()))?;
+            Some(missing_permissions(&cluster, plans, options).map_err(environment)?)
+        }
+        ClusterChoice::Embedded | ClusterChoice::Kind(_) => None,
+    };
+    let name = match &choice {
+        ClusterChoice::Embedded => "the embedded cluster".to_owned(),
+        other => other.to_string(),
+    };
+    let text = dry_run::plan(plans, &name, &options.allow_namespace, missing.as_deref());
+    console.print(text.as_bytes()).map_err(environment)?;
+    match missing {
+        Some(missing) if !missing.is_empty() => Err(environment(preflight::refusal(&missing))),
+        _ => Ok(ExitCode::Passed),
+    }
+}
+
+/// What the user of a real cluster may not do of what the plans need.
+fn missing_permissions(cluster: &Arc<dyn Cluster>, plans: &[Arc<Plan>], options: &Options) -> Result<Vec<Permission>, String> {
+    let plans: Vec<&Plan> = plans.iter().map(AsRef::as_ref).collect();
+    let needed = permission::needed(&plans, &options.allow_namespace);
+    let asked = crate::cluster::block_on(async {
+        let session =
+            cluster.open(&TrialContext { seed: 0, images: BTreeMap::new(), nodes: 1 }).await.map_err(|error| error.message)?;
+        preflight::missing(&session.client, &needed).await.map_err(|error| error.to_string())
+    });
+    asked.map_err(|error| error.to_string())?
+}
+
+fn cluster_options(options: &Options) -> ClusterOptions {
+    ClusterOptions {
+        kind_image: options.kind_image.clone(),
+        allowed_contexts: options.allow_context.clone(),
+        protected: options.protected.clone(),
+        ledger: Some(PathBuf::from(engine::ledger::DEFAULT_PATH)),
+        profile: options.profile.unwrap_or_default(),
+    }
+}
+
 fn execute(
     options: &Options,
     (loaded, gate): (Loaded, GateRequest),
@@ -139,21 +192,23 @@ fn execute(
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let run = Run { id: id.clone(), version, started_at: started_at.clone(), finished_at: None, seed, command: words.clone() };
     let mut keeper = Keeper::new(&directory, run.clone());
-    let cluster_options = ClusterOptions {
-        kind_image: options.kind_image.clone(),
-        allowed_contexts: options.allow_context.clone(),
-        ledger: Some(PathBuf::from(engine::ledger::DEFAULT_PATH)),
-        profile: options.profile.unwrap_or_default(),
-    };
     if choice != ClusterChoice::Embedded && !console.quiet && !options.no_progress.unwrap_or(false) {
         let created =
             if matches!(choice, ClusterChoice::Kind(_)) { "; one that does not exist takes about a minute" } else { "" };
         console.tell(format!("connecting to {choice}{created}\n").as_bytes());
     }
-    let cluster = select::connect(&choice, &cluster_options).map_err(|error| {
+    let cluster = select::connect(&choice, &cluster_options(options)).map_err(|error| {
         keeper.refuse(ExitCode::Environment, &error.to_string());
         environment(error.to_string())
     })?;
+    if !cluster.is_virtual_time() {
+        let asked = missing_permissions(&cluster, &loaded.plans, options);
+        let refusal = asked.map(|missing| (!missing.is_empty()).then(|| preflight::refusal(&missing))).unwrap_or_else(Some);
+        if let Some(refusal) = refusal {
+            keeper.refuse(ExitCode::Environment, &refusal);
+            return Err(environment(refusal));
+        }
+    }
     let request = request(options, (loaded, gate), &cluster, inventory, (id, seed, directory.clone(), words));
     let labels = labels::of_here(&directory);
     let recorder = match options.history.as_deref().filter(|text| !text.is_empty()) {
@@ -281,7 +336,7 @@ fn request(
         command,
         fail_fast: options.fail_fast.unwrap_or(false),
         keep_on_failure: options.keep_on_failure.unwrap_or(false),
-        safety: Safety { namespaces: options.allow_namespace.clone() },
+        safety: Safety { namespaces: options.allow_namespace.clone(), max_pods: options.max_pods },
         inventory,
     }
 }

@@ -10,9 +10,6 @@ pub enum UnsupportedCommand {
     /// Preflight on a cluster (not supported yet)
     #[command(hide = true, disable_help_flag = true)]
     Doctor(Rest),
-    /// The least role that scenarios need (not supported yet)
-    #[command(hide = true, disable_help_flag = true)]
-    Rbac(Rest),
     /// What crashes now, over many clusters (not supported yet)
     #[command(hide = true, disable_help_flag = true)]
     Scan(Rest),
@@ -39,7 +36,6 @@ pub struct Rest {
 pub(super) fn refuse(command: UnsupportedCommand, console: Console) -> ExitCode {
     let (name, Rest { rest }) = match command {
         UnsupportedCommand::Doctor(rest) => ("doctor", rest),
-        UnsupportedCommand::Rbac(rest) => ("rbac", rest),
         UnsupportedCommand::Scan(rest) => ("scan", rest),
         UnsupportedCommand::Heal(rest) => ("heal", rest),
         UnsupportedCommand::Completions(rest) => ("completions", rest),
@@ -57,14 +53,12 @@ pub struct UnsupportedOptions {
     shard: Option<String>,
     #[arg(long, env = "COMEBACK_RETRIES", value_name = "N", hide = true)]
     retries: Option<String>,
-    #[arg(long, env = "COMEBACK_DRY_RUN", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide = true)]
-    dry_run: Option<String>,
 }
 
 impl UnsupportedOptions {
     /// Names of those that were given, on the command line or by an environment variable.
     pub(super) fn given(&self) -> Vec<&'static str> {
-        let all = [("--shard", &self.shard), ("--retries", &self.retries), ("--dry-run", &self.dry_run)];
+        let all = [("--shard", &self.shard), ("--retries", &self.retries)];
         all.into_iter().filter(|(_, value)| value.is_some()).map(|(name, _)| name).collect()
     }
 }

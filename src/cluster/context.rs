@@ -17,6 +17,9 @@ use std::time::Duration;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longer than the minute between two bookmarks of an idle watch, so that only dead connections are cut.
 const READ_TIMEOUT: Duration = Duration::from_secs(75);
+/// What the name or server of a production cluster contains, where nothing else is said, and the word for no protection.
+const PROTECTED: &str = "prod";
+const UNPROTECTED: &str = "none";
 /// How long a server may take to show that it is there.
 const REACHABLE_WITHIN: Duration = Duration::from_secs(10);
 
@@ -30,18 +33,18 @@ pub struct Context {
 
 impl Context {
     /// Connects to a context of the user's kubeconfig (`$KUBECONFIG`, else `~/.kube/config`); the current one without a name.
-    /// A context whose name or server matches `prod` is refused unless it is among `allowed`. Blocking.
+    /// A context whose name or server contains one of the `protected` parts is refused unless it is among `allowed`. Blocking.
     ///
     /// # Errors
     /// No kubeconfig, unknown or refused context, unreachable server, refused credentials; each says what to do.
-    pub fn connect(name: Option<&str>, allowed: &[String]) -> Result<Self, ClusterError> {
+    pub fn connect(name: Option<&str>, allowed: &[String], protected: &[String]) -> Result<Self, ClusterError> {
         let kubeconfig = Kubeconfig::read().map_err(|error| {
             ClusterError::new(format!(
                 "no usable kubeconfig: {error}. Set KUBECONFIG or write ~/.kube/config, or run on the embedded cluster with `--cluster embedded`"
             ))
         })?;
         let name = choose(&kubeconfig, name)?;
-        refuse_production(&kubeconfig, &name, allowed)?;
+        refuse_production(&kubeconfig, &name, allowed, protected)?;
         Self::from_kubeconfig(kubeconfig, &name, "context", &name)
     }
 
@@ -130,7 +133,7 @@ fn choose(kubeconfig: &Kubeconfig, name: Option<&str>) -> Result<String, Cluster
 }
 
 /// Refuses what looks like production, unless it was named on purpose.
-fn refuse_production(kubeconfig: &Kubeconfig, name: &str, allowed: &[String]) -> Result<(), ClusterError> {
+fn refuse_production(kubeconfig: &Kubeconfig, name: &str, allowed: &[String], protected: &[String]) -> Result<(), ClusterError> {
     if allowed.iter().any(|context| context == name) {
         return Ok(());
     }
@@ -141,10 +144,14 @@ fn refuse_production(kubeconfig: &Kubeconfig, name: &str, allowed: &[String]) ->
         .iter()
         .find(|known| known.name == cluster)
         .and_then(|known| known.cluster.as_ref()?.server.as_deref());
-    let looks = |text: &str| text.to_ascii_lowercase().contains("prod");
-    if looks(name) || server.is_some_and(looks) {
+    let by_default = [PROTECTED.to_owned()];
+    let protected = if protected.is_empty() { &by_default } else { protected };
+    let looks = |text: &str, part: &&String| text.to_ascii_lowercase().contains(&part.to_ascii_lowercase());
+    let part = protected.iter().filter(|part| !part.is_empty() && part.as_str() != UNPROTECTED);
+    let part = part.into_iter().find(|part| looks(name, part) || server.is_some_and(|server| looks(server, part)));
+    if let Some(part) = part {
         return Err(ClusterError::new(format!(
-            "context {name:?} (server {}) looks like production: comeback breaks workloads on purpose. If you mean it, add `--allow-context {name}`",
+            "context {name:?} (server {}) looks like production (it contains {part:?}): comeback breaks workloads on purpose. If you mean it, add `--allow-context {name}`",
             server.unwrap_or("unknown")
         )));
     }
@@ -199,12 +206,16 @@ users:
     #[test]
     fn production_by_name_or_server_needs_permission() {
         let config = kubeconfig();
-        assert!(refuse_production(&config, "dev", &[]).is_ok());
+        assert!(refuse_production(&config, "dev", &[], &[]).is_ok());
+        let live = ["LIVE".to_owned(), "dev.example".to_owned()];
+        assert!(refuse_production(&config, "dev", &[], &live).unwrap_err().message.contains("dev.example"));
+        assert!(refuse_production(&config, "my-prod", &["my-prod".to_owned()], &live).is_ok());
+        assert!(refuse_production(&config, "my-prod", &[], &["none".to_owned()]).is_ok());
         for name in ["shop", "my-prod"] {
-            let message = refuse_production(&config, name, &[]).unwrap_err().message;
+            let message = refuse_production(&config, name, &[], &[]).unwrap_err().message;
             assert!(message.contains(&format!("--allow-context {name}")), "{message}");
-            assert!(refuse_production(&config, name, &["dev".to_owned()]).is_err());
-            assert!(refuse_production(&config, name, &[name.to_owned()]).is_ok());
+            assert!(refuse_production(&config, name, &["dev".to_owned()], &[]).is_err());
+            assert!(refuse_production(&config, name, &[name.to_owned()], &[]).is_ok());
         }
     }
 

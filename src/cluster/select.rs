@@ -60,6 +60,8 @@ pub struct ClusterOptions {
     pub kind_image: Option<String>,
     /// Contexts that may be used although they look like production.
     pub allowed_contexts: Vec<String>,
+    /// Parts of names and servers that look like production; empty: `prod`.
+    pub protected: Vec<String>,
     /// The ledger in which the creation of a kind cluster is noted, so that `cleanup` finds it after a crash.
     pub ledger: Option<PathBuf>,
     /// What the embedded cluster imitates.
@@ -78,7 +80,9 @@ pub fn connect(choice: &ClusterChoice, options: &ClusterOptions) -> Result<Arc<d
             let ledger = options.ledger.clone().map(Ledger::at);
             Arc::new(Kind::connect(name, options.kind_image.as_deref(), ledger.as_ref())?)
         }
-        ClusterChoice::Context(name) => Arc::new(Context::connect(name.as_deref(), &options.allowed_contexts)?),
+        ClusterChoice::Context(name) => {
+            Arc::new(Context::connect(name.as_deref(), &options.allowed_contexts, &options.protected)?)
+        }
     })
 }
 

@@ -6,8 +6,9 @@ use crate::measure::gate::{self, Baseline};
 use crate::measure::result::{ExitReason, RunResult, ScenarioResult, TrialResult};
 use crate::measure::{outcome, until_confident, verdict};
 use crate::observe::timeline::{self, Fact, Observation};
+use crate::observe::watch::observed;
 use crate::scenario::model::Gate;
-use crate::scenario::{Plan, Verdict};
+use crate::scenario::{Fault, Plan, Step, Verdict};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -59,8 +60,43 @@ pub fn save_plans(directory: &Path, plans: &SavedPlans) -> Result<(), String> {
         super::private::create_dir_all(&path).map_err(|error| format!("cannot make {}: {error}", path.display()))?;
     }
     let path = directory.join("plans.json");
-    let text = serde_json::to_vec_pretty(plans).map_err(|error| error.to_string())?;
+    let text = serde_json::to_vec_pretty(&redacted(plans)).map_err(|error| error.to_string())?;
     super::private::write(&path, &text).map_err(|error| format!("cannot write {}: {error}", path.display()))
+}
+
+/// The plans without the values of Secrets: judging needs none of them.
+fn redacted(plans: &SavedPlans) -> SavedPlans {
+    let mut plans = plans.clone();
+    for plan in &mut plans.plans {
+        let plan = Arc::make_mut(plan);
+        for manifest in &mut plan.manifests {
+            manifest.object = observed(std::mem::take(&mut manifest.object));
+        }
+        plan.faults.iter_mut().for_each(redact);
+        for step in &mut plan.heal.strategy {
+            if let Step::Patch(patch) = step
+                && patch.kind.as_deref() == Some("Secret")
+            {
+                patch.patch = hidden();
+            }
+        }
+    }
+    plans
+}
+
+fn redact(fault: &mut Fault) {
+    match fault {
+        Fault::Patch(patch) if patch.kind == "Secret" => patch.patch = hidden(),
+        Fault::SetSecret(set) => set.value = hidden(),
+        Fault::Apply(apply) => apply.manifest = observed(std::mem::take(&mut apply.manifest)),
+        Fault::Sequence(group) => group.faults.iter_mut().for_each(redact),
+        Fault::Together(group) => group.faults.iter_mut().for_each(redact),
+        _ => {}
+    }
+}
+
+fn hidden() -> serde_json::Value {
+    serde_json::Value::from("(secret)")
 }
 
 /// Judges a saved run again; one that was compared with a baseline is compared again, with what `resolve` finds by its reference.

@@ -172,7 +172,7 @@ async fn phases(job: &TrialJob<'_>, session: &Session, live: &mut Live<'_>, run_
     if plan.faults.is_empty() {
         (job.phase)("effect");
     }
-    live.agenda = Some(Agenda::new(plan.schedule(), run_label, job.seed, live.elapsed()));
+    live.agenda = Some(Agenda::new(plan, (run_label, job.seed), &job.request.safety, live.elapsed()));
     live.until(Goal::Verdict).await;
 }
 

@@ -1,11 +1,11 @@
 //! Which pods and nodes a fault acts on: a pure function of fault, index and seed.
 //! Objects that are named are looked up in `prepare`.
 
-use super::FaultError;
+use super::{FaultError, Prepared};
 use crate::observe::Index;
 use crate::observe::index::{PodRecord, text};
 use crate::observe::timeline::Reference;
-use crate::scenario::fault::Aim;
+use crate::scenario::fault::{Aim, TaintEffect};
 use crate::scenario::{Fault, Target};
 use crate::sim::random::Random;
 use std::collections::BTreeSet;
@@ -64,6 +64,24 @@ fn drawn(mut found: Vec<Reference>, wanted: usize, seed: u64) -> Vec<Reference> 
     }
     found.sort_by(|a, b| a.name.cmp(&b.name));
     found
+}
+
+/// How many pods a fault hits by itself, and of how many: of its target's, or of the trial's where it acts on nodes. Pods that a
+/// change of their workload replaces are not counted.
+#[must_use]
+pub fn hits(prepared: &Prepared, index: &Index) -> (usize, usize) {
+    let live = |pods: Vec<&PodRecord>| pods.into_iter().filter(|pod| pod.is_live() && !pod.is_finished()).count();
+    let of_kind = |kind: &'static str| prepared.prey.iter().map(|prey| &prey.reference).filter(move |prey| prey.kind == kind);
+    let hit = match &prepared.fault {
+        Fault::TaintNode(taint) if taint.effect == TaintEffect::NoExecute => {
+            let there = |pod: &&PodRecord| of_kind("Node").any(|node| node.name == text(&pod.object, "/spec/nodeName"));
+            live(index.pods().filter(there).collect())
+        }
+        _ => of_kind("Pod").count(),
+    };
+    let target = prepared.fault.pods().and_then(|aim| aim.target);
+    let present = live(target.map_or_else(|| index.pods().collect(), |target| index.pods_of(&target)));
+    (hit, present.max(hit))
 }
 
 /// How many of `found` pods are meant: all, a percentage rounded up, or a count (1 if nothing is said).

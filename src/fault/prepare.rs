@@ -24,6 +24,8 @@ pub struct Scene<'a> {
     pub namespace: &'a str,
     /// The run's label value.
     pub run: &'a str,
+    /// The labels of the trial's pods, where the namespace is others', too.
+    pub pods: Option<&'a str>,
 }
 
 /// Reads what a fault acts on: the chosen pods or nodes, or the object that it names.
@@ -105,11 +107,12 @@ async fn nodes(scene: Scene<'_>, fault: &Fault, chosen: &[Reference]) -> Result<
     Ok(prey)
 }
 
-/// The pods of the trial's namespace on a node that a drain evicts: not those of `DaemonSets`, static ones, and ended ones.
+/// The trial's pods on a node that a drain evicts: not those of `DaemonSets`, static ones, and ended ones.
 async fn pods_on(scene: Scene<'_>, node: &str) -> Result<Vec<Prey>, FaultError> {
     let kind = kinds::resolve(scene.client, None, "Pod").await?;
     let api = kind.api(scene.client, scene.namespace);
     let on_node = ListParams::default().fields(&format!("spec.nodeName={node}"));
+    let on_node = scene.pods.iter().fold(on_node, |parameters, pods| parameters.labels(pods));
     let list = retried(&format!("listing the pods on {node}"), REQUEST_BUDGET, || api.list(&on_node)).await?;
     let pods = list.items.into_iter().map(|pod| plain(pod, &kind.resource)).filter(|pod| {
         let owners = pod.pointer("/metadata/ownerReferences").and_then(Value::as_array);

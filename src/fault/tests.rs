@@ -31,7 +31,7 @@ const SOURCES: [&str; 7] = [
 ];
 
 /// The example in the documentation of each fault.
-fn examples() -> Vec<Fault> {
+pub(crate) fn examples() -> Vec<Fault> {
     let blocks = SOURCES.iter().flat_map(|source| source.split("/// ```yaml\n").skip(1));
     let text = |block: &str| {
         let lines = block.lines().take_while(|line| line.trim() != "/// ```");
@@ -88,7 +88,7 @@ impl Stage {
     }
 
     async fn inject(&self, fault: &Fault) -> Result<UndoLog, FaultError> {
-        let scene = Scene { client: &self.session.client, namespace: &self.namespace, run: "run-1" };
+        let scene = Scene { client: &self.session.client, namespace: &self.namespace, run: "run-1", pods: None };
         let mut log = UndoLog::at(self.folder.path().join("undo.jsonl"));
         for (position, fault) in fault.leaves().into_iter().enumerate() {
             let chosen = choose(fault, &self.index().await, 1)?;
@@ -143,6 +143,44 @@ async fn every_example_is_undone_to_what_was_there_before() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_pods_that_a_fault_hits_are_counted() {
+    let stage = Stage::new().await;
+    let index = stage.index().await;
+    let all = index.pods().count();
+    let of_pool = json!({ "deployment": "pool" });
+    for (fault, hit, present) in [
+        (json!({ "deletePods": { "deployment": "pool", "all": true } }), 2, 2),
+        (json!({ "evictPods": { "deployment": "pool" } }), 1, 2),
+        (json!({ "killContainer": { "deployment": "pool", "percent": 100 } }), 2, 2),
+        (json!({ "drainNode": of_pool }), all, all),
+        (json!({ "taintNode": { "deployment": "pool", "effect": "NoExecute" } }), all, all),
+        (json!({ "taintNode": { "deployment": "pool", "effect": "NoSchedule" } }), 0, all),
+        (json!({ "cordonNode": of_pool }), 0, all),
+        (json!({ "setReplicas": { "deployment": "pool", "replicas": 0 } }), 0, all),
+    ] {
+        let parsed: Fault = serde_json::from_value(fault.clone()).unwrap();
+        let chosen = choose(&parsed, &index, 1).unwrap();
+        let scene = Scene { client: &stage.session.client, namespace: &stage.namespace, run: "run-1", pods: None };
+        let prepared = prepare(scene, 0, &parsed, &chosen).await.unwrap();
+        assert_eq!(super::choose::hits(&prepared, &index), (hit, present), "{fault}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_a_namespace_of_others_a_drain_evicts_only_the_trials_own_pods() {
+    let stage = Stage::new().await;
+    let fault: Fault = serde_json::from_value(json!({ "drainNode": {} })).unwrap();
+    let index = stage.index().await;
+    let chosen = choose(&fault, &index, 1).unwrap();
+    let scene = Scene { client: &stage.session.client, namespace: &stage.namespace, run: "run-1", pods: Some("app=pool") };
+    let prepared = prepare(scene, 0, &fault, &chosen).await.unwrap();
+    let pods: Vec<_> = prepared.prey.iter().filter(|prey| prey.reference.kind == "Pod").collect();
+    assert!(index.pods().count() > pods.len(), "others run there, too");
+    assert_eq!(pods.len(), 2);
+    assert!(pods.iter().all(|prey| prey.before.as_ref().unwrap()["metadata"]["labels"]["app"] == "pool"), "{pods:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_budget_is_heeded_and_its_refusal_is_told() {
     let stage = Stage::new().await;
     let budget = |least: u32| {
@@ -161,7 +199,7 @@ async fn a_budget_is_heeded_and_its_refusal_is_told() {
     tokio::time::sleep(Duration::from_secs(2)).await;
     let fault: Fault = serde_json::from_value(json!({ "evictPods": { "deployment": "pool", "all": true } })).unwrap();
     let chosen = choose(&fault, &stage.index().await, 1).unwrap();
-    let scene = Scene { client: &stage.session.client, namespace: &stage.namespace, run: "run-1" };
+    let scene = Scene { client: &stage.session.client, namespace: &stage.namespace, run: "run-1", pods: None };
     let prepared = prepare(scene, 0, &fault, &chosen).await.unwrap();
     let injected = inject(&stage.session.client, &prepared).await.unwrap();
     assert_eq!(injected.notes.len(), 1, "{:?}", injected.notes);

@@ -23,6 +23,8 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+/// How often an object is read again that was written between reading and patching it.
+const ATTEMPTS: usize = 5;
 /// How long an object that is being deleted may take to go, before it can be made again.
 const GONE_WITHIN: Duration = Duration::from_secs(30);
 
@@ -182,6 +184,17 @@ pub(super) fn confirmation_of(position: usize, prey: &Prey, after: &Value) -> Co
 /// # Errors
 /// The server's refusal, or no answer.
 pub async fn undo(client: &kube::Client, record: &UndoRecord) -> Result<Undone, RequestError> {
+    for _ in 1..ATTEMPTS {
+        match attempt(client, record).await {
+            // The patch is bound to what was read; somebody wrote meanwhile, as controllers do to the taints of nodes.
+            Err(error) if record.remedy == Remedy::Revert && matches!(error.code, 409 | 422) => {}
+            done => return done,
+        }
+    }
+    attempt(client, record).await
+}
+
+async fn attempt(client: &kube::Client, record: &UndoRecord) -> Result<Undone, RequestError> {
     let (name, uid) = (record.target.name.as_str(), record.target.uid.as_str());
     let what = format!("undoing {} on {}", record.key, record.target);
     let kind = kinds::resolve(client, Some(&record.api_version), &record.target.kind).await?;

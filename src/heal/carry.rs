@@ -7,10 +7,12 @@ mod workload;
 
 use super::action::{ActionOutcome, ActionRecord};
 use super::decide::{Intent, Remedy};
+use crate::cluster::request::RequestError;
 use crate::detect::Subject;
 use crate::observe::Index;
 use crate::scenario::Step;
 use crate::scenario::duration::format;
+use futures::future::BoxFuture;
 use kube::Client;
 use serde_json::Value;
 use std::sync::Arc;
@@ -28,7 +30,12 @@ pub struct Healing<'a> {
     pub baseline: Option<&'a [Arc<Value>]>,
     /// The only namespace that may be touched.
     pub namespace: &'a str,
+    /// Told of each change before it is made, where it has to be undone afterwards. What cannot be told is not done.
+    pub announce: Option<&'a Announce<'a>>,
 }
+
+/// Takes an object as it is and as it is about to be.
+pub type Announce<'a> = dyn Fn(&Value, &Value) -> BoxFuture<'static, Result<(), RequestError>> + Send + Sync + 'a;
 
 /// What one attempt made of the cluster.
 pub(super) struct Done {

@@ -23,7 +23,6 @@ pub struct Outcome {
     /// What it sent to the server, in bytes.
     pub sent: u64,
     /// What it wrote, for a failed test.
-    #[expect(dead_code, reason = "shown where a test fails")]
     pub output: String,
 }
 
@@ -50,6 +49,8 @@ impl Harness {
             "context",
             "--allow-namespace",
             "shop,till",
+            "--allow",
+            "cluster-faults",
             "--no-progress",
             "--concurrency",
             "3",

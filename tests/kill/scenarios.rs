@@ -55,6 +55,66 @@ pub const SCENARIOS: &[(&str, &[&str], &str)] = &[
 ",
     ),
     (
+        "healed",
+        &[],
+        "
+  workload: { existing: { namespace: till, selector: app=desk } }
+  steady: { within: 60s, hold: 1s }
+  fault: [ { setImage: { deployment: desk, image: 'nowhere/none:1' } } ]
+  effect: { within: 10s }
+  heal: { by: comeback }
+  recover: { hold: 1s, within: 10s }
+",
+    ),
+    (
+        "keys",
+        &["spare"],
+        "
+  workload: { existing: { namespace: till, selector: app=desk } }
+  steady: { within: 60s, hold: 1s }
+  fault: [ { setSecret: { secret: spare, key: pin, value: other } }, { deleteSecret: { secret: spare } } ]
+",
+    ),
+    (
+        "template",
+        &[],
+        "
+  workload: { existing: { namespace: till, selector: app=desk } }
+  steady: { within: 60s, hold: 1s }
+  fault:
+    - together:
+        faults:
+          - setEnv: { deployment: desk, name: MODE, value: broken }
+          - stopDependency: { deployment: desk }
+    - setCommand: { deployment: desk, command: [ 'false' ], for: 300ms }
+    - setProbe: { deployment: desk, probe: readiness, set: { exec: { command: [ 'false' ] } } }
+",
+    ),
+    (
+        "around",
+        &[],
+        "
+  workload: { existing: { namespace: shop, selector: app=api } }
+  steady: { within: 60s, hold: 1s }
+  fault:
+    - quota: { hard: { pods: '1' } }
+    - denyNetwork: { deployment: api, for: 300ms }
+    - breakService: { service: api }
+    - evictPods: { deployment: api }
+",
+    ),
+    (
+        "nodes",
+        &[],
+        "
+  workload: { existing: { namespace: shop, selector: app=api } }
+  steady: { within: 60s, hold: 1s }
+  fault:
+    - taintNode: { node: one, effect: PreferNoSchedule }
+    - drainNode: { deployment: api, for: 500ms }
+",
+    ),
+    (
         "own",
         &[],
         "
@@ -82,7 +142,7 @@ pub const SCENARIOS: &[(&str, &[&str], &str)] = &[
 /// Writes the scenarios' files.
 pub fn write(folder: &Path) {
     for (name, _, spec) in SCENARIOS {
-        let short = "  effect: { within: 1s }\n  recover: { hold: 1s, within: 1s }\n";
+        let short = "  effect: { within: 1s }\n  recover: { hold: 1s, within: 2s }\n";
         let text = format!(
             "apiVersion: comeback.dev/v1alpha1\nkind: Scenario\nmetadata: {{ name: {name} }}\nspec:\n  summary: To be undone{spec}{}",
             if spec.contains("recover:") { "" } else { short }

@@ -34,6 +34,9 @@ const KINDS: &[(&str, &str, &str, &str)] = &[
     ("rbac.authorization.k8s.io", "v1", "ClusterRoleBinding", "clusterrolebindings"),
 ];
 
+/// How long controllers may take.
+const FOLLOWED_WITHIN: std::time::Duration = std::time::Duration::from_secs(3);
+
 /// Objects by kind, namespace and name, without what the server writes itself.
 pub type Snapshot = BTreeMap<String, Value>;
 
@@ -92,6 +95,15 @@ impl World {
             config("till", "doomed", json!({ "a": "b" })),
             json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "token", "namespace": "shop" },
                 "data": { "password": "Z2VoZWlt" } }),
+            json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "spare", "namespace": "till" },
+                "data": { "pin": "MTIzNA==" } }),
+            json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "name": "api", "namespace": "shop" },
+                "spec": { "selector": { "app": "api" }, "ports": [{ "port": 80 }] } }),
+            // The network by which the harness knows that policies are enforced.
+            json!({ "apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": { "name": "kindnet", "namespace": "kube-system" },
+                "spec": { "selector": { "matchLabels": { "app": "kindnet" } }, "template": {
+                    "metadata": { "labels": { "app": "kindnet" } },
+                    "spec": { "containers": [{ "name": "net", "image": "busybox", "command": ["sleep", "3600"] }] } } } }),
             deployment("shop", "api"),
             deployment("till", "desk"),
         ];
@@ -148,8 +160,18 @@ impl World {
         snapshot
     }
 
-    /// What is not as before.
+    /// What is not as before, once controllers have had the time to follow: the taint of a cordoned node is theirs.
     pub fn differences(&self, before: &Snapshot, reborn: &BTreeSet<String>) -> Vec<String> {
+        let until = std::time::Instant::now() + FOLLOWED_WITHIN;
+        loop {
+            let found = self.differences_now(before, reborn);
+            if found.is_empty() || std::time::Instant::now() > until {
+                return found;
+            }
+        }
+    }
+
+    fn differences_now(&self, before: &Snapshot, reborn: &BTreeSet<String>) -> Vec<String> {
         let without = |snapshot: &Snapshot| -> Snapshot {
             let mut snapshot = snapshot.clone();
             for (name, object) in &mut snapshot {

@@ -3,11 +3,13 @@
 
 use super::live::Live;
 use crate::cluster::request::RequestError;
+use crate::engine::safety::Safety;
 use crate::fault::prepare::Scene;
 use crate::fault::{self, FaultError, Prepared, Undone};
 use crate::observe::timeline::{Fact, Source};
-use crate::scenario::Schedule;
+use crate::scenario::{Plan, Schedule};
 use futures::future::join_all;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What is to be injected and undone, and how far that has got.
@@ -16,6 +18,9 @@ pub(super) struct Agenda {
     schedule: Schedule,
     run: String,
     seed: u64,
+    safety: Safety,
+    /// The labels of the trial's pods, where the namespace is others', too.
+    pods: Option<String>,
     began: Duration,
     requested: Vec<bool>,
     accepted: Vec<Option<Duration>>,
@@ -23,13 +28,16 @@ pub(super) struct Agenda {
 }
 
 impl Agenda {
-    /// The agenda of a schedule that begins at `began`.
-    pub(super) fn new(schedule: Schedule, run: &str, seed: u64, began: Duration) -> Self {
+    /// The agenda of a plan's faults that begins at `began`.
+    pub(super) fn new(plan: &Plan, (run, seed): (&str, u64), safety: &Safety, began: Duration) -> Self {
+        let schedule = plan.schedule();
         let (faults, reversals) = (schedule.injections.len(), schedule.reversals.len());
         Self {
             schedule,
             run: run.to_owned(),
             seed,
+            safety: safety.clone(),
+            pods: plan.existing.as_ref().map(|existing| existing.selector.clone()),
             began,
             requested: vec![false; faults],
             accepted: vec![None; faults],
@@ -141,9 +149,13 @@ impl Live<'_> {
     async fn prepare(&mut self, agenda: &Agenda, position: usize) -> Result<Prepared, Option<FaultError>> {
         let Some(injection) = agenda.schedule.injections.get(position) else { return Err(None) };
         let (client, namespace) = (self.client(), self.namespace().to_owned());
-        let scene = Scene { client: &client, namespace: &namespace, run: &agenda.run };
+        let pods = agenda.pods.as_deref();
+        let scene = Scene { client: &client, namespace: &namespace, run: &agenda.run, pods };
         let chosen = fault::choose(&injection.fault, self.index(), agenda.seed)?;
         let prepared = self.unless_stopped(fault::prepare(scene, position, &injection.fault, &chosen)).await.ok_or(None)??;
+        let (hit, present) = fault::choose::hits(&prepared, self.index());
+        let refused = |why: String| FaultError::from(RequestError::of(injection.fault.key(), why));
+        agenda.safety.check_pods(hit, present).map_err(refused)?;
         self.remember(&prepared).await.map_err(|error| {
             let message = format!("{}; the fault was not injected, because it could not have been undone", error.message);
             FaultError::from(RequestError { message, ..error })
@@ -163,11 +175,9 @@ impl Live<'_> {
 
     /// Undoes faults before the trial ends, because they do not last.
     async fn revert(&mut self, faults: &[usize]) -> bool {
-        let (client, undo) = (self.client(), std::mem::take(&mut self.undo));
-        let work = undo.undo_some(&client, |record| faults.contains(&record.fault));
-        let results = self.unless_stopped(work).await;
-        self.undo = undo;
-        let Some(results) = results else { return false };
+        let (client, undo) = (self.client(), Arc::clone(&self.undo));
+        let work = async { undo.lock().await.undo_some(&client, |record| faults.contains(&record.fault)).await };
+        let Some(results) = self.unless_stopped(work).await else { return false };
         let mut left = Vec::new();
         for (target, result) in results {
             match result {

@@ -1,21 +1,21 @@
 //! The live part of a trial: observations in, detectors and healer on them, until a goal is reached or the trial is over.
 //! Every wait ends by an observation, a deadline of judge, detectors or healer, a limit of the cluster, or the user.
 
+mod undoing;
+
 use super::TrialJob;
 use super::agenda::Agenda;
 use crate::cluster::Session;
-use crate::cluster::request::RequestError;
 use crate::detect::{self, Finding};
 use crate::engine::baseline::Originals;
 use crate::engine::recorder::Recorder;
 use crate::engine::{Signal, Stop, saved};
-use crate::fault::undo::Confirmation;
-use crate::fault::{Prepared, UndoLog, UndoRecord, Undone};
+use crate::fault::UndoLog;
 use crate::heal;
 use crate::measure::Next;
 use crate::measure::result::TrialResult;
 use crate::observe::logs::{self, LogFollower};
-use crate::observe::timeline::{Baseline, Fact, Reference, Source};
+use crate::observe::timeline::{Baseline, Fact, Source};
 use crate::observe::watch::{Seen, Watching};
 use crate::observe::{Index, watch};
 use crate::scenario::Plan;
@@ -25,7 +25,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 
 /// What is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +64,8 @@ pub(super) struct Live<'a> {
     policy: heal::Policy,
     /// The steady state's objects with the real content of Secrets: only in memory, for the healer.
     steady_baseline: Option<Arc<[Arc<Value>]>>,
-    pub(super) undo: UndoLog,
+    pub(super) undo: Arc<Mutex<UndoLog>>,
+    run_label: String,
     /// The faults, once their time has come.
     pub(super) agenda: Option<Agenda>,
     told_effective: bool,
@@ -91,8 +92,11 @@ impl<'a> Live<'a> {
             ledger: detect::Ledger::default(),
             policy: heal::Policy::new(&job.plan.heal, &job.run_label()),
             steady_baseline: None,
-            undo: UndoLog::at(job.request.directory.join(saved::undo_path(&job.plan.name, job.trial)))
-                .with_journal(job.journal(session), &own_namespace),
+            undo: Arc::new(Mutex::new(
+                UndoLog::at(job.request.directory.join(saved::undo_path(&job.plan.name, job.trial)))
+                    .with_journal(job.journal(session), &own_namespace),
+            )),
+            run_label: job.run_label(),
             agenda: None,
             told_effective: false,
         }
@@ -141,48 +145,6 @@ impl<'a> Live<'a> {
             self.steady_baseline = Some(Arc::from(originals.objects));
         }
         self.record(Source::Engine, Fact::Baseline(baseline));
-    }
-
-    /// Writes how to undo a fault, before it acts. Never cut short: half a record could not be found again.
-    pub async fn remember(&mut self, prepared: &Prepared) -> Result<(), RequestError> {
-        self.undo.record(prepared).await
-    }
-
-    /// Writes what a fault changed.
-    pub async fn changed(&mut self, confirmations: &[Confirmation]) -> Result<(), RequestError> {
-        self.undo.confirm(confirmations).await
-    }
-
-    /// Undoes the faults, as far as it can be done in time; what could not be undone is returned.
-    pub async fn undo_faults(&self, within: Duration) -> Vec<Reference> {
-        self.undo_some(within, |_| true).await
-    }
-
-    /// The same for what does not go with the trial's own namespace: nodes.
-    pub async fn undo_faults_outside(&self, namespace: &str, within: Duration) -> Vec<Reference> {
-        self.undo_some(within, |record| record.target.namespace != namespace).await
-    }
-
-    async fn undo_some(&self, within: Duration, which: impl Fn(&UndoRecord) -> bool) -> Vec<Reference> {
-        let undo = self.undo.undo_some(&self.session.client, which);
-        let Ok(results) = tokio::time::timeout(within, undo).await else {
-            tracing::warn!("undoing the faults in {} took longer than {within:?}", self.namespace);
-            return self.undo.targets();
-        };
-        let mut left = Vec::new();
-        for (target, undone) in results {
-            let why = match undone {
-                Ok(Undone::LeftAlone(why)) => why,
-                Ok(_) => continue,
-                Err(error) => error.message,
-            };
-            // In a namespace of the run's own it goes with the namespace.
-            if self.plan.existing.is_some() {
-                tracing::warn!("the fault on {target} could not be undone: {why}");
-            }
-            left.push(target);
-        }
-        left
     }
 
     /// Waits for `work` while observations are recorded as they come. `None` when the user stopped the trial meanwhile.
@@ -340,7 +302,11 @@ impl<'a> Live<'a> {
         for intent in intents {
             let (client, namespace) = (self.session.client.clone(), self.namespace.clone());
             let (index, baseline) = (self.recorder.judge().index().clone(), self.steady_baseline.clone());
-            let healing = heal::Healing { client: &client, index: &index, baseline: baseline.as_deref(), namespace: &namespace };
+            // In a namespace of the run's own, everything goes with the namespace.
+            let announce = self.announcing();
+            let announce: Option<&heal::Announce<'_>> = if self.plan.existing.is_some() { Some(&announce) } else { None };
+            let healing =
+                heal::Healing { client: &client, index: &index, baseline: baseline.as_deref(), namespace: &namespace, announce };
             let action = self.unless_stopped(healing.carry_out(&intent)).await?;
             self.record(Source::Healer, Fact::Action(action));
         }

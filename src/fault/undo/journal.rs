@@ -74,12 +74,18 @@ impl Journal {
     pub fn place(&self, record: &UndoRecord) -> Held {
         let secret = record.target.kind == "Secret";
         let beside = secret && self.home.own.is_none() && !record.target.namespace.is_empty();
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let count = parts(&serde_json::to_string(record).unwrap_or_default(), PART_BYTES).len();
         Held {
-            number: self.next.fetch_add(1, Ordering::Relaxed),
+            number,
             namespace: if beside { record.target.namespace.clone() } else { self.home.namespace.clone() },
             kind: if secret { "Secret" } else { "ConfigMap" }.to_owned(),
-            names: Vec::new(),
+            names: (0..count).map(|n| self.name(number, RECORD, n)).collect(),
         }
+    }
+
+    fn name(&self, number: u32, what: &str, part: usize) -> String {
+        format!("comeback-undo-{}-{number:06}-{what}-{part}", self.home.run)
     }
 
     /// Writes a record; it is on the cluster when this returns.
@@ -104,7 +110,7 @@ impl Journal {
         let api = api(&self.client, &held.kind, &held.namespace)?;
         let parts = parts(&text, PART_BYTES);
         for (n, part) in parts.iter().enumerate() {
-            let name = format!("comeback-undo-{}-{:06}-{what}-{n}", self.home.run, held.number);
+            let name = self.name(held.number, what, n);
             let field = if held.kind == "Secret" { "stringData" } else { "data" };
             let object = json!({
                 "apiVersion": "v1",
@@ -118,7 +124,9 @@ impl Journal {
             });
             let object: DynamicObject =
                 serde_json::from_value(object).map_err(|error| RequestError::of(&telling, error.to_string()))?;
-            held.names.push(name);
+            if !held.names.contains(&name) {
+                held.names.push(name);
+            }
             let parameters = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
             match retried(&telling, REQUEST_BUDGET, || api.create(&parameters, &object)).await {
                 Ok(_) => {}

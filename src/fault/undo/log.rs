@@ -2,13 +2,19 @@
 //! outside of the run's own namespaces, to the journal on the cluster.
 
 use super::journal::{Held, Journal};
-use super::{Confirmation, UndoRecord, Undone, records_of, same, undo_all};
+use super::{Confirmation, Remedy, UndoRecord, Undone, records_of, same, undo_all};
 use crate::cluster::request::RequestError;
 use crate::engine::ledger::{append_line, read_lines};
 use crate::fault::Prepared;
+use crate::fault::change::diff;
+use crate::observe::index::{reference_to, text};
 use crate::observe::timeline::Reference;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::path::{Path, PathBuf};
+
+/// The numbers of changes that are no fault's begin here: a scenario has fewer faults.
+const NO_FAULT: usize = 1_000_000;
 
 /// One line of the file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -89,12 +95,31 @@ impl UndoLog {
         };
         // Kept first: a write whose answer is lost may have been carried out.
         let compact = record.compact();
-        let mut held = journal.place(&record);
+        let mut held = journal.place(&compact);
         let position = self.records.len();
         self.records.push(Kept { record, held: Some(held.clone()) });
         let written = journal.write(&mut held, &compact).await;
         self.records[position].held = Some(held);
         written
+    }
+
+    /// Records how to take back a change that is about to be made by something else than a fault: by the healer.
+    ///
+    /// # Errors
+    /// It cannot be written: then the change must not be made.
+    pub async fn add_change(&mut self, by: &str, run: &str, before: &Value, after: &Value) -> Result<(), RequestError> {
+        let fault = NO_FAULT + self.records.len();
+        let record = UndoRecord {
+            fault,
+            key: by.to_owned(),
+            target: reference_to(before),
+            api_version: text(before, "/apiVersion").to_owned(),
+            remedy: Remedy::Revert,
+            run: run.to_owned(),
+            before: Some(before.clone()),
+            changes: Some(diff(before, after)),
+        };
+        self.add(record).await
     }
 
     /// Records what the fault changed.

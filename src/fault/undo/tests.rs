@@ -36,7 +36,7 @@ impl Stage {
 
     async fn inject(&self, fault: Value) -> Result<UndoLog, FaultError> {
         let fault: Fault = serde_json::from_value(fault).unwrap();
-        let scene = Scene { client: &self.session.client, namespace: &self.namespace, run: "run-1" };
+        let scene = Scene { client: &self.session.client, namespace: &self.namespace, run: "run-1", pods: None };
         let prepared = prepare(scene, 0, &fault, &[]).await?;
         let mut log = UndoLog::at(self.path());
         log.record(&prepared).await.unwrap();
@@ -177,5 +177,23 @@ async fn faults_on_one_object_are_undone_newest_first_even_if_it_was_made_again(
     stage.inject(json!({ "deleteConfig": { "configMap": "pool" } })).await.unwrap();
     let log = UndoLog::read(&stage.path()).unwrap();
     assert_eq!(stage.undo(&log).await, [Undone::Reverted, Undone::Reverted]);
+    assert_eq!(stage.get("ConfigMap", "pool").await.unwrap()["data"], config()["data"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_undoing_that_was_cut_short_is_finished_by_the_next() {
+    let stage = Stage::with(&[config()]).await;
+    stage.inject(json!({ "setConfig": { "configMap": "pool", "key": "workers", "value": "many" } })).await.unwrap();
+    stage.inject(json!({ "deleteConfig": { "configMap": "pool" } })).await.unwrap();
+    let records: Vec<UndoRecord> = std::fs::read_to_string(stage.path())
+        .unwrap()
+        .lines()
+        .filter_map(|line| serde_json::from_value(serde_json::from_str::<Value>(line).unwrap()["record"].clone()).ok())
+        .collect();
+    // The first attempt ends after the newest record: the object is there again, with the broken value.
+    assert_eq!(undo(&stage.session.client, &records[1]).await, Ok(Undone::Reverted));
+    assert_eq!(stage.get("ConfigMap", "pool").await.unwrap()["data"]["workers"], "many");
+    let done: Vec<_> = undo_all(&stage.session.client, &records).await.into_iter().map(|(_, undone)| undone.unwrap()).collect();
+    assert_eq!(done, [Undone::AlreadyBack, Undone::Reverted]);
     assert_eq!(stage.get("ConfigMap", "pool").await.unwrap()["data"], config()["data"]);
 }

@@ -63,6 +63,14 @@ impl Healing<'_> {
         Ok(serde_json::to_value(retried(&what, REQUEST_BUDGET, || api.get(&subject.name)).await?)?)
     }
 
+    /// Tells of a change that is about to be made.
+    pub(super) async fn announced(&self, before: &Value, after: &Value) -> Result<(), Trouble> {
+        match self.announce {
+            Some(announce) => Ok(announce(before, after).await?),
+            None => Ok(()),
+        }
+    }
+
     /// The subject of an object in the trial's namespace.
     pub(super) fn subject(&self, kind: &str, name: &str, uid: &str) -> Subject {
         Subject {
@@ -95,6 +103,7 @@ impl Healing<'_> {
             if after == before {
                 return Ok((before.clone(), before));
             }
+            self.announced(&before, &after).await?;
             let object: DynamicObject = serde_json::from_value(after.clone())?;
             let params = PostParams { dry_run: false, field_manager: Some(FIELD_MANAGER.to_owned()) };
             match retried(&what, REQUEST_BUDGET, || api.replace(&subject.name, &params, &object)).await {

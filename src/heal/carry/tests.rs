@@ -78,7 +78,8 @@ impl Stage {
     }
 
     async fn act_with(&self, step: Value, cause: &str, baseline: Option<&[Arc<Value>]>) -> ActionRecord {
-        let healing = Healing { client: &self.session.client, index: &self.index, baseline, namespace: &self.namespace };
+        let healing =
+            Healing { client: &self.session.client, index: &self.index, baseline, namespace: &self.namespace, announce: None };
         healing.carry_out(&self.intent(step, cause)).await
     }
 
@@ -225,7 +226,8 @@ async fn another_namespace_is_not_touched() {
     let mut stage = Stage::new().await;
     stage.namespace = "default".to_owned();
     let intent = stage.intent(json!({"setMemory": {}}), "oom.limit");
-    let healing = Healing { client: &stage.session.client, index: &stage.index, baseline: None, namespace: "elsewhere" };
+    let healing =
+        Healing { client: &stage.session.client, index: &stage.index, baseline: None, namespace: "elsewhere", announce: None };
     let record = healing.carry_out(&intent).await;
     assert_eq!(record.outcome, ActionOutcome::Refused);
     assert_eq!(record.reason, "namespace default is not the trial's own (elsewhere)");

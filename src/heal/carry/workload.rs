@@ -114,6 +114,11 @@ impl Healing<'_> {
         }
         let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
         let what = format!("patching {} {}", subject.kind, subject.name);
+        if self.announce.is_some() {
+            let rehearsal = PatchParams { dry_run: true, ..params.clone() };
+            let expected = retried(&what, REQUEST_BUDGET, || api.patch(&subject.name, &rehearsal, &patch)).await?;
+            self.announced(&before, &serde_json::to_value(expected)?).await?;
+        }
         let after = serde_json::to_value(retried(&what, REQUEST_BUDGET, || api.patch(&subject.name, &params, &patch)).await?)?;
         Ok((before, after))
     }

@@ -1,0 +1,179 @@
+//! `run --dry-run`: what would be applied, injected, healed and undone, and which permissions it takes. Changes nothing.
+
+use crate::engine::permission::{self, Permission};
+use crate::fault::Prepared;
+use crate::scenario::fault::{Aim, DeleteConfig, DeleteSecret};
+use crate::scenario::schedule::Injection;
+use crate::scenario::{Fault, Healer, Plan, Target, duration};
+use serde_json::Value;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+/// The whole plan in words. `missing`: permissions that the user does not have, where the cluster was asked.
+pub(super) fn plan(plans: &[Arc<Plan>], cluster: &str, allowed: &[String], missing: Option<&[Permission]>) -> String {
+    let mut text = format!("What would be done on {cluster}. Nothing is changed.\n");
+    for plan in plans {
+        scenario(&mut text, plan);
+    }
+    let all: Vec<&Plan> = plans.iter().map(AsRef::as_ref).collect();
+    text.push_str(if missing.is_some() { "\npermissions (asked of the cluster)\n" } else { "\npermissions\n" });
+    for permission in permission::needed(&all, allowed) {
+        let lacks = missing.is_some_and(|missing| missing.contains(&permission));
+        let _ = writeln!(text, "  {permission}{}", if lacks { "   MISSING" } else { "" });
+    }
+    text
+}
+
+fn scenario(text: &mut String, plan: &Plan) {
+    let trials = if plan.trials == 1 { "1 trial".to_owned() } else { format!("{} trials", plan.trials) };
+    let _ = writeln!(text, "\n{} ({}, {trials})", plan.name, plan.file);
+    let mut line = |what: &str, rest: &str| {
+        let _ = writeln!(text, "  {what:<9} {rest}");
+    };
+    match &plan.existing {
+        Some(existing) => {
+            line("in", &format!("namespace {}: the pods with {}, which is not removed", existing.namespace, existing.selector));
+        }
+        None => line("in", "a namespace of its own for each trial, which is removed"),
+    }
+    for manifest in &plan.manifests {
+        let field = |pointer: &str| manifest.object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        let named = if field("/metadata/name").is_empty() { field("/metadata/generateName") } else { field("/metadata/name") };
+        line("applies", &format!("{}/{named} ({}:{})", field("/kind").to_lowercase(), manifest.file, manifest.line));
+    }
+    if let Some(steady) = &plan.steady {
+        line("waits", &format!("for the steady state, {} at most", duration::format(steady.within)));
+    }
+    let schedule = plan.schedule();
+    for (position, injection) in schedule.injections.iter().enumerate() {
+        line("injects", &format!("{}{}", injected(&injection.fault), when(injection)));
+        line("undoes", undone(&injection.fault, plan.existing.is_some()));
+        for reversal in schedule.reversals.iter().filter(|reversal| reversal.faults.last() == Some(&position)) {
+            let faults = reversal.faults.iter().filter_map(|fault| Some(&schedule.injections.get(*fault)?.fault));
+            let keys: Vec<_> = faults.filter(|fault| fault.pods().is_none()).map(Fault::key).collect();
+            let (lasts, one) = (duration::format(reversal.lasts), reversal.faults.len() == 1);
+            let since = if one { "it was accepted".to_owned() } else { format!("these were accepted: {}", keys.join(", ")) };
+            line("", &format!("already {lasts} after {since}"));
+        }
+    }
+    if plan.faults.is_empty() {
+        line("injects", "nothing");
+    }
+    match (plan.heal.by, plan.heal.strategy.is_empty()) {
+        (Healer::Kubernetes, _) => line("heals", "nothing: Kubernetes alone"),
+        (Healer::Comeback, true) => line("heals", "by comeback, with the ladder of the cause that is found"),
+        (Healer::Comeback, false) => {
+            let steps: Vec<_> = plan.heal.strategy.iter().map(crate::scenario::Step::key).collect();
+            line("heals", &format!("by comeback: {}", steps.join(", ")));
+        }
+    }
+    line("recovers", &format!("within {} at most", duration::format(plan.recover.within)));
+}
+
+/// When a fault is injected, if not at once.
+fn when(injection: &Injection) -> String {
+    let after = |what: &str| format!(", {} after {what}", duration::format(injection.after));
+    match (injection.after.is_zero(), injection.follows.len()) {
+        (true, _) => String::new(),
+        (false, 0) => after("the steady state"),
+        (false, 1) => after("the fault before it was accepted"),
+        (false, _) => after("the faults before it were accepted"),
+    }
+}
+
+/// A fault and its targets, as far as they are known beforehand.
+fn injected(fault: &Fault) -> String {
+    format!("{}{} on {}", fault.key(), Prepared::detail(fault), on(fault))
+}
+
+fn on(fault: &Fault) -> String {
+    if let Some(aim) = fault.pods() {
+        return format!("{} pods of {}", many(&aim), named(aim.target.as_ref()));
+    }
+    if let Some(aim) = fault.nodes() {
+        let nodes = match (&aim.node, &aim.target) {
+            (Some(node), _) => format!("node/{node}"),
+            (None, Some(target)) => format!("{} nodes with pods of {target}", many(&aim)),
+            (None, None) => format!("{} nodes with pods of the trial", many(&aim)),
+        };
+        return if matches!(fault, Fault::DrainNode(_)) { format!("{nodes}, and the trial's pods there") } else { nodes };
+    }
+    if let Some((target, _)) = fault.workload() {
+        return named(target.as_ref());
+    }
+    match fault {
+        Fault::SetConfig(set) => format!("configmap/{}", set.config_map),
+        Fault::DeleteConfig(delete) => format!("configmap/{}", delete.config_map),
+        Fault::SetSecret(set) => format!("secret/{}", set.secret),
+        Fault::DeleteSecret(delete) => format!("secret/{}", delete.secret),
+        Fault::BreakService(broken) => format!("service/{}", broken.service),
+        Fault::Patch(patch) => format!("{}/{}", patch.kind.to_lowercase(), patch.name),
+        Fault::Delete(delete) => format!("{}/{}", delete.kind.to_lowercase(), delete.name),
+        Fault::Apply(apply) => {
+            let field = |pointer: &str| apply.manifest.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+            format!("{}/{}", field("/kind").to_lowercase(), field("/metadata/name"))
+        }
+        Fault::Quota(quota) => format!("resourcequota/{}", quota.name),
+        Fault::DenyNetwork(deny) => format!("networkpolicy/{}, for the pods of {}", deny.name, named(deny.target().as_ref())),
+        _ => fault.leaves().into_iter().map(on).collect::<Vec<_>>().join(", "),
+    }
+}
+
+fn many(aim: &Aim) -> String {
+    match (aim.all, aim.percent) {
+        (true, _) => "all".to_owned(),
+        (_, Some(percent)) => format!("{percent} % of the"),
+        (_, None) => aim.count.unwrap_or(1).to_string(),
+    }
+}
+
+fn named(target: Option<&Target>) -> String {
+    target.map_or_else(String::new, ToString::to_string)
+}
+
+fn undone(fault: &Fault, existing: bool) -> &'static str {
+    match fault {
+        Fault::DeletePods(_) | Fault::EvictPods(_) => "nothing: their controllers make the pods again",
+        Fault::KillContainer(_) => "nothing: the kubelet starts the container again",
+        Fault::Exec(_) => "nothing: what a command did cannot be undone",
+        Fault::CordonNode(_) | Fault::TaintNode(_) => "it by changing back what it changed",
+        Fault::DrainNode(_) => "it by changing back what it changed of the node; the evicted pods' controllers make them again",
+        _ if !existing => "it with the namespace",
+        Fault::Delete(_) => "it by creating the object again (with another uid)",
+        Fault::DeleteConfig(DeleteConfig { key: None, .. }) | Fault::DeleteSecret(DeleteSecret { key: None, .. }) => {
+            "it by creating the object again (with another uid)"
+        }
+        Fault::Apply(_) => "it by changing back what it changed, or removing what it created",
+        Fault::Quota(_) | Fault::DenyNetwork(_) => "it by removing what it created",
+        _ => "it by changing back what it changed",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{LoadOptions, load};
+
+    #[test]
+    fn the_plan_names_every_change_and_what_it_takes() {
+        let loaded = load(&["builtin:crash/after-config-change".to_owned()], &LoadOptions::default()).unwrap();
+        insta::assert_snapshot!(plan(&loaded.plans, "the embedded cluster", &[], None));
+    }
+
+    #[test]
+    fn every_fault_says_what_it_acts_on_and_what_undoes_it() {
+        let loaded = load(&["builtin:pod-deleted".to_owned()], &LoadOptions::default()).unwrap();
+        let faults = crate::fault::examples();
+        let mut text = String::new();
+        for existing in [false, true] {
+            let _ = writeln!(text, "{}", if existing { "In a namespace of others:" } else { "In a namespace of its own:" });
+            let mut plan = Plan::clone(&loaded.plans[0]);
+            plan.faults.clone_from(&faults);
+            let place = crate::scenario::model::Existing { namespace: "shop".to_owned(), selector: "app=api".to_owned() };
+            plan.existing = existing.then_some(place);
+            scenario(&mut text, &plan);
+        }
+        assert!(!text.contains("c2VjcmV0"));
+        insta::assert_snapshot!(text);
+    }
+}

@@ -1,0 +1,88 @@
+//! `comeback rbac`: the least roles under which scenarios run and clean up, as YAML for `kubectl apply`.
+//! What is needed is `engine::permission`'s.
+
+use crate::engine::permission::{self, Permission, Scope};
+use crate::exit_code::ExitCode;
+use crate::scenario::render::{Look, render};
+use crate::scenario::{LoadOptions, Plan, load};
+use clap::Args;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::io::{Result, Write};
+
+/// `comeback rbac PATH...`
+#[derive(Clone, Debug, Args)]
+pub struct Rbac {
+    /// Scenario and suite files, folders, or `builtin:NAME`
+    #[arg(value_name = "PATH", required = true)]
+    pub paths: Vec<String>,
+    /// The name of the roles
+    #[arg(long, env = "COMEBACK_RBAC_NAME", value_name = "NAME", default_value = "comeback")]
+    pub name: String,
+}
+
+/// Prints the roles.
+///
+/// # Errors
+/// When nothing can be written.
+pub fn run(arguments: &Rbac, look: Look, out: &mut dyn Write, err: &mut dyn Write) -> Result<ExitCode> {
+    let loaded = match load(&arguments.paths, &LoadOptions::default()) {
+        Ok(loaded) => loaded,
+        Err(found) => {
+            write!(err, "{}", render(&found, look))?;
+            return Ok(ExitCode::Usage);
+        }
+    };
+    let plans: Vec<&Plan> = loaded.plans.iter().map(AsRef::as_ref).collect();
+    out.write_all(roles(&arguments.name, &permission::needed(&plans, &[])).as_bytes())?;
+    Ok(ExitCode::Passed)
+}
+
+/// One role for each scope. They are bound by whoever may do so; how is said in a comment.
+fn roles(name: &str, permissions: &[Permission]) -> String {
+    let scopes: BTreeSet<&Scope> = permissions.iter().map(|permission| &permission.scope).collect();
+    let mut text = String::new();
+    for scope in scopes {
+        let (kind, namespace, bind) = match scope {
+            Scope::Cluster => ("ClusterRole", None, format!("kubectl create clusterrolebinding {name} --clusterrole={name}")),
+            Scope::Namespace(namespace) => {
+                ("Role", Some(namespace), format!("kubectl create rolebinding {name} -n {namespace} --role={name}"))
+            }
+        };
+        let _ = writeln!(text, "---\n# {bind} --serviceaccount=NAMESPACE:NAME (or --user, --group)");
+        let _ = writeln!(text, "apiVersion: rbac.authorization.k8s.io/v1\nkind: {kind}\nmetadata:\n  name: {name}");
+        if let Some(namespace) = namespace {
+            let _ = writeln!(text, "  namespace: {namespace}");
+        }
+        text.push_str("rules:\n");
+        for ((group, verbs), resources) in grouped(permission::rules(permissions, scope)) {
+            let _ = writeln!(text, "  - apiGroups: [\"{group}\"]");
+            let _ = writeln!(text, "    resources: [{}]", resources.join(", "));
+            let _ = writeln!(text, "    verbs: [{}]", verbs.join(", "));
+        }
+    }
+    text
+}
+
+/// Resources with the same group and the same verbs share a rule.
+fn grouped(rules: BTreeMap<(String, String), Vec<&'static str>>) -> BTreeMap<(String, Vec<&'static str>), Vec<String>> {
+    let mut grouped: BTreeMap<(String, Vec<&'static str>), Vec<String>> = BTreeMap::new();
+    for ((group, resource), verbs) in rules {
+        grouped.entry((group, verbs)).or_default().push(resource);
+    }
+    grouped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scenario_of_its_own_needs_a_cluster_role() {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let arguments = Rbac { paths: vec!["builtin:pod-deleted".to_owned()], name: "comeback".to_owned() };
+        let code = run(&arguments, Look { color: false, width: 100 }, &mut out, &mut err).unwrap();
+        assert_eq!(code, ExitCode::Passed);
+        insta::assert_snapshot!(String::from_utf8(out).unwrap());
+    }
+}

@@ -1,0 +1,350 @@
+//! What a run asks of a cluster's API: one table of verbs and resources for everything that the harness does, from which the roles
+//! of `comeback rbac`, the preflight and `--dry-run` are made. The tests run scenarios under exactly these roles.
+
+use crate::cluster::kinds::Kind;
+use crate::observe::watch;
+use crate::scenario::model::Need;
+use crate::scenario::{Fault, Healer, Plan, Step, Target};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Where a permission is needed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// In the whole cluster: for namespaces, and for what lies in namespaces that the run makes, whose names nobody knows before.
+    Cluster,
+    /// In one namespace.
+    Namespace(String),
+}
+
+/// One thing that the harness must be allowed to do.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Permission {
+    /// Where.
+    pub scope: Scope,
+    /// API group; empty: the core group.
+    pub group: String,
+    /// Plural, with the subresource (`pods/exec`).
+    pub resource: String,
+    /// `get`, `list`, ...
+    pub verb: &'static str,
+}
+
+impl std::fmt::Display for Permission {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.verb, self.resource)?;
+        if !self.group.is_empty() {
+            write!(f, ".{}", self.group)?;
+        }
+        match &self.scope {
+            Scope::Cluster => f.write_str(" in the whole cluster"),
+            Scope::Namespace(namespace) => write!(f, " in namespace {namespace}"),
+        }
+    }
+}
+
+/// Everything that may be done with an object of the workload by a fault and by undoing it.
+const FAULT_PATCH: &[&str] = &["get", "patch"];
+const FAULT_DELETE: &[&str] = &["get", "list", "watch", "delete", "create"];
+const FAULT_APPLY: &[&str] = &["get", "patch", "create", "delete"];
+/// The healer reads an object and writes it back under its resource version.
+const HEAL_UPDATE: &[&str] = &["get", "update"];
+
+/// The run's own namespaces: made, found again, removed, verified.
+const NAMESPACES: &[(&str, &[&str])] = &[
+    ("Namespace", &["create", "get", "list", "watch", "delete"]),
+    ("ServiceAccount", &["list", "watch"]),
+    // What would make pods again goes before them.
+    ("CronJob", &["deletecollection"]),
+    ("Deployment", &["deletecollection"]),
+    ("StatefulSet", &["deletecollection"]),
+    ("DaemonSet", &["deletecollection"]),
+    ("Job", &["deletecollection"]),
+    ("ReplicaSet", &["deletecollection"]),
+    ("Pod", &["list", "watch", "delete"]),
+];
+
+/// The run's home: its lease, and undo records of which it lists what is left.
+const HOME: &[(&str, &[&str])] =
+    &[("Lease", &["create", "get", "list", "patch", "delete"]), ("ConfigMap", &["create", "list", "delete"])];
+
+/// What scenarios need.
+#[derive(Debug, Default)]
+struct Needed {
+    all: BTreeSet<Permission>,
+    scope: Option<String>,
+}
+
+impl Needed {
+    fn add(&mut self, group: &str, resource: &str, verbs: &[&'static str]) {
+        let scope = self.scope.clone().map_or(Scope::Cluster, Scope::Namespace);
+        self.add_in(&scope, group, resource, verbs);
+    }
+
+    fn add_in(&mut self, scope: &Scope, group: &str, resource: &str, verbs: &[&'static str]) {
+        let permission = |verb: &&'static str| Permission {
+            scope: scope.clone(),
+            group: group.to_owned(),
+            resource: resource.to_owned(),
+            verb,
+        };
+        self.all.extend(verbs.iter().map(permission));
+    }
+
+    fn kind(&mut self, api_version: Option<&str>, kind: &str, verbs: &[&'static str]) {
+        if let Some(known) = Kind::known(api_version, kind).filter(|known| !known.namespaced) {
+            // Nodes lie in no namespace, whatever the trial's is.
+            self.add_in(&Scope::Cluster, &known.resource.group, &known.resource.plural, verbs);
+        } else if let Some(known) = Kind::known(api_version, kind) {
+            self.add(&known.resource.group, &known.resource.plural, verbs);
+        } else {
+            // Another's kind: its plural is told by the cluster alone; English makes a good guess.
+            let group = api_version.and_then(|version| version.split_once('/')).map_or("", |(group, _)| group);
+            self.add(group, &plural(kind), verbs);
+        }
+    }
+
+    fn table(&mut self, table: &[(&str, &[&'static str])]) {
+        for (kind, verbs) in table {
+            self.kind(None, kind, verbs);
+        }
+    }
+}
+
+/// The permissions that a run of these plans needs; `allowed` are the namespaces of others that it may use.
+#[must_use]
+pub fn needed(plans: &[&Plan], allowed: &[String]) -> Vec<Permission> {
+    let mut needed = Needed::default();
+    let own = plans.iter().any(|plan| plan.existing.is_none());
+    let secrets = plans.iter().any(|plan| plan.existing.is_some() && touches_secrets(plan));
+    if own {
+        needed.table(NAMESPACES);
+    } else {
+        // Where it may make no namespace, the first that it was allowed to use is its home.
+        let first = plans.iter().find_map(|plan| Some(plan.existing.as_ref()?.namespace.clone()));
+        needed.scope = allowed.first().cloned().or(first);
+    }
+    needed.table(HOME);
+    if secrets && own {
+        needed.kind(None, "Secret", &["create", "list", "delete"]);
+    }
+    for plan in plans {
+        needed.scope = plan.existing.as_ref().map(|existing| existing.namespace.clone());
+        if plan.existing.is_some() && touches_secrets(plan) && !own {
+            needed.kind(None, "Secret", &["create", "list", "delete"]);
+        }
+        trial(&mut needed, plan);
+    }
+    needed.all.into_iter().collect()
+}
+
+fn trial(needed: &mut Needed, plan: &Plan) {
+    for watched in watch::kinds_of(plan) {
+        needed.kind(watched.api_version.as_deref(), &watched.kind, &["list", "watch"]);
+    }
+    needed.add("", "pods/log", &["get"]);
+    for manifest in &plan.manifests {
+        let text = |field: &str| manifest.object.get(field).and_then(serde_json::Value::as_str);
+        needed.kind(text("apiVersion"), text("kind").unwrap_or_default(), &["get", "patch", "create"]);
+    }
+    if plan.existing.is_some() {
+        // The baseline: from the pods to what controls them, and what they read.
+        for kind in ["ReplicaSet", "Deployment", "StatefulSet", "DaemonSet", "Job", "ConfigMap", "Secret"] {
+            needed.kind(None, kind, &["get"]);
+        }
+    }
+    // Whether the cluster has what is needed is told by these.
+    for (need, kind) in [(Need::MultiNode, "Node"), (Need::NetworkPolicy, "DaemonSet")] {
+        if let Some(known) = Kind::known(None, kind).filter(|_| plan.needs.contains(&need)) {
+            needed.add_in(&Scope::Cluster, &known.resource.group, &known.resource.plural, &["list"]);
+        }
+    }
+    for fault in plan.single_faults() {
+        injecting(needed, fault);
+    }
+    if plan.heal.by == Healer::Comeback {
+        healing(needed, &plan.heal.strategy);
+    }
+}
+
+/// What injecting and undoing a fault need.
+fn injecting(needed: &mut Needed, fault: &Fault) {
+    if let Some((kind, _)) = fault.workload().and_then(|(target, _)| target).as_ref().and_then(Target::workload) {
+        needed.kind(None, kind, FAULT_PATCH);
+    }
+    match fault {
+        // Their workload's kind is all that they need.
+        Fault::SetEnv(_)
+        | Fault::SetImage(_)
+        | Fault::SetCommand(_)
+        | Fault::SetResources(_)
+        | Fault::SetProbe(_)
+        | Fault::SetReplicas(_)
+        | Fault::StopDependency(_) => {}
+        Fault::DeletePods(_) => needed.kind(None, "Pod", &["get", "delete"]),
+        Fault::EvictPods(_) => {
+            needed.kind(None, "Pod", &["get"]);
+            needed.add("", "pods/eviction", &["create"]);
+        }
+        Fault::Exec(_) | Fault::KillContainer(_) => {
+            // Whether the container ended by it is watched.
+            needed.kind(None, "Pod", &["get", "list", "watch"]);
+            // Which of the two is asked for depends on the server's version.
+            needed.add("", "pods/exec", &["create", "get"]);
+        }
+        Fault::SetConfig(_) => needed.kind(None, "ConfigMap", FAULT_PATCH),
+        Fault::DeleteConfig(delete) => needed.kind(None, "ConfigMap", without(delete.key.as_deref())),
+        Fault::SetSecret(_) => needed.kind(None, "Secret", FAULT_PATCH),
+        Fault::DeleteSecret(delete) => needed.kind(None, "Secret", without(delete.key.as_deref())),
+        Fault::BreakService(_) => needed.kind(None, "Service", FAULT_PATCH),
+        Fault::Patch(patch) => needed.kind(patch.api_version.as_deref(), &patch.kind, FAULT_PATCH),
+        Fault::Delete(delete) => needed.kind(delete.api_version.as_deref(), &delete.kind, FAULT_DELETE),
+        Fault::Apply(apply) => {
+            let text = |field: &str| apply.manifest.get(field).and_then(serde_json::Value::as_str);
+            needed.kind(text("apiVersion"), text("kind").unwrap_or_default(), FAULT_APPLY);
+        }
+        Fault::Quota(_) => needed.kind(None, "ResourceQuota", FAULT_APPLY),
+        Fault::DenyNetwork(deny) => {
+            needed.kind(None, "NetworkPolicy", FAULT_APPLY);
+            // What the workload selects is read.
+            if let Some((kind, _)) = deny.target().as_ref().and_then(Target::workload) {
+                needed.kind(None, kind, &["get"]);
+            }
+        }
+        Fault::CordonNode(_) | Fault::TaintNode(_) => needed.kind(None, "Node", FAULT_PATCH),
+        Fault::DrainNode(_) => {
+            needed.kind(None, "Node", FAULT_PATCH);
+            needed.kind(None, "Pod", &["list"]);
+            needed.add("", "pods/eviction", &["create"]);
+        }
+        Fault::Sequence(_) | Fault::Together(_) => fault.leaves().into_iter().for_each(|one| injecting(needed, one)),
+    }
+}
+
+/// A key is taken away by a patch, without one the whole object is deleted and made again.
+const fn without(key: Option<&str>) -> &'static [&'static str] {
+    if key.is_some() { FAULT_PATCH } else { FAULT_DELETE }
+}
+
+/// What the steps of a ladder need; without steps, those of all ladders.
+fn healing(needed: &mut Needed, steps: &[Step]) {
+    let any = steps.is_empty();
+    let has = |wanted: fn(&Step) -> bool| any || steps.iter().any(wanted);
+    if has(|step| matches!(step, Step::RestartPod(_))) {
+        needed.kind(None, "Pod", &["delete"]);
+    }
+    let templates =
+        |step: &Step| matches!(step, Step::RestartWorkload(_) | Step::Rollback(_) | Step::SetMemory(_) | Step::RelaxProbe(_));
+    if has(templates) {
+        for kind in ["Deployment", "StatefulSet", "DaemonSet"] {
+            needed.kind(None, kind, HEAL_UPDATE);
+        }
+    }
+    if has(|step| matches!(step, Step::RevertConfig(_) | Step::RestoreObject(_))) {
+        for kind in ["ConfigMap", "Secret"] {
+            needed.kind(None, kind, &["get", "update", "create"]);
+        }
+    }
+    for step in steps {
+        if let Step::Patch(patch) = step {
+            let kind = patch.kind.as_deref();
+            for kind in kind.map_or_else(|| vec!["Deployment", "StatefulSet", "DaemonSet"], |kind| vec![kind]) {
+                needed.kind(patch.api_version.as_deref(), kind, FAULT_PATCH);
+            }
+        }
+    }
+}
+
+/// Whether a fault of the plan changes a Secret: then its undo record is one.
+fn touches_secrets(plan: &Plan) -> bool {
+    plan.single_faults().into_iter().any(|fault| match fault {
+        Fault::SetSecret(_) | Fault::DeleteSecret(_) => true,
+        Fault::Patch(patch) => patch.kind == "Secret",
+        Fault::Delete(delete) => delete.kind == "Secret",
+        Fault::Apply(apply) => apply.manifest.get("kind").is_some_and(|kind| kind == "Secret"),
+        _ => false,
+    })
+}
+
+fn plural(kind: &str) -> String {
+    let lower = kind.to_lowercase();
+    if let Some(stem) = lower.strip_suffix('y').filter(|stem| !stem.ends_with(['a', 'e', 'i', 'o', 'u'])) {
+        return format!("{stem}ies");
+    }
+    let hissing = ["s", "x", "z", "ch", "sh"].iter().any(|end| lower.ends_with(end));
+    if hissing { format!("{lower}es") } else { format!("{lower}s") }
+}
+
+/// Verbs by group and resource, of one scope: the rules of a role.
+#[must_use]
+pub fn rules(permissions: &[Permission], scope: &Scope) -> BTreeMap<(String, String), Vec<&'static str>> {
+    let mut rules: BTreeMap<(String, String), Vec<&'static str>> = BTreeMap::new();
+    for permission in permissions.iter().filter(|permission| permission.scope == *scope) {
+        rules.entry((permission.group.clone(), permission.resource.clone())).or_default().push(permission.verb);
+    }
+    rules
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{LoadOptions, load};
+    use rstest::rstest;
+    use serde_json::json;
+
+    #[rstest]
+    #[case("Certificate", "certificates")]
+    #[case("NetworkPolicy", "networkpolicies")]
+    #[case("Ingress", "ingresses")]
+    #[case("Gateway", "gateways")]
+    fn plurals(#[case] kind: &str, #[case] is: &str) {
+        assert_eq!(plural(kind), is);
+    }
+
+    /// What injecting and undoing one fault needs in a namespace of others.
+    fn of(fault: serde_json::Value) -> Vec<String> {
+        let mut needed = Needed { scope: Some("shop".to_owned()), ..Needed::default() };
+        injecting(&mut needed, &serde_json::from_value(fault).unwrap());
+        needed.all.iter().map(ToString::to_string).collect()
+    }
+
+    #[rstest]
+    #[case(json!({ "evictPods": { "deployment": "a" } }), &["get pods in namespace shop", "create pods/eviction in namespace shop"])]
+    #[case(json!({ "killContainer": { "deployment": "a" } }),
+        &["get pods in namespace shop", "list pods in namespace shop", "watch pods in namespace shop",
+            "create pods/exec in namespace shop", "get pods/exec in namespace shop"])]
+    #[case(json!({ "setSecret": { "secret": "a", "key": "b", "value": "c" } }),
+        &["get secrets in namespace shop", "patch secrets in namespace shop"])]
+    #[case(json!({ "setEnv": { "statefulSet": "a", "name": "b", "value": "c" } }),
+        &["get statefulsets.apps in namespace shop", "patch statefulsets.apps in namespace shop"])]
+    #[case(json!({ "stopDependency": { "deployment": "a" } }),
+        &["get deployments.apps in namespace shop", "patch deployments.apps in namespace shop"])]
+    #[case(json!({ "breakService": { "service": "a" } }), &["get services in namespace shop", "patch services in namespace shop"])]
+    #[case(json!({ "cordonNode": { "node": "a" } }), &["get nodes in the whole cluster", "patch nodes in the whole cluster"])]
+    #[case(json!({ "drainNode": { "node": "a" } }),
+        &["get nodes in the whole cluster", "patch nodes in the whole cluster", "list pods in namespace shop",
+            "create pods/eviction in namespace shop"])]
+    #[case(json!({ "denyNetwork": { "deployment": "a" } }),
+        &["get deployments.apps in namespace shop", "create networkpolicies.networking.k8s.io in namespace shop",
+            "delete networkpolicies.networking.k8s.io in namespace shop", "get networkpolicies.networking.k8s.io in namespace shop",
+            "patch networkpolicies.networking.k8s.io in namespace shop"])]
+    #[case(json!({ "together": { "faults": [{ "deletePods": { "deployment": "a" } }, { "setConfig": { "configMap": "a", "key": "b", "value": "c" } }] } }),
+        &["get configmaps in namespace shop", "patch configmaps in namespace shop", "delete pods in namespace shop", "get pods in namespace shop"])]
+    fn faults_need_no_more_than_they_ask_for(#[case] fault: serde_json::Value, #[case] is: &[&str]) {
+        let mut found = of(fault);
+        let mut is: Vec<_> = is.iter().map(ToString::to_string).collect();
+        found.sort();
+        is.sort();
+        assert_eq!(found, is);
+    }
+
+    #[test]
+    fn a_secret_in_a_group_of_faults_has_its_record_in_a_secret() {
+        let secret = json!({ "setSecret": { "secret": "a", "key": "b", "value": "c" } });
+        let group = json!({ "sequence": { "faults": [{ "together": { "faults": [secret] } }] } });
+        let loaded = load(&["builtin:pod-deleted".to_owned()], &LoadOptions::default()).unwrap();
+        let mut plan = Plan::clone(&loaded.plans[0]);
+        assert!(!touches_secrets(&plan));
+        plan.faults = vec![serde_json::from_value(group).unwrap()];
+        assert!(touches_secrets(&plan));
+    }
+}
