@@ -1,7 +1,7 @@
 //! Whole runs on the embedded cluster: every shipped scenario passes, is judged alike live and from its saved timeline,
 //! and gives the same timeline for the same seed, whatever runs beside it.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
 #[path = "embedded/faults.rs"]
 mod faults;

@@ -203,7 +203,7 @@ fn execute(
     })?;
     if !cluster.is_virtual_time() {
         let asked = missing_permissions(&cluster, &loaded.plans, options);
-        let refusal = asked.map(|missing| (!missing.is_empty()).then(|| preflight::refusal(&missing))).unwrap_or_else(Some);
+        let refusal = asked.map_or_else(Some, |missing| (!missing.is_empty()).then(|| preflight::refusal(&missing)));
         if let Some(refusal) = refusal {
             keeper.refuse(ExitCode::Environment, &refusal);
             return Err(environment(refusal));
