@@ -161,6 +161,7 @@ impl World {
     }
 
     /// What is not as before, once controllers have had the time to follow: the taint of a cordoned node is theirs.
+    #[expect(clippy::disallowed_methods, reason = "a served cluster is waited for in real time")]
     pub fn differences(&self, before: &Snapshot, reborn: &BTreeSet<String>) -> Vec<String> {
         let until = std::time::Instant::now() + FOLLOWED_WITHIN;
         loop {

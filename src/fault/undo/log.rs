@@ -71,7 +71,7 @@ impl UndoLog {
         Ok(log)
     }
 
-    /// Records how to undo a prepared fault; on the disk and on the cluster when this returns. Call it before [`super::inject()`].
+    /// Records how to undo a prepared fault; on the disk and on the cluster when this returns. Call it before [`crate::fault::inject()`].
     ///
     /// # Errors
     /// It cannot be written: then the fault must not act.
