@@ -8,11 +8,13 @@ pub mod cleanup;
 pub mod cluster;
 pub mod console;
 pub mod destination;
+pub mod doctor;
 mod dry_run;
 pub mod gate;
 mod github;
 mod guard;
 pub mod history;
+mod idle;
 pub mod judge;
 pub mod list;
 pub mod new;
@@ -25,6 +27,7 @@ mod run_directory;
 pub mod schema;
 pub mod show;
 mod signals;
+mod suitable;
 mod unsupported;
 pub mod validate;
 
@@ -45,9 +48,12 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn dispatch(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let words: Vec<OsString> = arguments.into_iter().collect();
-    let parsed = arguments::command().try_get_matches_from(&words).and_then(|matches| Arguments::from_arg_matches(&matches));
-    let arguments = match parsed {
-        Ok(arguments) => arguments,
+    let parsed = arguments::command().try_get_matches_from(&words).and_then(|matches| {
+        let given = matches.subcommand().map(|(_, matches)| idle::given(matches)).unwrap_or_default();
+        Ok((Arguments::from_arg_matches(&matches)?, given))
+    });
+    let (arguments, given) = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => {
             // Help and version come this way too. A closed stdout is not an error.
             let _ = error.print();
@@ -56,7 +62,7 @@ fn dispatch(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let words = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     match arguments.command {
-        Command::Run(run) => run::run(*run, &arguments.display, words),
+        Command::Run(run) => run::run(*run, &given, &arguments.display, words),
         Command::Gate(gate) => gate::gate(&gate, console(&arguments.display)),
         Command::Judge(judge) => judge::judge(&judge, console(&arguments.display)),
         Command::Validate(validate) => {
@@ -67,6 +73,7 @@ fn dispatch(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Rbac(rbac) => printed(console(&arguments.display), |look, out, err| rbac::run(&rbac, look, out, err)),
         Command::New(new) => printed(console(&arguments.display), |_, out, err| new::run(&new, out, err)),
         Command::Schema(schema) => printed(console(&arguments.display), |_, out, _| schema::run(schema, out)),
+        Command::Doctor(doctor) => doctor::doctor(&doctor, console(&arguments.display)),
         Command::Cleanup(cleanup) => cleanup::cleanup(&cleanup, console(&arguments.display)),
         Command::Cluster(cluster) => cluster::run(cluster, console(&arguments.display)),
         Command::History(history) => history::run(&history, console(&arguments.display)),

@@ -6,6 +6,7 @@ pub mod embedded;
 mod fingerprint;
 pub mod kind;
 pub mod kinds;
+pub mod machine;
 pub mod request;
 pub mod select;
 pub mod wait;
@@ -24,6 +25,11 @@ pub trait Cluster: Send + Sync + std::fmt::Debug {
 
     /// What it can do.
     fn capabilities(&self) -> Vec<Need>;
+
+    /// Why it lacks a capability, where that is known.
+    fn why_not(&self, _need: Need) -> Option<String> {
+        None
+    }
 
     /// Whether each trial's runtime has a paused clock that jumps from event to event.
     fn is_virtual_time(&self) -> bool;
@@ -65,6 +71,8 @@ pub struct Session {
     pub clock: TrialClock,
     /// What the cluster could not do faithfully; never any on a real one.
     pub limits: Limits,
+    /// The machines of the nodes, where they can be reached.
+    pub machines: Option<Arc<dyn machine::Machines>>,
     /// Keeps what the session needs alive (a simulation, a port-forward) until it is dropped.
     pub guard: Arc<dyn std::any::Any + Send + Sync>,
 }

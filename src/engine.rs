@@ -4,6 +4,7 @@
 pub mod apply;
 pub mod baseline;
 pub mod cleanup;
+pub mod doctor;
 pub mod home;
 pub mod inventory;
 pub mod labels;

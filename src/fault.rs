@@ -6,12 +6,14 @@ pub mod choose;
 mod evict;
 mod exec;
 pub mod inject;
+pub mod machine;
 pub mod prepare;
 mod subject;
 pub mod undo;
 mod verb;
 
 use crate::cluster::kinds::Kind;
+use crate::cluster::machine::Machine;
 use crate::cluster::request::RequestError;
 use crate::observe::timeline::{FaultRecord, Reference};
 use crate::scenario::Fault;
@@ -49,6 +51,8 @@ pub struct Prey {
     pub expected: Option<Value>,
     /// The whole object that the fault applies; `None` where it does something else.
     pub manifest: Option<Value>,
+    /// The machine of a node, where the fault is done to that.
+    pub machine: Option<Machine>,
 }
 
 /// What came of an injection that the API accepted.

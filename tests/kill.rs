@@ -2,12 +2,15 @@
 //! of ours is left, and everything of others is as before.
 //!
 //! A point is a number of bytes that the harness has sent to the server: every request, also one half sent, may be the last.
-//! `COMEBACK_KILL_ROUNDS` is the number of rounds, `COMEBACK_KILL_SEED` the seed, which is printed.
+//! `COMEBACK_KILL_ROUNDS` is the number of rounds, `COMEBACK_KILL_SEED` the seed, which is printed. With `--ignored` the same on the kind
+//! cluster whose context `COMEBACK_TEST_CONTEXT` names, where the machines of nodes are broken, too.
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "what cannot be started or asked fails the test")]
 
 #[path = "kill/harness.rs"]
 mod harness;
+#[path = "kill/kind.rs"]
+mod kind;
 #[path = "kill/proxy.rs"]
 mod proxy;
 #[path = "kill/scenarios.rs"]
@@ -17,7 +20,7 @@ mod world;
 
 use comeback::sim::random::Random;
 use harness::{Ended, Harness};
-use scenarios::{SCENARIOS, write};
+use scenarios::{MACHINES, SCENARIOS, Scenario, write};
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Mutex;
@@ -42,33 +45,66 @@ struct Tally {
     wrong: Vec<String>,
 }
 
-#[test]
-fn nothing_is_left_after_a_kill_and_a_cleanup() {
-    let rounds = number("COMEBACK_KILL_ROUNDS").unwrap_or(FEW);
+/// Where rounds are played, and which scenarios.
+struct Stage<'a> {
+    world: World,
+    scenarios: Vec<Scenario>,
+    node: &'a str,
+    variables: &'a [&'a str],
+}
+
+fn seed_and_rounds(few: u64) -> (u64, u64) {
+    let rounds = number("COMEBACK_KILL_ROUNDS").unwrap_or(few);
     let seed = number("COMEBACK_KILL_SEED").unwrap_or_else(|| std::hash::RandomState::new().build_hasher().finish() % 1_000_000);
     println!("COMEBACK_KILL_SEED={seed} COMEBACK_KILL_ROUNDS={rounds}");
-    let next = AtomicU64::new(0);
-    let tally = Mutex::new(Tally::default());
-    std::thread::scope(|scope| {
-        for _ in 0..WORLDS.min(rounds) {
-            scope.spawn(|| play(seed, rounds, &next, &tally));
-        }
-    });
+    (seed, rounds)
+}
+
+fn verify(seed: u64, tally: Mutex<Tally>) {
     let Tally { killed, ended, cleanups_killed, wrong } = tally.into_inner().unwrap();
     println!("{killed} runs killed, {ended} ended before; {cleanups_killed} clean-ups killed; {} wrong", wrong.len());
     assert!(wrong.is_empty(), "seed {seed}:\n{}", wrong.join("\n"));
     assert!(killed > 0, "no run was killed: the test has shown nothing");
 }
 
-fn play(seed: u64, rounds: u64, next: &AtomicU64, tally: &Mutex<Tally>) {
-    let world = World::start();
+#[test]
+fn nothing_is_left_after_a_kill_and_a_cleanup() {
+    let (seed, rounds) = seed_and_rounds(FEW);
+    let next = AtomicU64::new(0);
+    let tally = Mutex::new(Tally::default());
+    std::thread::scope(|scope| {
+        for _ in 0..WORLDS.min(rounds) {
+            scope.spawn(|| {
+                let stage = Stage { world: World::start(), scenarios: SCENARIOS.to_vec(), node: "one", variables: &[] };
+                play(seed, rounds, &next, &tally, &stage);
+            });
+        }
+    });
+    verify(seed, tally);
+}
+
+#[test]
+#[ignore = "needs a kind cluster: COMEBACK_TEST_CONTEXT names its kubeconfig context"]
+fn nothing_is_left_on_kind_after_a_kill_and_a_cleanup() {
+    let (seed, rounds) = seed_and_rounds(FEW);
+    let (next, tally) = (AtomicU64::new(0), Mutex::new(Tally::default()));
+    let cluster = kind::Cluster::of_context(&std::env::var("COMEBACK_TEST_CONTEXT").expect("set COMEBACK_TEST_CONTEXT"));
+    let scenarios = [SCENARIOS, MACHINES].concat();
+    let stage = Stage { world: cluster.world(), scenarios, node: &cluster.worker, variables: &["PATH", "DOCKER_HOST"] };
+    play(seed, rounds, &next, &tally, &stage);
+    cluster.clear();
+    verify(seed, tally);
+}
+
+fn play(seed: u64, rounds: u64, next: &AtomicU64, tally: &Mutex<Tally>, stage: &Stage<'_>) {
+    let Stage { world, scenarios, node, variables } = stage;
     let folder = tempfile::tempdir().unwrap();
-    write(folder.path());
-    let harness = Harness::new(folder.path(), &world);
+    write(folder.path(), scenarios, node);
+    let harness = Harness::new(folder.path(), world, variables);
     let before = world.snapshot(&BTreeSet::new());
-    let doomed: BTreeSet<_> = SCENARIOS.iter().flat_map(|(_, doomed, _)| doomed.iter()).map(ToString::to_string).collect();
+    let doomed: BTreeSet<_> = scenarios.iter().flat_map(|(_, doomed, _)| doomed.iter()).map(ToString::to_string).collect();
     // How much a whole run sends: within that lie the points.
-    let whole = harness.run(&SCENARIOS.iter().map(|scenario| scenario.0).collect::<Vec<_>>(), None);
+    let whole = harness.run(&scenarios.iter().map(|scenario| scenario.0).collect::<Vec<_>>(), None);
     let mut found = world.differences(&before, &doomed);
     // A scenario that was not played would show nothing.
     let all_played = ["skipped", "aborted", "1 error"].iter().all(|verdict| !whole.output.contains(verdict));
@@ -82,16 +118,22 @@ fn play(seed: u64, rounds: u64, next: &AtomicU64, tally: &Mutex<Tally>) {
         if round >= rounds {
             return;
         }
-        one_round(Random::new(seed), round, (&harness, &world, whole.sent), tally);
+        one_round(Random::new(seed), round, (&harness, world, whole.sent), scenarios, tally);
     }
 }
 
-fn one_round(random: Random, round: u64, (harness, world, whole): (&Harness, &World, u64), tally: &Mutex<Tally>) {
+fn one_round(
+    random: Random,
+    round: u64,
+    (harness, world, whole): (&Harness, &World, u64),
+    scenarios: &[Scenario],
+    tally: &Mutex<Tally>,
+) {
     let draw = |purpose: &str, below: u64| random.bits(&format!("round {round}"), purpose, 0) % below.max(1);
-    let first = usize::try_from(draw("scenario", SCENARIOS.len() as u64)).unwrap();
+    let first = usize::try_from(draw("scenario", scenarios.len() as u64)).unwrap();
     let count = 1 + usize::try_from(draw("count", 3)).unwrap();
-    let chosen: Vec<_> = (0..count).map(|n| SCENARIOS[(first + n) % SCENARIOS.len()].0).collect();
-    let doomed: BTreeSet<_> = SCENARIOS
+    let chosen: Vec<_> = (0..count).map(|n| scenarios[(first + n) % scenarios.len()].0).collect();
+    let doomed: BTreeSet<_> = scenarios
         .iter()
         .filter(|(name, ..)| chosen.contains(name))
         .flat_map(|(_, doomed, _)| doomed.iter())
@@ -100,7 +142,7 @@ fn one_round(random: Random, round: u64, (harness, world, whole): (&Harness, &Wo
     let share = chosen.len() as u64;
     let before = world.snapshot(&doomed);
     // Most of the way lies in the requests of the beginning, which all scenarios share: half of the points are drawn from there.
-    let below = if draw("early", 2) == 0 { whole / 4 } else { whole * share / SCENARIOS.len() as u64 + whole / 4 };
+    let below = if draw("early", 2) == 0 { whole / 4 } else { whole * share / scenarios.len() as u64 + whole / 4 };
     let point = 1 + draw("point", below);
     let run = harness.run(&chosen, Some(point));
     let mut wrong = Vec::new();

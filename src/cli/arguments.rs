@@ -88,6 +88,8 @@ pub enum Command {
     Gate(Gate),
     /// Print the least roles under which scenarios run and clean up
     Rbac(Rbac),
+    /// What a run would meet on a cluster, with the remedy of each problem; changes nothing
+    Doctor(super::doctor::Doctor),
     /// Undo and remove what earlier runs left on a cluster, verified
     Cleanup(Cleanup),
     /// The embedded cluster itself: served to other clients, compared with real ones

@@ -1,5 +1,6 @@
 //! `run --dry-run`: what would be applied, injected, healed and undone, and which permissions it takes. Changes nothing.
 
+use super::suitable::Suitable;
 use crate::engine::permission::{self, Permission};
 use crate::fault::Prepared;
 use crate::scenario::fault::{Aim, DeleteConfig, DeleteSecret};
@@ -7,13 +8,16 @@ use crate::scenario::schedule::Injection;
 use crate::scenario::{Fault, Healer, Plan, Target, duration};
 use serde_json::Value;
 use std::fmt::Write as _;
-use std::sync::Arc;
 
 /// The whole plan in words. `missing`: permissions that the user does not have, where the cluster was asked.
-pub(super) fn plan(plans: &[Arc<Plan>], cluster: &str, allowed: &[String], missing: Option<&[Permission]>) -> String {
+pub(super) fn plan(suitable: &Suitable, cluster: &str, allowed: &[String], missing: Option<&[Permission]>) -> String {
+    let plans = &suitable.plans;
     let mut text = format!("What would be done on {cluster}. Nothing is changed.\n");
     for plan in plans {
         scenario(&mut text, plan);
+    }
+    for (plan, why) in &suitable.skipped {
+        let _ = writeln!(text, "\n{} ({}) is skipped: {why}", plan.name, plan.file);
     }
     let all: Vec<&Plan> = plans.iter().map(AsRef::as_ref).collect();
     text.push_str(if missing.is_some() { "\npermissions (asked of the cluster)\n" } else { "\npermissions\n" });
@@ -138,6 +142,10 @@ fn undone(fault: &Fault, existing: bool) -> &'static str {
         Fault::Exec(_) => "nothing: what a command did cannot be undone",
         Fault::CordonNode(_) | Fault::TaintNode(_) => "it by changing back what it changed",
         Fault::DrainNode(_) => "it by changing back what it changed of the node; the evicted pods' controllers make them again",
+        Fault::PauseNode(_) => "it by letting the node's machine go on",
+        Fault::RebootNode(_) => "it by switching the node's machine on, if it is off",
+        Fault::StopKubelet(_) => "it by starting the kubelet",
+        Fault::PartitionNode(_) => "it by removing the rules that drop the node's packets",
         _ if !existing => "it with the namespace",
         Fault::Delete(_) => "it by creating the object again (with another uid)",
         Fault::DeleteConfig(DeleteConfig { key: None, .. }) | Fault::DeleteSecret(DeleteSecret { key: None, .. }) => {
@@ -157,7 +165,8 @@ mod tests {
     #[test]
     fn the_plan_names_every_change_and_what_it_takes() {
         let loaded = load(&["builtin:crash/after-config-change".to_owned()], &LoadOptions::default()).unwrap();
-        insta::assert_snapshot!(plan(&loaded.plans, "the embedded cluster", &[], None));
+        let suitable = Suitable { plans: loaded.plans, skipped: Vec::new() };
+        insta::assert_snapshot!(plan(&suitable, "the embedded cluster", &[], None));
     }
 
     #[test]

@@ -34,29 +34,17 @@ pub fn allow_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Allo
     texts.iter().map(|text| allow(text).map_err(|help| D::Error::custom(format!("allow: {help}")))).collect()
 }
 
-/// Faults on the nodes of a cluster that others may use, too, must have been allowed. The embedded cluster has no others, and
-/// kind's nodes are containers on this machine.
-///
-/// # Errors
-/// The scenarios and the option that would allow them.
-pub(super) fn nodes(plans: &[Arc<Plan>], cluster: Option<&ClusterChoice>, allowed: &[Allow]) -> Result<(), String> {
-    if !matches!(cluster, Some(ClusterChoice::Context(_))) || allowed.contains(&Allow::ClusterFaults) {
-        return Ok(());
+/// Why a scenario may not run although the cluster could: it breaks nodes of a cluster that others may use, too, and that was not
+/// allowed. The embedded cluster has no others, and kind's nodes are containers on this machine.
+pub(super) fn nodes(plan: &Plan, cluster: &ClusterChoice, allowed: &[Allow]) -> Option<String> {
+    if !matches!(cluster, ClusterChoice::Context(_)) || allowed.contains(&Allow::ClusterFaults) {
+        return None;
     }
-    let refused: Vec<String> = plans
-        .iter()
-        .filter_map(|plan| {
-            let keys: Vec<_> = plan.single_faults().into_iter().filter(|fault| fault.nodes().is_some()).map(Fault::key).collect();
-            let keys = keys.join(", ");
-            (!keys.is_empty()).then(|| {
-                format!(
-                    "scenario {} ({}) has {keys}: nodes are shared with others; if you mean it, add `--allow cluster-faults`",
-                    plan.name, plan.file
-                )
-            })
-        })
-        .collect();
-    if refused.is_empty() { Ok(()) } else { Err(refused.join("\n")) }
+    let keys: Vec<_> = plan.single_faults().into_iter().filter(|fault| fault.nodes().is_some()).map(Fault::key).collect();
+    let keys = keys.join(", ");
+    (!keys.is_empty()).then(|| {
+        format!("it has {keys}, and the nodes of a context are shared with others; if you mean it, add `--allow cluster-faults`")
+    })
 }
 
 /// Every namespace that a scenario acts in and that the run does not create must have been allowed.

@@ -8,7 +8,8 @@ use super::options::{DEFAULTS_FILE, Options};
 use super::recorder::Recorder;
 use super::run_directory::{self, Keeper};
 use super::signals;
-use super::{dry_run, github, guard};
+use super::suitable::{self, Suitable};
+use super::{dry_run, github, guard, idle};
 use crate::cluster::select::{self, ClusterChoice, ClusterOptions};
 use crate::cluster::{Cluster, TrialContext};
 use crate::engine::inventory::Inventory;
@@ -27,7 +28,7 @@ use crate::scenario::model::Order;
 use crate::scenario::{Plan, Verdict};
 use jiff::Timestamp;
 use siphasher::sip::SipHasher13;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -40,7 +41,7 @@ const REAL_CONCURRENCY: usize = 4;
 type Refusal = (ExitCode, String);
 
 /// Runs, reports, and returns the exit code.
-pub(super) fn run(arguments: RunArguments, display: &Display, words: Vec<String>) -> ExitCode {
+pub(super) fn run(arguments: RunArguments, given: &BTreeSet<String>, display: &Display, words: Vec<String>) -> ExitCode {
     let console = Console::new(display);
     let unsupported = arguments.options.unsupported.given();
     if !unsupported.is_empty() {
@@ -55,6 +56,11 @@ pub(super) fn run(arguments: RunArguments, display: &Display, words: Vec<String>
             return ExitCode::Usage;
         }
     };
+    let dry_run = options.dry_run.unwrap_or(false);
+    if let Err(error) = idle::refuse(given, &options.cluster.clone().unwrap_or_default(), dry_run) {
+        console.error(&error);
+        return ExitCode::Usage;
+    }
     let console = console.with_defaults(display, options.verbose, options.quiet, options.color);
     console.log();
     // The command line is kept with the result: a password of a history's URL is not.
@@ -68,7 +74,7 @@ pub(super) fn run(arguments: RunArguments, display: &Display, words: Vec<String>
             return code;
         }
     };
-    let done = if options.dry_run.unwrap_or(false) {
+    let done = if dry_run {
         rehearse(&options, &loaded.plans, console)
     } else {
         execute(&options, (loaded, gate), words, &reports, console)
@@ -95,7 +101,7 @@ fn prepare(paths: &[String], options: &Options, console: Console) -> Result<(Vec
     })?;
     console.diagnostics(&loaded.warnings);
     guard::namespaces(&loaded.plans, &options.allow_namespace).map_err(usage)?;
-    guard::nodes(&loaded.plans, options.cluster.as_ref(), &options.allow).map_err(usage)?;
+    suitable::refuse_where_none_is_allowed(&loaded.plans, options).map_err(usage)?;
     if loaded.plans.is_empty() {
         let which = options.select.as_ref().map_or_else(String::new, |select| format!(" with labels `{select}`"));
         return Err((ExitCode::Inconclusive, format!("there is no scenario{which}: nothing was run")));
@@ -130,18 +136,19 @@ fn gate_request(options: &Options, loaded: &Loaded, console: Console) -> Result<
 fn rehearse(options: &Options, plans: &[Arc<Plan>], console: Console) -> Result<ExitCode, Refusal> {
     let choice = options.cluster.clone().unwrap_or_default();
     let environment = |message: String| (ExitCode::Environment, message);
-    let missing = match &choice {
+    let (missing, suitable) = match &choice {
         ClusterChoice::Context(_) => {
             let cluster = select::connect(&choice, &cluster_options(options)).map_err(|error| environment(error.to_string()))?;
-            Some(missing_permissions(&cluster, plans, options).map_err(environment)?)
+            let suitable = suitable::of(plans.to_vec(), cluster.as_ref(), &choice, &options.allow);
+            (Some(missing_permissions(&cluster, &suitable.plans, options).map_err(environment)?), suitable)
         }
-        ClusterChoice::Embedded | ClusterChoice::Kind(_) => None,
+        ClusterChoice::Embedded | ClusterChoice::Kind(_) => (None, Suitable { plans: plans.to_vec(), skipped: Vec::new() }),
     };
     let name = match &choice {
         ClusterChoice::Embedded => "the embedded cluster".to_owned(),
         other => other.to_string(),
     };
-    let text = dry_run::plan(plans, &name, &options.allow_namespace, missing.as_deref());
+    let text = dry_run::plan(&suitable, &name, &options.allow_namespace, missing.as_deref());
     console.print(text.as_bytes()).map_err(environment)?;
     match missing {
         Some(missing) if !missing.is_empty() => Err(environment(preflight::refusal(&missing))),
@@ -201,15 +208,20 @@ fn execute(
         keeper.refuse(ExitCode::Environment, &error.to_string());
         environment(error.to_string())
     })?;
+    let plans = ordered(loaded.plans.clone(), loaded.order, seed);
+    let suitable = suitable::of(plans, cluster.as_ref(), &choice, &options.allow);
     if !cluster.is_virtual_time() {
-        let asked = missing_permissions(&cluster, &loaded.plans, options);
+        for (plan, why) in &suitable.skipped {
+            console.warning(&format!("{} is skipped: {why}", plan.name));
+        }
+        let asked = missing_permissions(&cluster, &suitable.plans, options);
         let refusal = asked.map_or_else(Some, |missing| (!missing.is_empty()).then(|| preflight::refusal(&missing)));
         if let Some(refusal) = refusal {
             keeper.refuse(ExitCode::Environment, &refusal);
             return Err(environment(refusal));
         }
     }
-    let request = request(options, (loaded, gate), &cluster, inventory, (id, seed, directory.clone(), words));
+    let request = request(options, (loaded, gate), suitable, &cluster, inventory, (id, seed, directory.clone(), words));
     let labels = labels::of_here(&directory);
     let recorder = match options.history.as_deref().filter(|text| !text.is_empty()) {
         Some(text) => Some(Recorder::new(super::history::address(Some(text))?, run, &directory, labels)),
@@ -290,31 +302,11 @@ fn cleanup_command(id: &str, choice: &ClusterChoice) -> String {
 fn request(
     options: &Options,
     (loaded, gate): (Loaded, GateRequest),
+    Suitable { plans, skipped }: Suitable,
     cluster: &Arc<dyn Cluster>,
     inventory: Arc<Inventory>,
     (id, seed, directory, command): (String, u64, PathBuf, Vec<String>),
 ) -> RunRequest {
-    let capabilities = cluster.capabilities();
-    let mut plans = Vec::new();
-    let mut skipped = Vec::new();
-    for plan in ordered(loaded.plans, loaded.order, seed) {
-        let lacking: Vec<String> = plan
-            .needs
-            .iter()
-            .filter(|need| !capabilities.contains(need))
-            .map(|need| format!("{need:?}"))
-            .map(camel_case)
-            .collect();
-        if plan.existing.is_some() && cluster.is_virtual_time() {
-            let reason = "the embedded cluster begins empty: there is no workload that runs already (`workload.existing`)";
-            skipped.push((plan, reason.to_owned()));
-        } else if lacking.is_empty() {
-            plans.push(plan);
-        } else {
-            let reason = format!("the {} cluster lacks what the scenario needs: {}", cluster.info().provider, lacking.join(", "));
-            skipped.push((plan, reason));
-        }
-    }
     let of_suite = loaded.concurrency.and_then(|n| NonZeroUsize::new(n as usize));
     let by_default = || {
         if cluster.is_virtual_time() {
@@ -339,14 +331,6 @@ fn request(
         safety: Safety { namespaces: options.allow_namespace.clone(), max_pods: options.max_pods },
         inventory,
     }
-}
-
-/// A name of Rust as YAML writes it.
-fn camel_case(mut name: String) -> String {
-    if let Some(first) = name.get_mut(..1) {
-        first.make_ascii_lowercase();
-    }
-    name
 }
 
 /// In the suite's order; a random one depends on the seed and the names alone.

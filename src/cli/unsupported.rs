@@ -7,9 +7,6 @@ use clap::{Args, Subcommand};
 /// Commands of later versions.
 #[derive(Debug, Subcommand)]
 pub enum UnsupportedCommand {
-    /// Preflight on a cluster (not supported yet)
-    #[command(hide = true, disable_help_flag = true)]
-    Doctor(Rest),
     /// What crashes now, over many clusters (not supported yet)
     #[command(hide = true, disable_help_flag = true)]
     Scan(Rest),
@@ -35,7 +32,6 @@ pub struct Rest {
 /// Says that a command is not supported yet.
 pub(super) fn refuse(command: UnsupportedCommand, console: Console) -> ExitCode {
     let (name, Rest { rest }) = match command {
-        UnsupportedCommand::Doctor(rest) => ("doctor", rest),
         UnsupportedCommand::Scan(rest) => ("scan", rest),
         UnsupportedCommand::Heal(rest) => ("heal", rest),
         UnsupportedCommand::Completions(rest) => ("completions", rest),

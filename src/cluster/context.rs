@@ -2,6 +2,8 @@
 //! `kind` uses the same with a kubeconfig of its own.
 
 use super::fingerprint;
+use super::machine::Machines;
+use super::machine::container::Containers;
 use super::request::{RequestError, retried};
 use super::{Cluster, ClusterError, Session, TrialClock, TrialContext};
 use crate::measure::result::ClusterInfo;
@@ -29,6 +31,8 @@ pub struct Context {
     config: kube::Config,
     info: ClusterInfo,
     capabilities: Vec<Need>,
+    /// The machines of its nodes, or why they cannot be reached.
+    machines: Result<Containers, String>,
 }
 
 impl Context {
@@ -70,9 +74,14 @@ impl Context {
             let version = retried("asking for its version", REACHABLE_WITHIN, || client.apiserver_version())
                 .await
                 .map_err(|error| unreachable_server(context, &server, &error))?;
-            let (fingerprint, capabilities) = fingerprint::of(&client, &version.git_version).await;
-            let info = ClusterInfo { provider: provider.to_owned(), name: name.to_owned(), fingerprint };
-            Ok(Self { config, info, capabilities })
+            let told = fingerprint::of(&client, &version.git_version).await;
+            let machines = machines_of(&told.nodes);
+            let mut capabilities = told.capabilities;
+            if machines.is_ok() {
+                capabilities.push(Need::NodeControl);
+            }
+            let info = ClusterInfo { provider: provider.to_owned(), name: name.to_owned(), fingerprint: told.fingerprint };
+            Ok(Self { config, info, capabilities, machines })
         })?
     }
 }
@@ -86,6 +95,10 @@ impl Cluster for Context {
         self.capabilities.clone()
     }
 
+    fn why_not(&self, need: Need) -> Option<String> {
+        (need == Need::NodeControl).then(|| self.machines.as_ref().err().cloned()).flatten()
+    }
+
     fn is_virtual_time(&self) -> bool {
         false
     }
@@ -94,7 +107,8 @@ impl Cluster for Context {
         async move {
             let client = client_of(&self.config, &self.info.name)?;
             let clock = TrialClock::starting_at(wall_clock());
-            Ok(Session { client, clock, limits: Limits::default(), guard: Arc::new(()) })
+            let machines = self.machines.clone().ok().map(|machines| Arc::new(machines) as Arc<dyn Machines>);
+            Ok(Session { client, clock, limits: Limits::default(), machines, guard: Arc::new(()) })
         }
         .boxed()
     }
@@ -110,6 +124,17 @@ fn client_of(config: &kube::Config, name: &str) -> Result<kube::Client, ClusterE
         let error = RequestError::new("making a client", &error);
         ClusterError::new(format!("context {name:?} cannot be used: {}", error.message))
     })
+}
+
+/// The containers behind the nodes, if one may be broken: a node that takes pods and does not run the control plane.
+fn machines_of(nodes: &[fingerprint::NodeTold]) -> Result<Containers, String> {
+    let found = Containers::behind(nodes.iter().map(|node| node.provider_id.as_str()));
+    let found = found
+        .unwrap_or_else(|| Err("its nodes are no containers of kind, and other machines cannot be reached yet".to_owned()))?;
+    if nodes.iter().any(|node| node.takes_pods && !node.control_plane) {
+        return Ok(found);
+    }
+    Err("every node that takes pods runs the control plane, the last of which is never broken".to_owned())
 }
 
 /// The context that is asked for, else the current one.

@@ -1,6 +1,7 @@
 //! The embedded cluster: each trial gets a simulation of its own, made from the trial's seed alone.
 //! How Kubernetes behaves is simulated in `sim`; nothing else in the harness knows of it.
 
+use super::machine::simulated::Simulated;
 use super::{Cluster, ClusterError, Session, TrialClock, TrialContext};
 use crate::measure::result::{ClusterInfo, Fingerprint};
 use crate::scenario::model::Need;
@@ -59,7 +60,7 @@ impl Cluster for Embedded {
 
     fn capabilities(&self) -> Vec<Need> {
         // Each trial gets the nodes that its scenario needs.
-        vec![Need::MultiNode, Need::Exec, Need::NetworkPolicy]
+        vec![Need::MultiNode, Need::Exec, Need::NetworkPolicy, Need::NodeControl]
     }
 
     fn is_virtual_time(&self) -> bool {
@@ -78,12 +79,13 @@ impl Cluster for Embedded {
                 model: stand_in.model.clone().map(|model| Choice { model, options: stand_in.options.clone() }),
             }));
             let epoch = epoch_of(trial.seed);
-            let simulation = Simulation::start(trial.seed, epoch, profile);
+            let simulation = Arc::new(Simulation::start(trial.seed, epoch, profile));
             let clock = TrialClock::starting_at(epoch);
             let client = client(Arc::clone(&simulation.api), simulation.runtime.clone(), &simulation.profile)
                 .map_err(|error| ClusterError::new(format!("the embedded cluster did not start: {}", error.message)))?;
             let limits = simulation.limits.clone();
-            Ok(Session { client, clock, limits, guard: Arc::new(simulation) })
+            let machines = Some(Arc::new(Simulated::new(Arc::clone(&simulation))) as Arc<dyn super::machine::Machines>);
+            Ok(Session { client, clock, limits, machines, guard: simulation })
         }
         .boxed()
     }

@@ -1,6 +1,7 @@
 //! What a real cluster is and can do, asked once: version, nodes, kubelets, back-off cap, permissions that scenarios need.
 //! What may not be asked is left out, never guessed.
 
+use super::machine::CONTROL_PLANE;
 use super::request::retried;
 use crate::measure::result::Fingerprint;
 use crate::scenario::model::Need;
@@ -14,8 +15,29 @@ use std::time::Duration;
 
 const ASK_WITHIN: Duration = Duration::from_secs(5);
 
+/// What a node tells of its machine.
+#[derive(Clone, Debug)]
+pub(super) struct NodeTold {
+    /// By whom it was made, in words of that provider.
+    pub provider_id: String,
+    /// Whether pods without tolerations can be scheduled on it.
+    pub takes_pods: bool,
+    /// Whether it runs the control plane.
+    pub control_plane: bool,
+}
+
+/// What a cluster tells of itself.
+#[derive(Clone, Debug)]
+pub(super) struct Told {
+    pub fingerprint: Fingerprint,
+    pub capabilities: Vec<Need>,
+    /// None where nodes may not be listed.
+    pub nodes: Vec<NodeTold>,
+}
+
 /// The fingerprint and the capabilities of the cluster behind a client.
-pub(super) async fn of(client: &kube::Client, version: &str) -> (Fingerprint, Vec<Need>) {
+pub(super) async fn of(client: &kube::Client, version: &str) -> Told {
+    let mut machines = Vec::new();
     let mut fingerprint = Fingerprint { kubernetes: version.to_owned(), ..Fingerprint::default() };
     let mut capabilities = Vec::new();
     let nodes = retried("listing nodes", ASK_WITHIN, || {
@@ -25,6 +47,7 @@ pub(super) async fn of(client: &kube::Client, version: &str) -> (Fingerprint, Ve
     .await;
     if let Ok(nodes) = nodes {
         fingerprint.nodes = nodes.items.len();
+        machines = nodes.items.iter().map(told_by).collect();
         if nodes.items.iter().filter(|node| takes_pods(node)).count() >= 2 {
             capabilities.push(Need::MultiNode);
         }
@@ -56,7 +79,15 @@ pub(super) async fn of(client: &kube::Client, version: &str) -> (Fingerprint, Ve
     if may_exec(client).await {
         capabilities.push(Need::Exec);
     }
-    (fingerprint, capabilities)
+    Told { fingerprint, capabilities, nodes: machines }
+}
+
+fn told_by(node: &Node) -> NodeTold {
+    NodeTold {
+        provider_id: node.spec.as_ref().and_then(|spec| spec.provider_id.clone()).unwrap_or_default(),
+        takes_pods: takes_pods(node),
+        control_plane: node.metadata.labels.as_ref().is_some_and(|labels| labels.contains_key(CONTROL_PLANE)),
+    }
 }
 
 /// Whether pods without tolerations can be scheduled on a node.

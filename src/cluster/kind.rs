@@ -80,6 +80,10 @@ impl Cluster for Kind {
         self.context.capabilities()
     }
 
+    fn why_not(&self, need: Need) -> Option<String> {
+        self.context.why_not(need)
+    }
+
     fn is_virtual_time(&self) -> bool {
         false
     }

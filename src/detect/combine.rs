@@ -8,9 +8,11 @@ use crate::observe::Index;
 use std::collections::BTreeMap;
 
 /// Causes in order of precedence: what stands earlier explains what stands later.
-/// A kill for memory explains every restart; what keeps a container from starting explains that nothing is ready;
+/// A lost node explains all that its pods show; a kill for memory explains every restart; what keeps a container from starting explains that nothing is ready;
 /// a probe's kill explains the exit; a changed configuration explains a crash better than the crash itself.
-const PRECEDENCE: [&str; 11] = [
+const PRECEDENCE: [&str; 13] = [
+    "node.unreachable",
+    "node.notready",
     "oom.limit",
     "config.missing",
     "image.notfound",

@@ -4,6 +4,7 @@
 mod config;
 mod crash;
 mod image;
+mod node;
 mod oom;
 mod probe;
 mod readiness;
@@ -16,6 +17,7 @@ use std::time::Duration;
 /// Everything that a pod shows.
 pub fn signs<'a>(case: &Case<'a>, signs: &mut Vec<Sign<'a>>) {
     signs.extend(schedule::sign(case));
+    signs.extend(node::sign(case));
     for container in case.pod.containers.values() {
         signs.extend(oom::sign(case, container));
         if case.pod.is_finished() {

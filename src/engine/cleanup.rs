@@ -5,7 +5,9 @@ use super::home::{self, Home};
 use super::labels::{self, dns_label};
 use super::lease;
 use super::namespace::{self, REMOVED_WITHIN};
+use crate::cluster::machine::container;
 use crate::cluster::request::{REQUEST_BUDGET, RequestError, retried};
+use crate::fault::machine;
 use crate::fault::undo::{Undone, journal, undo_all};
 use crate::observe::timeline::Reference;
 use futures::{StreamExt, stream};
@@ -223,7 +225,9 @@ impl Cleaned {
 /// Undoes the faults that records tell of, newest first; a record goes when its fault is undone.
 async fn undo(client: &kube::Client, left: &Left, cleaned: &mut Cleaned) {
     let records: Vec<_> = left.records.iter().map(|written| written.record.clone()).collect();
-    for (written, (target, undone)) in left.records.iter().rev().zip(undo_all(client, &records).await) {
+    // Machines are found again by what stands in their records: no others are needed here.
+    let done = undo_all(client, Some(&container::Anywhere), &records).await;
+    for (written, (target, undone)) in left.records.iter().rev().zip(done) {
         let forgotten = match &undone {
             Ok(undone) if undone.is_settled() => journal::forget(client, &written.held).await,
             _ => Ok(()),
@@ -242,6 +246,11 @@ async fn undo(client: &kube::Client, left: &Left, cleaned: &mut Cleaned) {
             (Ok(_), Err(error)) => cleaned.left.push((target, format!("undone, but its record is still there: {error}"))),
             (Ok(Undone::Reverted), Ok(())) => cleaned.undone.push(target),
             (Ok(Undone::AlreadyBack | Undone::Moot(_)), Ok(())) => {}
+        }
+    }
+    for node in machine::broken_nodes(&records) {
+        if let Err(why) = machine::wait_ready(client, &node.name, machine::READY_WITHIN).await {
+            cleaned.left.push((node, why));
         }
     }
 }

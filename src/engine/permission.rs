@@ -210,6 +210,10 @@ fn injecting(needed: &mut Needed, fault: &Fault) {
                 needed.kind(None, kind, &["get"]);
             }
         }
+        // The rest is done past the API, and the node is waited for.
+        Fault::PauseNode(_) | Fault::RebootNode(_) | Fault::StopKubelet(_) | Fault::PartitionNode(_) => {
+            needed.kind(None, "Node", &["get", "list", "watch"]);
+        }
         Fault::CordonNode(_) | Fault::TaintNode(_) => needed.kind(None, "Node", FAULT_PATCH),
         Fault::DrainNode(_) => {
             needed.kind(None, "Node", FAULT_PATCH);
@@ -320,6 +324,8 @@ mod tests {
         &["get deployments.apps in namespace shop", "patch deployments.apps in namespace shop"])]
     #[case(json!({ "breakService": { "service": "a" } }), &["get services in namespace shop", "patch services in namespace shop"])]
     #[case(json!({ "cordonNode": { "node": "a" } }), &["get nodes in the whole cluster", "patch nodes in the whole cluster"])]
+    #[case(json!({ "pauseNode": { "node": "a" } }),
+        &["get nodes in the whole cluster", "list nodes in the whole cluster", "watch nodes in the whole cluster"])]
     #[case(json!({ "drainNode": { "node": "a" } }),
         &["get nodes in the whole cluster", "patch nodes in the whole cluster", "list pods in namespace shop",
             "create pods/eviction in namespace shop"])]

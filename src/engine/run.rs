@@ -20,7 +20,7 @@ use siphasher::sip::SipHasher13;
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, mpsc};
 
 /// A trial's seed: a function of the run's seed, the scenario and the index, never of order or concurrency.
 #[must_use]
@@ -61,7 +61,8 @@ pub(super) fn run(request: &RunRequest, stop: &Stop, report: &mut dyn FnMut(&Run
     let halted = AtomicBool::new(presence.is_err());
     let existing = request.plans.iter().filter_map(|plan| plan.existing.as_ref());
     let places = existing.map(|existing| (existing.namespace.clone(), Mutex::new(()))).collect();
-    let halt = Halt { halted: &halted, lost: lost.as_deref(), home: home.as_ref(), places: &places };
+    let nodes = RwLock::new(());
+    let halt = Halt { halted: &halted, lost: lost.as_deref(), home: home.as_ref(), places: &places, nodes: &nodes };
     let mut course = Course::new(request);
     let jobs = Jobs::new(course.first());
     if course.is_over() {
@@ -180,6 +181,8 @@ struct Halt<'a> {
     home: Option<&'a (Home, Arc<AtomicU32>)>,
     /// Namespaces of others in which a trial may act: one at a time.
     places: &'a BTreeMap<String, Mutex<()>>,
+    /// A trial that breaks nodes runs alone on a real cluster: the others share them.
+    nodes: &'a RwLock<()>,
 }
 
 fn work(request: &RunRequest, stop: &Stop, jobs: &Jobs, halt: Halt<'_>, to_us: &mpsc::Sender<FromWorker>) {
@@ -193,6 +196,12 @@ fn work(request: &RunRequest, stop: &Stop, jobs: &Jobs, halt: Halt<'_>, to_us: &
         let Some(plan) = request.plans.get(scenario) else { return };
         let place = plan.existing.as_ref().and_then(|existing| halt.places.get(&existing.namespace));
         let _alone = place.map(|place| place.lock().unwrap_or_else(PoisonError::into_inner));
+        let breaks_nodes = plan.single_faults().iter().any(|fault| fault.nodes().is_some());
+        let (_beside_none, _beside_others) = match (request.cluster.is_virtual_time(), breaks_nodes) {
+            (true, _) => (None, None),
+            (false, true) => (Some(halt.nodes.write().unwrap_or_else(PoisonError::into_inner)), None),
+            (false, false) => (None, Some(halt.nodes.read().unwrap_or_else(PoisonError::into_inner))),
+        };
         if stop.borrow().is_some() {
             return;
         }

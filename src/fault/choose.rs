@@ -72,12 +72,15 @@ fn drawn(mut found: Vec<Reference>, wanted: usize, seed: u64) -> Vec<Reference> 
 pub fn hits(prepared: &Prepared, index: &Index) -> (usize, usize) {
     let live = |pods: Vec<&PodRecord>| pods.into_iter().filter(|pod| pod.is_live() && !pod.is_finished()).count();
     let of_kind = |kind: &'static str| prepared.prey.iter().map(|prey| &prey.reference).filter(move |prey| prey.kind == kind);
-    let hit = match &prepared.fault {
-        Fault::TaintNode(taint) if taint.effect == TaintEffect::NoExecute => {
-            let there = |pod: &&PodRecord| of_kind("Node").any(|node| node.name == text(&pod.object, "/spec/nodeName"));
-            live(index.pods().filter(there).collect())
-        }
-        _ => of_kind("Pod").count(),
+    let whole_node = match &prepared.fault {
+        Fault::TaintNode(taint) => taint.effect == TaintEffect::NoExecute,
+        fault => fault.is_about_a_machine(),
+    };
+    let hit = if whole_node {
+        let there = |pod: &&PodRecord| of_kind("Node").any(|node| node.name == text(&pod.object, "/spec/nodeName"));
+        live(index.pods().filter(there).collect())
+    } else {
+        of_kind("Pod").count()
     };
     let target = prepared.fault.pods().and_then(|aim| aim.target);
     let present = live(target.map_or_else(|| index.pods().collect(), |target| index.pods_of(&target)));

@@ -3,7 +3,8 @@
 
 use super::undo::{Confirmation, confirmation_of};
 use super::verb::{Verb, verb};
-use super::{FaultError, Injected, Prepared, Prey, evict, exec};
+use super::{FaultError, Injected, Prepared, Prey, evict, exec, machine};
+use crate::cluster::machine::Machines;
 use crate::cluster::request::{REQUEST_BUDGET, RequestError, retried};
 use crate::engine::apply::apply_object;
 use crate::engine::labels::FIELD_MANAGER;
@@ -18,12 +19,12 @@ use serde_json::{Value, json};
 ///
 /// # Errors
 /// A target that is gone or was replaced; the server's refusal; a command that failed without ending its container.
-pub async fn inject(client: &kube::Client, prepared: &Prepared) -> Result<Injected, FaultError> {
+pub async fn inject(client: &kube::Client, machines: Option<&dyn Machines>, prepared: &Prepared) -> Result<Injected, FaultError> {
     let mut injected = Injected::default();
     // A node takes no new pods before its own are evicted, so that none comes back to it.
     let (first, then): (Vec<_>, Vec<_>) = prepared.prey.iter().partition(|prey| prey.reference.kind == "Node");
     for group in [first, then] {
-        let acts = group.into_iter().map(|prey| act(client, prepared, prey));
+        let acts = group.into_iter().map(|prey| act(client, machines, prepared, prey));
         for result in join_all(acts).await {
             let (confirmation, note) = result?;
             injected.confirmations.extend(confirmation);
@@ -35,6 +36,7 @@ pub async fn inject(client: &kube::Client, prepared: &Prepared) -> Result<Inject
 
 async fn act(
     client: &kube::Client,
+    machines: Option<&dyn Machines>,
     prepared: &Prepared,
     prey: &Prey,
 ) -> Result<(Option<Confirmation>, Option<String>), FaultError> {
@@ -43,6 +45,7 @@ async fn act(
         Verb::Delete => delete(client, prepared, prey, None).await?,
         Verb::Evict(grace) => return Ok((None, evict::evict(client, prepared, prey, grace).await?)),
         Verb::Run => run(client, prepared, prey).await?,
+        Verb::Machine => machine::carry_out(machines, prepared, prey).await?,
         change => {
             if let Some(after) = self::change(client, prepared, prey, change, false).await? {
                 return Ok((Some(confirmation_of(prepared.position, prey, &after)), None));
@@ -84,7 +87,7 @@ async fn change(
     Ok(match verb {
         Verb::Change(type_, patch) => Some(self::patch(client, prepared, prey, type_, patch, dry_run).await?),
         Verb::Apply(manifest) => Some(apply_object(client, &prepared.namespace, &prepared.run, &manifest, dry_run).await?),
-        Verb::DeletePod(_) | Verb::Evict(_) | Verb::Run | Verb::Delete => None,
+        Verb::DeletePod(_) | Verb::Evict(_) | Verb::Run | Verb::Machine | Verb::Delete => None,
     })
 }
 

@@ -5,8 +5,9 @@ use super::change::diff;
 use super::inject::rehearse;
 use super::subject::{self, Subject};
 use super::verb::container_of;
-use super::{FaultError, Prepared, Prey};
+use super::{FaultError, Prepared, Prey, machine};
 use crate::cluster::kinds::{self, Kind};
+use crate::cluster::machine::Machines;
 use crate::cluster::request::{REQUEST_BUDGET, retried};
 use crate::observe::index::{reference_to, text};
 use crate::observe::timeline::Reference;
@@ -26,6 +27,8 @@ pub struct Scene<'a> {
     pub run: &'a str,
     /// The labels of the trial's pods, where the namespace is others', too.
     pub pods: Option<&'a str>,
+    /// The machines of the nodes, where they can be reached.
+    pub machines: Option<&'a dyn Machines>,
 }
 
 /// Reads what a fault acts on: the chosen pods or nodes, or the object that it names.
@@ -33,7 +36,7 @@ pub struct Scene<'a> {
 /// # Errors
 /// No target where an object, key or container is not there; the server's refusal otherwise.
 pub async fn prepare(scene: Scene<'_>, position: usize, fault: &Fault, chosen: &[Reference]) -> Result<Prepared, FaultError> {
-    let prey = if fault.pods().is_some() {
+    let mut prey = if fault.pods().is_some() {
         chosen_pods(scene, chosen).await?
     } else if fault.nodes().is_some() {
         nodes(scene, fault, chosen).await?
@@ -52,6 +55,9 @@ pub async fn prepare(scene: Scene<'_>, position: usize, fault: &Fault, chosen: &
             None => return Err(FaultError::NoTarget(format!("`{}` names no object", fault.key()))),
         }
     };
+    if fault.is_about_a_machine() {
+        machine::find(scene, fault, &mut prey).await?;
+    }
     for prey in &prey {
         subject::check(fault, prey)?;
         if let Some((_, container)) = fault.workload().filter(|_| subject::is_about_a_container(fault)) {
@@ -141,6 +147,7 @@ async fn made(scene: Scene<'_>, manifest: &Value) -> Result<Prey, FaultError> {
         before: None,
         expected: None,
         manifest: None,
+        machine: None,
     };
     Ok(Prey { manifest: Some(manifest.clone()), ..found.unwrap_or_else(absent) })
 }
@@ -169,5 +176,6 @@ async fn read_object(scene: Scene<'_>, kind: &Kind, name: &str) -> Result<Option
 }
 
 fn prey_of(kind: &Kind, object: Value) -> Prey {
-    Prey { kind: kind.clone(), reference: reference_to(&object), before: Some(object), expected: None, manifest: None }
+    let (reference, before) = (reference_to(&object), Some(object));
+    Prey { kind: kind.clone(), reference, before, expected: None, manifest: None, machine: None }
 }

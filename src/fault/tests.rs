@@ -20,9 +20,10 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-const SOURCES: [&str; 7] = [
+const SOURCES: [&str; 8] = [
     include_str!("../scenario/fault.rs"),
     include_str!("../scenario/fault/config.rs"),
+    include_str!("../scenario/fault/machine.rs"),
     include_str!("../scenario/fault/network.rs"),
     include_str!("../scenario/fault/node.rs"),
     include_str!("../scenario/fault/object.rs"),
@@ -88,13 +89,20 @@ impl Stage {
     }
 
     async fn inject(&self, fault: &Fault) -> Result<UndoLog, FaultError> {
-        let scene = Scene { client: &self.session.client, namespace: &self.namespace, run: "run-1", pods: None };
-        let mut log = UndoLog::at(self.folder.path().join("undo.jsonl"));
+        let scene = Scene {
+            client: &self.session.client,
+            namespace: &self.namespace,
+            run: "run-1",
+            pods: None,
+            machines: self.session.machines.as_deref(),
+        };
+        let log = UndoLog::at(self.folder.path().join("undo.jsonl"));
+        let mut log = log.with_machines(self.session.machines.clone());
         for (position, fault) in fault.leaves().into_iter().enumerate() {
             let chosen = choose(fault, &self.index().await, 1)?;
             let prepared = prepare(scene, position, fault, &chosen).await?;
             log.record(&prepared).await.unwrap();
-            let injected = inject(&self.session.client, &prepared).await?;
+            let injected = inject(&self.session.client, self.session.machines.as_deref(), &prepared).await?;
             log.confirm(&injected.confirmations).await.unwrap();
         }
         Ok(log)
@@ -123,16 +131,20 @@ async fn every_example_is_undone_to_what_was_there_before() {
         let stage = Stage::new().await;
         let before = stage.state().await;
         let log = stage.inject(&fault).await.unwrap_or_else(|error| panic!("{}: {error}", fault.key()));
-        tokio::time::sleep(Duration::from_secs(5)).await;
+        // A lost node is given up after its grace.
+        let lost = fault.is_about_a_machine();
+        tokio::time::sleep(Duration::from_secs(if lost { 70 } else { 5 })).await;
         let during = stage.state().await;
         let only_pods = fault.leaves().iter().all(|fault| fault.pods().is_some());
         let changed = during.iter().any(|(name, object)| before.get(name).is_none_or(|old| !diff(old, object).is_empty()))
             || during.len() != before.len();
+        let only_pods = only_pods || matches!(fault, Fault::RebootNode(_));
         assert_eq!(changed, !only_pods, "{}: is what it changes seen?", fault.key());
         for (target, undone) in log.undo(&stage.session.client).await {
-            assert_eq!(undone, Ok(Undone::Reverted), "{} on {target}", fault.key());
+            let expected = if matches!(fault, Fault::RebootNode(_)) { Undone::AlreadyBack } else { Undone::Reverted };
+            assert_eq!(undone, Ok(expected), "{} on {target}", fault.key());
         }
-        tokio::time::sleep(Duration::from_secs(5)).await;
+        tokio::time::sleep(Duration::from_secs(if lost { 20 } else { 5 })).await;
         let after = stage.state().await;
         assert_eq!(before.keys().collect::<Vec<_>>(), after.keys().collect::<Vec<_>>(), "{}", fault.key());
         for (name, object) in &before {
@@ -160,7 +172,13 @@ async fn the_pods_that_a_fault_hits_are_counted() {
     ] {
         let parsed: Fault = serde_json::from_value(fault.clone()).unwrap();
         let chosen = choose(&parsed, &index, 1).unwrap();
-        let scene = Scene { client: &stage.session.client, namespace: &stage.namespace, run: "run-1", pods: None };
+        let scene = Scene {
+            client: &stage.session.client,
+            namespace: &stage.namespace,
+            run: "run-1",
+            pods: None,
+            machines: stage.session.machines.as_deref(),
+        };
         let prepared = prepare(scene, 0, &parsed, &chosen).await.unwrap();
         assert_eq!(super::choose::hits(&prepared, &index), (hit, present), "{fault}");
     }
@@ -172,7 +190,13 @@ async fn in_a_namespace_of_others_a_drain_evicts_only_the_trials_own_pods() {
     let fault: Fault = serde_json::from_value(json!({ "drainNode": {} })).unwrap();
     let index = stage.index().await;
     let chosen = choose(&fault, &index, 1).unwrap();
-    let scene = Scene { client: &stage.session.client, namespace: &stage.namespace, run: "run-1", pods: Some("app=pool") };
+    let scene = Scene {
+        client: &stage.session.client,
+        namespace: &stage.namespace,
+        run: "run-1",
+        pods: Some("app=pool"),
+        machines: stage.session.machines.as_deref(),
+    };
     let prepared = prepare(scene, 0, &fault, &chosen).await.unwrap();
     let pods: Vec<_> = prepared.prey.iter().filter(|prey| prey.reference.kind == "Pod").collect();
     assert!(index.pods().count() > pods.len(), "others run there, too");
@@ -199,9 +223,15 @@ async fn a_budget_is_heeded_and_its_refusal_is_told() {
     tokio::time::sleep(Duration::from_secs(2)).await;
     let fault: Fault = serde_json::from_value(json!({ "evictPods": { "deployment": "pool", "all": true } })).unwrap();
     let chosen = choose(&fault, &stage.index().await, 1).unwrap();
-    let scene = Scene { client: &stage.session.client, namespace: &stage.namespace, run: "run-1", pods: None };
+    let scene = Scene {
+        client: &stage.session.client,
+        namespace: &stage.namespace,
+        run: "run-1",
+        pods: None,
+        machines: stage.session.machines.as_deref(),
+    };
     let prepared = prepare(scene, 0, &fault, &chosen).await.unwrap();
-    let injected = inject(&stage.session.client, &prepared).await.unwrap();
+    let injected = inject(&stage.session.client, stage.session.machines.as_deref(), &prepared).await.unwrap();
     assert_eq!(injected.notes.len(), 1, "{:?}", injected.notes);
     assert!(injected.notes[0].contains("was refused for"), "{:?}", injected.notes);
 }

@@ -8,9 +8,11 @@ mod log;
 pub use log::UndoLog;
 
 use super::change::{Change, Reversal, diff, reversal};
+use super::machine::{self, Done};
 use super::verb::{Verb, verb};
 use super::{Prepared, Prey};
 use crate::cluster::kinds;
+use crate::cluster::machine::Machines;
 use crate::cluster::request::{REQUEST_BUDGET, RequestError, retried};
 use crate::cluster::wait;
 use crate::engine::labels::{FIELD_MANAGER, RUN};
@@ -38,6 +40,8 @@ pub enum Remedy {
     Recreate,
     /// Remove the object that the fault created.
     Remove,
+    /// Take back what was done to the node's machine.
+    Machine(Done),
 }
 
 /// One fault on one object, before it acted.
@@ -130,7 +134,11 @@ fn same(a: &Reference, b: &Reference) -> bool {
 }
 
 /// Undoes records, given oldest first, from the newest on; what came of each, newest first.
-pub async fn undo_all(client: &kube::Client, records: &[UndoRecord]) -> Vec<(Reference, Result<Undone, RequestError>)> {
+pub async fn undo_all(
+    client: &kube::Client,
+    machines: Option<&dyn Machines>,
+    records: &[UndoRecord],
+) -> Vec<(Reference, Result<Undone, RequestError>)> {
     let mut done = Vec::new();
     let mut recreated = BTreeSet::new();
     for record in records.iter().rev() {
@@ -140,7 +148,10 @@ pub async fn undo_all(client: &kube::Client, records: &[UndoRecord]) -> Vec<(Ref
             // What was made again has another uid; earlier faults on it are undone on the new object.
             record.target.uid.clear();
         }
-        let undone = undo(client, &record).await;
+        let undone = match &record.remedy {
+            Remedy::Machine(done) => machine::take_back(machines, done).await,
+            _ => undo(client, &record).await,
+        };
         // An earlier attempt, cut short, may have made it.
         if record.remedy == Remedy::Recreate && matches!(undone, Ok(Undone::Reverted | Undone::AlreadyBack)) {
             recreated.insert(key);
@@ -153,6 +164,7 @@ pub async fn undo_all(client: &kube::Client, records: &[UndoRecord]) -> Vec<(Ref
 fn records_of(prepared: &Prepared) -> Vec<UndoRecord> {
     let remedy = |prey: &Prey| match verb(&prepared.fault, prey).ok()? {
         Verb::DeletePod(_) | Verb::Evict(_) | Verb::Run => None,
+        Verb::Machine => machine::done(prepared, prey).map(Remedy::Machine),
         Verb::Delete => Some(Remedy::Recreate),
         Verb::Apply(_) if prey.before.is_none() => Some(Remedy::Remove),
         Verb::Apply(_) | Verb::Change(..) => Some(Remedy::Revert),
@@ -179,7 +191,7 @@ pub(super) fn confirmation_of(position: usize, prey: &Prey, after: &Value) -> Co
     Confirmation { fault: position, target, changes }
 }
 
-/// Undoes one record.
+/// Undoes one record of an object.
 ///
 /// # Errors
 /// The server's refusal, or no answer.
@@ -250,6 +262,7 @@ async fn attempt(client: &kube::Client, record: &UndoRecord) -> Result<Undone, R
                 Err(error) => Err(error),
             }
         }
+        (Remedy::Machine(_), _) => Err(RequestError::of(&what, "this is not undone by the API")),
         (Remedy::Remove, None) => Ok(Undone::AlreadyBack),
         (Remedy::Remove, Some(present)) => {
             if uid.is_empty()

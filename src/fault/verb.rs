@@ -21,6 +21,8 @@ pub(super) enum Verb {
     Evict(Option<u32>),
     /// A command is run in the pod.
     Run,
+    /// Something is done to the node's machine.
+    Machine,
     /// The object is deleted.
     Delete,
     /// Its fields are changed by a patch.
@@ -43,6 +45,7 @@ pub(super) fn verb(fault: &Fault, prey: &Prey) -> Result<Verb, FaultError> {
         Fault::DeletePods(fault) => Verb::DeletePod(fault.grace_period_seconds),
         Fault::EvictPods(fault) => Verb::Evict(fault.grace_period_seconds),
         Fault::KillContainer(_) | Fault::Exec(_) => Verb::Run,
+        fault if fault.is_about_a_machine() => Verb::Machine,
         Fault::Delete(_) => Verb::Delete,
         Fault::DeleteConfig(fault) => unset(fault.key.as_deref()),
         Fault::DeleteSecret(fault) => unset(fault.key.as_deref()),
@@ -85,7 +88,7 @@ pub(super) fn verb(fault: &Fault, prey: &Prey) -> Result<Verb, FaultError> {
         Fault::BreakService(_) => Verb::Change(Merge, json!({ "spec": { "selector": { BROKEN: "true" } } })),
         Fault::CordonNode(_) | Fault::DrainNode(_) => Verb::Change(Strategic, json!({ "spec": { "unschedulable": true } })),
         Fault::TaintNode(fault) => Verb::Change(Merge, json!({ "spec": { "taints": taints(prey, fault) } })),
-        Fault::Apply(_) | Fault::Quota(_) | Fault::DenyNetwork(_) | Fault::Sequence(_) | Fault::Together(_) => {
+        _ => {
             let message = format!("`{}` does nothing to {}", fault.key(), prey.reference);
             return Err(RequestError::of("preparing a fault", message).into());
         }

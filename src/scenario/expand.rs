@@ -131,6 +131,7 @@ fn all_needs(mut needs: Vec<Need>, faults: &[Fault]) -> Vec<Need> {
         match fault {
             Fault::Exec(_) | Fault::KillContainer(_) => needs.push(Need::Exec),
             Fault::DenyNetwork(_) => needs.push(Need::NetworkPolicy),
+            fault if fault.is_about_a_machine() => needs.push(Need::NodeControl),
             _ => {}
         }
     }

@@ -2,6 +2,7 @@
 //! Each body has an example in its documentation, which the tests inject on the embedded cluster.
 
 pub mod config;
+pub mod machine;
 pub mod network;
 pub mod node;
 pub mod object;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use config::{DeleteConfig, DeleteSecret, SetConfig, SetSecret};
+pub use machine::{PartitionNode, PauseNode, RebootNode, StopKubelet};
 pub use network::{BreakService, DenyNetwork, Direction};
 pub use node::{CordonNode, DrainNode, TaintEffect, TaintNode};
 pub use object::{Apply, Delete, PatchObject, Quota};
@@ -102,6 +104,14 @@ faults! {
     TaintNode(TaintNode) = "taintNode",
     /// Cordons a node and evicts the trial's pods from it.
     DrainNode(DrainNode) = "drainNode",
+    /// Freezes a node's machine.
+    PauseNode(PauseNode) = "pauseNode",
+    /// Cuts a node's power.
+    RebootNode(RebootNode) = "rebootNode",
+    /// Stops a node's kubelet.
+    StopKubelet(StopKubelet) = "stopKubelet",
+    /// Cuts a node off the network.
+    PartitionNode(PartitionNode) = "partitionNode",
     /// Faults one after the other.
     Sequence(Sequence) = "sequence",
     /// Faults at the same time.
@@ -168,8 +178,18 @@ impl Fault {
             Self::CordonNode(fault) => Some(fault.aim()),
             Self::TaintNode(fault) => Some(fault.aim()),
             Self::DrainNode(fault) => Some(fault.aim()),
+            Self::PauseNode(fault) => Some(fault.aim()),
+            Self::RebootNode(fault) => Some(fault.aim()),
+            Self::StopKubelet(fault) => Some(fault.aim()),
+            Self::PartitionNode(fault) => Some(fault.aim()),
             _ => None,
         }
+    }
+
+    /// Whether it is done to a node's machine, past the API.
+    #[must_use]
+    pub const fn is_about_a_machine(&self) -> bool {
+        matches!(self, Self::PauseNode(_) | Self::RebootNode(_) | Self::StopKubelet(_) | Self::PartitionNode(_))
     }
 
     /// The workload whose template or replicas the fault changes, with the container where it means one; none for others.

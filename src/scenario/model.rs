@@ -117,6 +117,8 @@ pub enum Need {
     Exec,
     /// The network enforces `NetworkPolicies`.
     NetworkPolicy,
+    /// The machines of nodes can be paused, switched off and cut off: containers of kind on this computer, or simulated ones.
+    NodeControl,
 }
 
 /// What is deployed.

@@ -13,10 +13,6 @@ pub fn key(part: &str, key: &str) -> bool {
             "stressMemory",
             "stressCpu",
             "fillDisk",
-            "pauseNode",
-            "rebootNode",
-            "stopKubelet",
-            "partitionNode",
             "breakDns",
             "blockRegistry",
             "pauseApiServer",
@@ -40,14 +36,14 @@ pub fn value(part: &str, value: &str) -> bool {
     match part {
         "Healer" => matches!(value, "webhook" | "external"),
         "Need" => {
-            matches!(value, "chaosMesh" | "prometheus" | "openshift" | "metrics" | "nodeControl" | "nodeAccess" | "storage")
+            matches!(value, "chaosMesh" | "prometheus" | "openshift" | "metrics" | "nodeAccess" | "storage")
         }
         _ => false,
     }
 }
 
 /// The causes that detectors of this version find.
-pub const CAUSES: [&str; 11] = [
+pub const CAUSES: [&str; 13] = [
     "crash.app-error",
     "crash.after-rollout",
     "oom.limit",
@@ -59,10 +55,12 @@ pub const CAUSES: [&str; 11] = [
     "config.bad-value",
     "start.command",
     "schedule.resources",
+    "node.notready",
+    "node.unreachable",
 ];
 
 /// The causes of the taxonomy that detectors will find.
-pub const FUTURE_CAUSES: [&str; 20] = [
+pub const FUTURE_CAUSES: [&str; 18] = [
     "cert.permission",
     "crash.exit0",
     "dependency",
@@ -73,8 +71,6 @@ pub const FUTURE_CAUSES: [&str; 20] = [
     "job.failed",
     "mount",
     "network",
-    "node.notready",
-    "node.unreachable",
     "oom.child",
     "oom.leak",
     "oom.node",

@@ -5,9 +5,10 @@ use comeback::measure::result::RunResult;
 use comeback::scenario::{self, Verdict};
 use std::path::Path;
 
-const SOURCES: [&str; 7] = [
+const SOURCES: [&str; 8] = [
     include_str!("../../src/scenario/fault.rs"),
     include_str!("../../src/scenario/fault/config.rs"),
+    include_str!("../../src/scenario/fault/machine.rs"),
     include_str!("../../src/scenario/fault/network.rs"),
     include_str!("../../src/scenario/fault/node.rs"),
     include_str!("../../src/scenario/fault/object.rs"),

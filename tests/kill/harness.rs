@@ -31,13 +31,16 @@ pub struct Harness {
     folder: PathBuf,
     server: SocketAddr,
     kubeconfig: String,
+    /// What of the environment it is given: tools that reach machines.
+    environment: Vec<(String, String)>,
     runs: AtomicU64,
 }
 
 impl Harness {
-    pub fn new(folder: &Path, world: &World) -> Self {
+    pub fn new(folder: &Path, world: &World, variables: &[&str]) -> Self {
         let (server, kubeconfig) = (world.address, world.kubeconfig.clone());
-        Self { folder: folder.to_owned(), server, kubeconfig, runs: AtomicU64::new(0) }
+        let environment = variables.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))).collect();
+        Self { folder: folder.to_owned(), server, kubeconfig, environment, runs: AtomicU64::new(0) }
     }
 
     /// Runs scenarios, up to the point.
@@ -85,6 +88,7 @@ impl Harness {
         let file = std::fs::File::create(&output).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_comeback"));
         command.args(arguments).current_dir(&self.folder).env_clear().env("KUBECONFIG", &config).env("HOME", &self.folder);
+        command.envs(self.environment.iter().cloned());
         command.stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file);
         let mut held = child.lock().unwrap();
         *held = Some(command.spawn().unwrap());

@@ -3,7 +3,10 @@
 use std::path::Path;
 
 /// Name, objects that it deletes for a while (they come back with another uid), and the specification.
-pub const SCENARIOS: &[(&str, &[&str], &str)] = &[
+pub type Scenario = (&'static str, &'static [&'static str], &'static str);
+
+/// Those that any cluster can play.
+pub const SCENARIOS: &[Scenario] = &[
     (
         "config",
         &[],
@@ -132,16 +135,42 @@ pub const SCENARIOS: &[(&str, &[&str], &str)] = &[
           selector: { matchLabels: { app: app } }
           template:
             metadata: { labels: { app: app } }
-            spec: { containers: [ { name: app, image: busybox, command: [ sleep, '3600' ] } ] }
+            spec: { containers: [ { name: app, image: 'busybox:1.37', command: [ sleep, '3600' ] } ] }
   steady: { within: 60s, hold: 1s }
   fault: [ { setConfig: { configMap: settings, key: a, value: c } }, { deletePods: { deployment: app } } ]
 ",
     ),
 ];
 
-/// Writes the scenarios' files.
-pub fn write(folder: &Path) {
-    for (name, _, spec) in SCENARIOS {
+/// Those that need machines: on kind alone, whose nodes are containers.
+pub const MACHINES: &[Scenario] = &[
+    (
+        "machines",
+        &[],
+        "
+  workload: { existing: { namespace: shop, selector: app=api } }
+  steady: { within: 60s, hold: 1s }
+  fault:
+    - stopKubelet: { node: one }
+    - partitionNode: { node: one }
+    - pauseNode: { node: one, for: 2s }
+",
+    ),
+    (
+        "power",
+        &[],
+        "
+  workload: { existing: { namespace: till, selector: app=desk } }
+  steady: { within: 60s, hold: 1s }
+  fault: [ { rebootNode: { node: one, for: 2s } } ]
+",
+    ),
+];
+
+/// Writes the scenarios' files; `node` is the node that they break.
+pub fn write(folder: &Path, scenarios: &[Scenario], node: &str) {
+    for (name, _, spec) in scenarios {
+        let spec = spec.replace("node: one", &format!("node: {node}"));
         let short = "  effect: { within: 1s }\n  recover: { hold: 1s, within: 2s }\n";
         let text = format!(
             "apiVersion: comeback.dev/v1alpha1\nkind: Scenario\nmetadata: {{ name: {name} }}\nspec:\n  summary: To be undone{spec}{}",

@@ -35,7 +35,7 @@ const KINDS: &[(&str, &str, &str, &str)] = &[
 ];
 
 /// How long controllers may take.
-const FOLLOWED_WITHIN: std::time::Duration = std::time::Duration::from_secs(3);
+const FOLLOWED_WITHIN: std::time::Duration = std::time::Duration::from_secs(15);
 
 /// Objects by kind, namespace and name, without what the server writes itself.
 pub type Snapshot = BTreeMap<String, Value>;
@@ -63,13 +63,18 @@ impl World {
             });
         });
         let (address, kubeconfig) = ready.recv().unwrap();
+        Self::of(address, kubeconfig, Some(end))
+    }
+
+    /// A cluster that is there, furnished; `end` ends it.
+    pub fn of(address: SocketAddr, kubeconfig: String, end: Option<tokio::sync::oneshot::Sender<()>>) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let client = runtime.block_on(async {
             let read = kube::config::Kubeconfig::from_yaml(&kubeconfig).unwrap();
             let config = kube::Config::from_custom_kubeconfig(read, &kube::config::KubeConfigOptions::default()).await.unwrap();
             kube::Client::try_from(config).unwrap()
         });
-        let world = Self { address, kubeconfig, runtime, client, end: Some(end) };
+        let world = Self { address, kubeconfig, runtime, client, end };
         world.furnish();
         world
     }
@@ -77,7 +82,7 @@ impl World {
     /// What somebody else runs here.
     fn furnish(&self) {
         let deployment = |namespace: &str, app: &str| {
-            let container = json!({ "name": app, "image": "busybox", "command": ["sleep", "3600"],
+            let container = json!({ "name": app, "image": "busybox:1.37", "command": ["sleep", "3600"],
                 "resources": { "limits": { "memory": "64Mi" } } });
             json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": app, "namespace": namespace,
                     "annotations": { "note": "theirs" } },
@@ -103,7 +108,7 @@ impl World {
             json!({ "apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": { "name": "kindnet", "namespace": "kube-system" },
                 "spec": { "selector": { "matchLabels": { "app": "kindnet" } }, "template": {
                     "metadata": { "labels": { "app": "kindnet" } },
-                    "spec": { "containers": [{ "name": "net", "image": "busybox", "command": ["sleep", "3600"] }] } } } }),
+                    "spec": { "containers": [{ "name": "net", "image": "busybox:1.37", "command": ["sleep", "3600"] }] } } } }),
             deployment("shop", "api"),
             deployment("till", "desk"),
         ];
@@ -151,8 +156,8 @@ impl World {
                 }
                 object.as_object_mut().unwrap().remove("status");
                 let namespace = namespace.as_ref().and_then(Value::as_str).unwrap_or_default();
-                // The kubelets renew theirs all the time.
-                if namespace != "kube-node-lease" {
+                // Kubelets and controllers renew theirs all the time.
+                if kind.2 != "Lease" || !matches!(namespace, "kube-node-lease" | "kube-system") {
                     snapshot.insert(format!("{} {namespace}/{name}", kind.2), object);
                 }
             }

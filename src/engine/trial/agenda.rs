@@ -125,8 +125,8 @@ impl Live<'_> {
         for prepared in &all {
             self.record(Source::Fault, Fact::Requested(prepared.record()));
         }
-        let client = self.client();
-        let injections = join_all(all.iter().map(|prepared| fault::inject(&client, prepared)));
+        let (client, machines) = (self.client(), self.machines());
+        let injections = join_all(all.iter().map(|prepared| fault::inject(&client, machines.as_deref(), prepared)));
         let Some(results) = self.unless_stopped(injections).await else { return false };
         let mut goes_on = true;
         for (prepared, result) in all.iter().zip(results) {
@@ -149,8 +149,9 @@ impl Live<'_> {
     async fn prepare(&mut self, agenda: &Agenda, position: usize) -> Result<Prepared, Option<FaultError>> {
         let Some(injection) = agenda.schedule.injections.get(position) else { return Err(None) };
         let (client, namespace) = (self.client(), self.namespace().to_owned());
-        let pods = agenda.pods.as_deref();
-        let scene = Scene { client: &client, namespace: &namespace, run: &agenda.run, pods };
+        let (pods, machines) = (agenda.pods.as_deref(), self.machines());
+        let machines = machines.as_deref();
+        let scene = Scene { client: &client, namespace: &namespace, run: &agenda.run, pods, machines };
         let chosen = fault::choose(&injection.fault, self.index(), agenda.seed)?;
         let prepared = self.unless_stopped(fault::prepare(scene, position, &injection.fault, &chosen)).await.ok_or(None)??;
         let (hit, present) = fault::choose::hits(&prepared, self.index());

@@ -6,6 +6,7 @@ mod undoing;
 use super::TrialJob;
 use super::agenda::Agenda;
 use crate::cluster::Session;
+use crate::cluster::machine::Machines;
 use crate::detect::{self, Finding};
 use crate::engine::baseline::Originals;
 use crate::engine::recorder::Recorder;
@@ -94,7 +95,8 @@ impl<'a> Live<'a> {
             steady_baseline: None,
             undo: Arc::new(Mutex::new(
                 UndoLog::at(job.request.directory.join(saved::undo_path(&job.plan.name, job.trial)))
-                    .with_journal(job.journal(session), &own_namespace),
+                    .with_journal(job.journal(session), &own_namespace)
+                    .with_machines(session.machines.clone()),
             )),
             run_label: job.run_label(),
             agenda: None,
@@ -108,6 +110,11 @@ impl<'a> Live<'a> {
 
     pub fn client(&self) -> kube::Client {
         self.session.client.clone()
+    }
+
+    /// The machines of the nodes, where they can be reached.
+    pub fn machines(&self) -> Option<Arc<dyn Machines>> {
+        self.session.machines.clone()
     }
 
     /// Time since the trial began.

@@ -72,10 +72,16 @@ impl Stage {
 
     async fn inject(&self, fault: Value) -> Result<Vec<String>, FaultError> {
         let fault: Fault = serde_json::from_value(fault).unwrap();
-        let scene = Scene { client: &self.session.client, namespace: &self.namespace, run: "run-1", pods: None };
+        let scene = Scene {
+            client: &self.session.client,
+            namespace: &self.namespace,
+            run: "run-1",
+            pods: None,
+            machines: self.session.machines.as_deref(),
+        };
         let pods = choose(&fault, &self.index, 1)?;
         let prepared = prepare(scene, 0, &fault, &pods).await?;
-        inject(&self.session.client, &prepared).await?;
+        inject(&self.session.client, self.session.machines.as_deref(), &prepared).await?;
         Ok(prepared.record().targets.into_iter().map(|target| target.uid).collect())
     }
 }

@@ -3,6 +3,7 @@
 
 use super::journal::{Held, Journal};
 use super::{Confirmation, Remedy, UndoRecord, Undone, records_of, same, undo_all};
+use crate::cluster::machine::Machines;
 use crate::cluster::request::RequestError;
 use crate::engine::ledger::{append_line, read_lines};
 use crate::fault::Prepared;
@@ -12,6 +13,7 @@ use crate::observe::timeline::Reference;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The numbers of changes that are no fault's begin here: a scenario has fewer faults.
 const NO_FAULT: usize = 1_000_000;
@@ -32,6 +34,7 @@ pub struct UndoLog {
     records: Vec<Kept>,
     journal: Option<Journal>,
     own_namespace: String,
+    machines: Option<Arc<dyn Machines>>,
 }
 
 #[derive(Debug)]
@@ -44,13 +47,19 @@ impl UndoLog {
     /// A log without records that will be written to `path`.
     #[must_use]
     pub const fn at(path: PathBuf) -> Self {
-        Self { path, records: Vec::new(), journal: None, own_namespace: String::new() }
+        Self { path, records: Vec::new(), journal: None, own_namespace: String::new(), machines: None }
     }
 
     /// The same with a journal on the cluster for everything outside of `own_namespace` (empty: for everything).
     #[must_use]
     pub fn with_journal(self, journal: Option<Journal>, own_namespace: &str) -> Self {
         Self { journal, own_namespace: own_namespace.to_owned(), ..self }
+    }
+
+    /// The same with the machines of the nodes, on which faults are undone, too.
+    #[must_use]
+    pub fn with_machines(self, machines: Option<Arc<dyn Machines>>) -> Self {
+        Self { machines, ..self }
     }
 
     /// Reads the log that an earlier run left; what it says to be undone is left out.
@@ -160,6 +169,13 @@ impl UndoLog {
         self.records.iter().map(|kept| kept.record.target.clone()).collect()
     }
 
+    /// The nodes whose machines were broken.
+    #[must_use]
+    pub fn broken_nodes(&self) -> Vec<Reference> {
+        let broken = self.records.iter().filter(|kept| matches!(kept.record.remedy, Remedy::Machine(_)));
+        broken.map(|kept| kept.record.target.clone()).collect()
+    }
+
     fn append(&self, line: &Line) -> Result<(), RequestError> {
         append_line(&self.path, line)
             .map_err(|error| RequestError::of(&format!("writing {}", self.path.display()), error.to_string()))
@@ -179,7 +195,9 @@ impl UndoLog {
         let meant: Vec<&Kept> = self.records.iter().filter(|kept| which(&kept.record)).collect();
         let records: Vec<_> = meant.iter().map(|kept| kept.record.clone()).collect();
         let mut done = Vec::new();
-        for (kept, (target, mut undone)) in meant.into_iter().rev().zip(undo_all(client, &records).await) {
+        for (kept, (target, mut undone)) in
+            meant.into_iter().rev().zip(undo_all(client, self.machines.as_deref(), &records).await)
+        {
             if undone.as_ref().is_ok_and(Undone::is_settled) {
                 let line = Line::Undone { fault: kept.record.fault, target: target.clone() };
                 if let Err(error) = self.append(&line) {

@@ -36,11 +36,17 @@ impl Stage {
 
     async fn inject(&self, fault: Value) -> Result<UndoLog, FaultError> {
         let fault: Fault = serde_json::from_value(fault).unwrap();
-        let scene = Scene { client: &self.session.client, namespace: &self.namespace, run: "run-1", pods: None };
+        let scene = Scene {
+            client: &self.session.client,
+            namespace: &self.namespace,
+            run: "run-1",
+            pods: None,
+            machines: self.session.machines.as_deref(),
+        };
         let prepared = prepare(scene, 0, &fault, &[]).await?;
         let mut log = UndoLog::at(self.path());
         log.record(&prepared).await.unwrap();
-        let confirmations = inject(&self.session.client, &prepared).await?.confirmations;
+        let confirmations = inject(&self.session.client, self.session.machines.as_deref(), &prepared).await?.confirmations;
         log.confirm(&confirmations).await.unwrap();
         Ok(log)
     }
@@ -193,7 +199,8 @@ async fn an_undoing_that_was_cut_short_is_finished_by_the_next() {
     // The first attempt ends after the newest record: the object is there again, with the broken value.
     assert_eq!(undo(&stage.session.client, &records[1]).await, Ok(Undone::Reverted));
     assert_eq!(stage.get("ConfigMap", "pool").await.unwrap()["data"]["workers"], "many");
-    let done: Vec<_> = undo_all(&stage.session.client, &records).await.into_iter().map(|(_, undone)| undone.unwrap()).collect();
+    let done: Vec<_> =
+        undo_all(&stage.session.client, None, &records).await.into_iter().map(|(_, undone)| undone.unwrap()).collect();
     assert_eq!(done, [Undone::AlreadyBack, Undone::Reverted]);
     assert_eq!(stage.get("ConfigMap", "pool").await.unwrap()["data"], config()["data"]);
 }

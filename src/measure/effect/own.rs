@@ -4,7 +4,9 @@
 use super::plural;
 use crate::json::At as _;
 use crate::observe::Index;
+use crate::observe::index::PodRecord;
 use crate::observe::index::container::State;
+use crate::observe::index::pod::condition_of;
 use crate::observe::index::text;
 use crate::observe::timeline::{FaultRecord, Reference};
 use crate::scenario::fault::{TaintEffect, TaintNode};
@@ -28,6 +30,10 @@ pub(super) enum Own {
     NoEndpoints(String),
     /// The nodes are seen with the taint.
     Tainted { nodes: Vec<Reference>, key: String, effect: &'static str },
+    /// The nodes are seen not Ready.
+    NotReady(Vec<Reference>),
+    /// A container of each of these pods is seen ended since the request, or the nodes are seen not Ready.
+    Rebooted { nodes: Vec<Reference>, pods: Vec<Reference>, since: Duration },
     /// An object could not be created for this quota.
     Refused { quota: String, since: Duration },
 }
@@ -51,6 +57,13 @@ impl Own {
                 }
                 pods => Self::Deleted(pods),
             },
+            Fault::PauseNode(_) | Fault::StopKubelet(_) | Fault::PartitionNode(_) => Self::NotReady(of_kind("Node")),
+            Fault::RebootNode(_) => {
+                let nodes = of_kind("Node");
+                let there = |pod: &&PodRecord| nodes.iter().any(|node| node.name == text(&pod.object, "/spec/nodeName"));
+                let pods = index.pods().filter(there).map(|pod| pod.reference.clone()).collect();
+                Self::Rebooted { nodes, pods, since }
+            }
             Fault::Quota(fault) => Self::Refused { quota: fault.name.clone(), since },
             _ => return None,
         })
@@ -111,6 +124,18 @@ impl Own {
                     taints.into_iter().flatten().any(|taint| text(taint, "/key") == key && text(taint, "/effect") == *effect)
                 };
                 all(nodes, tainted, &format!("seen with the taint {key}:{effect}"))
+            }
+            Self::NotReady(nodes) => {
+                let lost = |node: &&Reference| {
+                    let ready = index.get("Node", &node.name).and_then(|node| condition_of(node, "Ready"));
+                    ready.is_some_and(|ready| text(ready, "/status") != "True")
+                };
+                all(nodes, lost, "seen not Ready")
+            }
+            Self::Rebooted { nodes, pods, since } => {
+                let lost = Self::NotReady(nodes.clone()).look(index);
+                let ended = Self::Ended { pods: pods.clone(), container: None, since: *since }.look(index);
+                if lost.0 || pods.is_empty() { lost } else { (ended.0, ended.1.split(';').next().unwrap_or_default().to_owned()) }
             }
             Self::Refused { quota, since } => {
                 let wanted = format!("exceeded quota: {quota},");

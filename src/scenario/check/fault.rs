@@ -42,7 +42,9 @@ impl Check<'_> {
                 self.one_target(name, body, &["deployment", "statefulSet", "daemonSet", "selector"]);
                 self.selected(body);
             }
-            "cordonNode" | "taintNode" | "drainNode" => self.nodes(name, body),
+            "cordonNode" | "taintNode" | "drainNode" | "pauseNode" | "rebootNode" | "stopKubelet" | "partitionNode" => {
+                self.nodes(name, body);
+            }
             "quota" => {
                 if let Some(hard) = body.get("hard").filter(|hard| hard.entries().is_empty()) {
                     self.report(Code::EmptyCondition, hard.span, "`hard` limits nothing", "As `hard: { pods: \"0\" }`.");

@@ -4,10 +4,10 @@
 use super::Live;
 use crate::cluster::request::RequestError;
 use crate::fault::undo::Confirmation;
-use crate::fault::{Prepared, UndoRecord, Undone};
+use crate::fault::{Prepared, UndoRecord, Undone, machine};
 use crate::observe::timeline::Reference;
 use futures::FutureExt;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, join_all};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +35,15 @@ impl Live<'_> {
 
     async fn undo_some(&self, within: Duration, which: impl Fn(&UndoRecord) -> bool) -> Vec<Reference> {
         let undo = self.undo.lock().await;
-        let Ok(results) = tokio::time::timeout(within, undo.undo_some(&self.session.client, which)).await else {
+        let client = &self.session.client;
+        let broken: Vec<_> = undo.broken_nodes();
+        let work = async {
+            let done = undo.undo_some(client, which).await;
+            // What comes next on this cluster needs its nodes.
+            let ready = broken.iter().map(|node| machine::wait_ready(client, &node.name, machine::READY_WITHIN));
+            (done, join_all(ready).await)
+        };
+        let Ok((results, ready)) = tokio::time::timeout(within, work).await else {
             tracing::warn!("undoing the faults in {} took longer than {within:?}", self.namespace);
             return undo.targets();
         };
@@ -51,6 +59,12 @@ impl Live<'_> {
                 tracing::warn!("the fault on {target} could not be undone: {why}");
             }
             left.push(target);
+        }
+        for (node, ready) in broken.into_iter().zip(ready) {
+            if let Err(why) = ready {
+                tracing::warn!("{why}");
+                left.push(node);
+            }
         }
         left
     }
