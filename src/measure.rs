@@ -12,6 +12,7 @@ pub mod marks;
 pub mod outcome;
 pub mod result;
 pub mod statistics;
+pub mod throughout;
 pub mod until_confident;
 pub mod verdict;
 

@@ -4,6 +4,7 @@
 pub mod evaluate;
 pub mod index;
 pub mod logs;
+pub mod probe;
 pub mod timeline;
 pub mod watch;
 

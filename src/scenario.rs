@@ -13,6 +13,7 @@ pub mod fault;
 pub mod heal;
 pub mod load;
 pub mod manifest;
+pub mod matrix;
 pub mod model;
 pub mod node;
 pub mod parameters;

@@ -15,6 +15,8 @@ pub const HOME: &str = "comeback.dev/home";
 pub const UNDO: &str = "comeback.dev/undo";
 /// Annotation: which part of how many of an undo record this object holds.
 pub const PART: &str = "comeback.dev/part";
+/// Label: the pod from which conditions are measured.
+pub const PROBE: &str = "comeback.dev/probe";
 /// Annotation: comeback's version.
 pub const VERSION: &str = "comeback.dev/version";
 

@@ -12,6 +12,7 @@ use crate::cluster::{Session, TrialContext};
 use crate::fault::undo::journal::Journal;
 use crate::measure::result::TrialResult;
 use crate::observe::timeline::{Began, Fact, Reference, Source};
+use crate::observe::probe::{self, Probing};
 use crate::observe::watch;
 use crate::scenario::{Plan, Verdict};
 use agenda::Agenda;
@@ -146,11 +147,22 @@ async fn phases(job: &TrialJob<'_>, session: &Session, live: &mut Live<'_>, run_
         Some(Err(error)) => return live.fail(&error.message),
         None => return,
     }
+    let probes = plan.tried();
+    if probe::need_a_pod(&probes) {
+        match live.unless_stopped(probe::create_pod(&session.client, &namespace)).await {
+            Some(Ok(())) => {}
+            Some(Err(error)) => return live.fail(&error.to_string()),
+            None => return,
+        }
+    }
     let applied = live.unless_stopped(apply::apply(&session.client, &namespace, run_label, &plan.manifests)).await;
     match applied {
         Some(Ok(objects)) => live.record(Source::Engine, Fact::Applied { objects }),
         Some(Err(error)) => return live.fail(&error.to_string()),
         None => return,
+    }
+    if !probes.is_empty() {
+        live.probing = Some(Probing::start(&session.client, &namespace, plan, &sink));
     }
     if plan.steady.is_some() {
         match live.until(Goal::Steady).await {

@@ -9,6 +9,7 @@ use super::{FaultError, Prepared, Prey, machine};
 use crate::cluster::kinds::{self, Kind};
 use crate::cluster::machine::Machines;
 use crate::cluster::request::{REQUEST_BUDGET, retried};
+use crate::engine::labels::PROBE;
 use crate::observe::index::{reference_to, text};
 use crate::observe::timeline::Reference;
 use crate::observe::watch::plain;
@@ -126,7 +127,8 @@ async fn pods_on(scene: Scene<'_>, node: &str) -> Result<Vec<Prey>, FaultError> 
         let mirror = !text(pod, "/metadata/annotations/kubernetes.io~1config.mirror").is_empty();
         let leaving = !text(pod, "/metadata/deletionTimestamp").is_empty();
         let ended = matches!(text(pod, "/status/phase"), "Succeeded" | "Failed");
-        !(of_daemon_set || mirror || leaving || ended)
+        let ours = pod.pointer("/metadata/labels").is_some_and(|labels| labels.get(PROBE).is_some());
+        !(of_daemon_set || mirror || leaving || ended || ours)
     });
     Ok(pods.map(|pod| prey_of(&kind, pod)).collect())
 }

@@ -8,6 +8,7 @@ pub use next::Next;
 use super::breaks::Breaks;
 use super::effect::{self, Latch};
 use super::hold::{Hold, Moment};
+use super::throughout::Throughout;
 use crate::detect::{Finding, cause_covers};
 use crate::heal::ActionRecord;
 use crate::json::At as _;
@@ -57,6 +58,7 @@ pub struct Judge {
     pub(super) leftovers: Vec<Reference>,
     /// The plan's single faults.
     pub(super) expected: Vec<Fault>,
+    pub(super) throughout: Throughout,
     /// When faults undid themselves, and which.
     pub(super) reverted: Vec<(Duration, Vec<usize>)>,
     /// What the injector wants a reader to know.
@@ -71,6 +73,7 @@ impl Judge {
     pub fn new(plan: Arc<Plan>) -> Self {
         Self {
             expected: plan.single_faults().into_iter().cloned().collect(),
+            throughout: Throughout::default(),
             reverted: Vec::new(),
             fault_notes: Vec::new(),
             plan,
@@ -216,13 +219,16 @@ impl Judge {
             }
             Fact::Error { message } => self.problems.push((Verdict::Error, message.clone())),
             Fact::Aborted { signal } => self.problems.push((Verdict::Aborted, format!("stopped by {signal}"))),
-            Fact::Ended { .. } => self.ended = Some(at),
+            Fact::Ended { .. } => {
+                self.ended = Some(at);
+                self.throughout.end(at);
+            }
             Fact::Object(object) | Fact::Deleted(object) => {
                 let uid = evaluate_uid(object);
                 let broken = uid.and_then(|uid| self.breaks.look(&self.index, uid, self.requested));
                 self.look(at, broken.as_deref());
             }
-            Fact::LogLine(_) => self.look(at, None),
+            Fact::LogLine(_) | Fact::Sample(_) => self.look(at, None),
             Fact::Confirmed => self.confirmed_at(at),
             Fact::NamespaceReady | Fact::Watching { .. } | Fact::Relisted { .. } | Fact::Restored { .. } => {}
         }
@@ -347,6 +353,9 @@ impl Judge {
         if let Some(hold) = &mut self.recover {
             let seen: Seen = evaluate::all(&self.plan.recover.until, frame);
             hold.see(at, &seen, broken);
+        }
+        if let Some(plan) = self.plan.throughout.as_ref().filter(|_| self.requested.is_some()) {
+            self.throughout.see(at, &evaluate::all(&plan.until, frame));
         }
         for latch in &mut self.latches {
             latch.look(frame, &self.plan, last_look);

@@ -3,6 +3,7 @@
 
 mod object;
 mod pods;
+mod probe;
 
 use super::index::Index;
 use super::timeline::Baseline;
@@ -80,6 +81,8 @@ pub fn evaluate(condition: &Condition, frame: Frame<'_>) -> Seen {
         Condition::Endpoints(endpoints) => object::endpoints(endpoints, frame),
         Condition::Rollout(rollout) => object::rollout(rollout, frame),
         Condition::Absent(absent) => object::absent(absent, frame),
+        Condition::Node(node) => object::node(node, frame),
+        Condition::Http(_) | Condition::Tcp(_) | Condition::Dns(_) | Condition::Exec(_) => probe::tried(condition, frame),
         Condition::All(conditions) => all(conditions, frame),
         Condition::Any(conditions) => any(conditions, frame),
         Condition::Not(condition) => {

@@ -5,7 +5,7 @@ pub mod container;
 pub mod event;
 pub mod pod;
 
-use super::timeline::{Fact, LogLine, Observation, Reference};
+use super::timeline::{Fact, LogLine, Observation, Reference, Sample};
 use crate::json::At as _;
 use crate::scenario::Target;
 use crate::selector::Selector;
@@ -46,6 +46,7 @@ pub struct Index {
     events: BTreeMap<String, EventRecord>,
     logs: BTreeMap<(String, String), Vec<(Duration, LogLine)>>,
     watched: BTreeSet<String>,
+    samples: BTreeMap<String, Sample>,
 }
 
 impl Index {
@@ -98,9 +99,18 @@ impl Index {
                 let key = (line.uid.clone(), line.container.clone());
                 self.logs.entry(key).or_default().push((observation.at, line.clone()));
             }
+            Fact::Sample(sample) if self.sample(&sample.probe).is_none_or(|known| known.number < sample.number) => {
+                self.samples.insert(sample.probe.clone(), sample.clone());
+            }
             Fact::Watching { kinds } => self.watched.extend(kinds.iter().cloned()),
             _ => {}
         }
+    }
+
+    /// What came of the last try of a condition, by its key.
+    #[must_use]
+    pub fn sample(&self, probe: &str) -> Option<&Sample> {
+        self.samples.get(probe)
     }
 
     /// Whether objects of a kind are watched, so that not having seen one says that there is none.

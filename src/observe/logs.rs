@@ -33,9 +33,7 @@ pub struct Wanted {
 #[must_use]
 pub fn wanted_by(plan: &Plan) -> Vec<Wanted> {
     let mut wanted = Vec::new();
-    let steady = plan.steady.iter().flat_map(|steady| &steady.until);
-    let effect = plan.effect.until.iter().flatten();
-    for condition in steady.chain(effect).chain(&plan.recover.until) {
+    for condition in plan.conditions() {
         collect(condition, &mut wanted);
     }
     wanted

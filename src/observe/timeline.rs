@@ -35,6 +35,8 @@ pub enum Source {
     Watch,
     /// A followed container log.
     Log,
+    /// Something that was tried.
+    Probe,
     /// The fault injector.
     Fault,
     /// A detector.
@@ -96,6 +98,8 @@ pub enum Fact {
     Deleted(Arc<Value>),
     /// A line of a container's log.
     LogLine(LogLine),
+    /// Something was tried (`http`, `tcp`, `dns`, `exec`).
+    Sample(Sample),
     /// A watch was cut and could not be resumed without a list; states may have been missed, restart counts tell.
     Relisted {
         /// The kind.
@@ -197,6 +201,25 @@ pub struct LogLine {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<jiff::Timestamp>,
     /// The line without its newline.
+    pub text: String,
+}
+
+/// What came of trying something once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Sample {
+    /// The condition, as JSON.
+    pub probe: String,
+    /// The tick, from 0: an answer that comes after a later tick's is of the past.
+    pub number: u64,
+    /// Whether it succeeded; absent where it could not be tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub good: Option<bool>,
+    /// How long it took.
+    #[serde(with = "serde_seconds")]
+    pub took: Duration,
+    /// What went wrong.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub text: String,
 }
 

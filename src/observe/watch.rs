@@ -7,7 +7,7 @@ mod redact;
 use crate::cluster::kinds::{self, Kind};
 use crate::cluster::request::{REQUEST_BUDGET, RequestError, retried};
 use crate::json::At as _;
-use crate::observe::timeline::LogLine;
+use crate::observe::timeline::{LogLine, Sample};
 use crate::scenario::{Condition, Fault, Plan};
 use futures::future::join_all;
 use kube::api::{DynamicObject, ListParams};
@@ -46,6 +46,8 @@ pub enum Seen {
     },
     /// A line of a container's log.
     LogLine(LogLine),
+    /// What came of trying something.
+    Sample(Sample),
     /// A watch failed for good, or for too long: the trial is blind and becomes an `error`.
     Failed {
         /// What failed and why.
@@ -65,9 +67,7 @@ pub struct Watching {
 #[must_use]
 pub fn kinds_of(plan: &Plan) -> Vec<WatchedKind> {
     let mut wanted = BTreeSet::new();
-    let steady = plan.steady.iter().flat_map(|steady| &steady.until);
-    let effect = plan.effect.until.iter().flatten();
-    for condition in steady.chain(effect).chain(&plan.recover.until) {
+    for condition in plan.conditions() {
         collect(condition, &mut wanted);
     }
     if plan.existing.is_some() {
@@ -115,6 +115,9 @@ fn collect(condition: &Condition, wanted: &mut BTreeSet<WatchedKind>) {
         }
         Condition::Absent(absent) => {
             wanted.insert(WatchedKind { kind: absent.kind.clone(), api_version: absent.api_version.clone() });
+        }
+        Condition::Node(_) => {
+            wanted.insert(WatchedKind { kind: "Node".to_owned(), api_version: None });
         }
         Condition::Any(inner) | Condition::All(inner) => inner.iter().for_each(|condition| collect(condition, wanted)),
         Condition::Not(inner) => collect(inner, wanted),

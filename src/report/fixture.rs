@@ -319,6 +319,7 @@ pub fn plan(name: &str, trials: u32) -> Arc<Plan> {
         detect: None,
         thresholds: Thresholds::default(),
         heal: Heal::default(),
+        throughout: None,
         recover: RecoverPlan { until: vec![], rto: Some(minute), hold: minute, within: minute },
         expect: vec![Verdict::Recovered],
         trials,

@@ -139,7 +139,7 @@ impl Check<'_> {
         if !self.is_control() {
             return;
         }
-        for key in ["effect", "detect", "heal"] {
+        for key in ["effect", "detect", "heal", "throughout"] {
             if let Some(key) = self.spec.key(key) {
                 let (name, span) = (key.name.clone(), key.span);
                 let message = format!("a control (`expect: quiet`) has no `{name}`");

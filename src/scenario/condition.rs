@@ -1,6 +1,10 @@
 //! The conditions of the language: what may stand under `until`, `any`, `all`, `not`.
 //! Their truth over observed objects is decided in `observe::evaluate`.
 
+mod probe;
+
+pub use probe::{Dns, ExecSucceeds, Http, Rhythm, Tcp};
+
 use super::target::{Target, targeted};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -33,6 +37,16 @@ pub enum Condition {
     Rollout(Rollout),
     /// An object does not exist.
     Absent(Absent),
+    /// Nodes are in a state.
+    Node(NodeIs),
+    /// A Service answers over HTTP.
+    Http(Http),
+    /// A Service's port takes a connection.
+    Tcp(Tcp),
+    /// A name resolves.
+    Dns(Dns),
+    /// A command succeeds in pods.
+    Exec(ExecSucceeds),
     /// At least one holds.
     Any(Vec<Condition>),
     /// All hold.
@@ -233,6 +247,24 @@ pub struct Absent {
     pub name: String,
 }
 
+/// `node`: what is asked for holds of the node, or of every node.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NodeIs {
+    /// The node; absent: every node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Whether its condition Ready is True.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready: Option<bool>,
+    /// Whether it takes new pods: not cordoned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedulable: Option<bool>,
+    /// The key of a taint that it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taint: Option<String>,
+}
+
 const fn one() -> u32 {
     1
 }
@@ -249,6 +281,7 @@ impl Condition {
             Self::Replaced(condition) => condition.target(),
             Self::Phase(condition) => condition.target(),
             Self::Log(condition) => condition.target(),
+            Self::Exec(condition) => condition.target(),
             Self::Rollout(condition) => Some(Target::Deployment(condition.deployment.clone())),
             _ => None,
         }

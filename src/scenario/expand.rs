@@ -5,7 +5,7 @@ use super::condition::{Condition, Ready};
 use super::fault::Fault;
 use super::manifest::Object;
 use super::model::{Need, ScenarioSpec};
-use super::plan::{DetectPlan, EffectPlan, Plan, RecoverPlan, SteadyPlan};
+use super::plan::{DetectPlan, EffectPlan, Plan, RecoverPlan, SteadyPlan, ThroughoutPlan};
 use super::verdict::Verdict;
 use super::{Scenario, duration};
 use serde_json::Value;
@@ -37,6 +37,7 @@ pub fn plan(file: &str, scenario: Scenario, objects: &[Object], given: &Given) -
         summary,
         description: _,
         parameters: _,
+        matrix: _,
         needs,
         workload,
         steady,
@@ -46,6 +47,7 @@ pub fn plan(file: &str, scenario: Scenario, objects: &[Object], given: &Given) -
         thresholds,
         heal,
         recover,
+        throughout,
         expect,
         trials,
     } = scenario.spec;
@@ -64,12 +66,12 @@ pub fn plan(file: &str, scenario: Scenario, objects: &[Object], given: &Given) -
     let effect = effect.unwrap_or_default();
     let recover = recover.unwrap_or_default();
     let rto = recover.rto.or(given.rto);
-    Plan {
+    let mut plan = Plan {
         name: scenario.metadata.name,
         file: file.to_owned(),
         labels: scenario.metadata.labels,
         summary,
-        needs: all_needs(needs, &fault),
+        needs: Vec::new(),
         manifests: objects.iter().map(|object| object.manifest.clone()).collect(),
         existing,
         images: workload.images,
@@ -88,9 +90,12 @@ pub fn plan(file: &str, scenario: Scenario, objects: &[Object], given: &Given) -
         },
         steady,
         faults: fault,
+        throughout: throughout.map(|written| ThroughoutPlan { until: written.until, allow: written.allow.unwrap_or_default() }),
         expect,
         trials: given.trials_override.or(trials).or(given.trials).unwrap_or(1),
-    }
+    };
+    plan.needs = all_needs(needs, &plan);
+    plan
 }
 
 /// The budget of recovery where none is given: the larger of 5 minutes and three times the RTO.
@@ -126,8 +131,11 @@ fn ready_pods(selector: &str) -> Condition {
     Condition::Ready(Ready { selector: Some(selector.to_owned()), ..none() })
 }
 
-fn all_needs(mut needs: Vec<Need>, faults: &[Fault]) -> Vec<Need> {
-    for fault in faults.iter().flat_map(Fault::leaves) {
+fn all_needs(mut needs: Vec<Need>, plan: &Plan) -> Vec<Need> {
+    if !plan.tried().is_empty() {
+        needs.push(Need::Exec);
+    }
+    for fault in plan.single_faults() {
         match fault {
             Fault::Exec(_) | Fault::KillContainer(_) => needs.push(Need::Exec),
             Fault::DenyNetwork(_) => needs.push(Need::NetworkPolicy),

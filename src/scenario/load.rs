@@ -10,7 +10,7 @@ use super::node::Node;
 use super::parameters::{self, Values};
 use super::plan::Plan;
 use super::suite::{self, Settings};
-use super::{Scenario, check, structure};
+use super::{Scenario, check, matrix, structure};
 use crate::selector::Selector;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -82,13 +82,15 @@ pub fn load(paths: &[String], options: &LoadOptions) -> Result<Loaded, Vec<Diagn
     let set = command_line_values(options, &jobs, &mut found);
     let mut names = BTreeMap::new();
     for job in &jobs {
-        let Some(plan) = expand_job(job, &set, options, &mut names, &mut found) else { continue };
+        let plans = expand_job(job, &set, options, &mut names, &mut found);
         let of_suite = job.settings.as_ref().and_then(|settings| settings.select.as_ref());
-        if [of_suite, select.as_ref()].into_iter().flatten().all(|select| select.matches(&plan.labels)) {
-            if let Some(settings) = &job.settings {
-                suite::too_few_trials(settings, &plan, &mut found);
+        for plan in plans {
+            if [of_suite, select.as_ref()].into_iter().flatten().all(|select| select.matches(&plan.labels)) {
+                if let Some(settings) = &job.settings {
+                    suite::too_few_trials(settings, &plan, &mut found);
+                }
+                loaded.plans.push(Arc::new(plan));
             }
-            loaded.plans.push(Arc::new(plan));
         }
     }
     sort(&mut found);
@@ -224,12 +226,42 @@ fn command_line_values(options: &LoadOptions, jobs: &[Job], found: &mut Vec<Diag
     values
 }
 
-/// The plan of one scenario; none when it has an error, which is then reported.
+/// The plans of one scenario, one for each combination of its matrix; none when it has an error, which is then reported.
 fn expand_job(
     job: &Job,
     set: &Values,
     options: &LoadOptions,
     names: &mut BTreeMap<String, String>,
+    found: &mut Vec<Diagnostic>,
+) -> Vec<Plan> {
+    let Document { source, node, .. } = &job.document;
+    let before = found.len();
+    duplicate_name(node, &job.document, names, found);
+    let combinations = matrix::combinations(node, source, found);
+    if found[before..].iter().any(Diagnostic::is_error) {
+        return Vec::new();
+    }
+    let mut plans = Vec::new();
+    for (suffix, combination) in combinations {
+        // What is wrong with one is mostly wrong with all: it is told once.
+        let mut own = Vec::new();
+        let plan = expand_one(job, &combination, set, options, &mut own);
+        if plans.is_empty() || plan.is_none() {
+            found.append(&mut own);
+        }
+        let Some(mut plan) = plan else { return Vec::new() };
+        plan.name += &suffix;
+        plans.push(plan);
+    }
+    plans
+}
+
+/// The plan of one combination.
+fn expand_one(
+    job: &Job,
+    combination: &Values,
+    set: &Values,
+    options: &LoadOptions,
     found: &mut Vec<Diagnostic>,
 ) -> Option<Plan> {
     let mut own = Vec::new();
@@ -241,10 +273,10 @@ fn expand_job(
             values.insert(name.clone(), value.clone());
         }
     }
+    values.extend(combination.clone());
     parameters::unused(&node, source, &mut own);
     parameters::replace(&mut node, &values, source, &mut own);
     structure::scenario(&node, source, &mut own);
-    duplicate_name(&node, &job.document, names, &mut own);
     let objects = objects(&node, &job.document, &mut own);
     let class = node.at(&["metadata", "labels", "class"]).and_then(Node::text);
     let class_rto = class.and_then(|class| job.settings.as_ref()?.rto.get(class));

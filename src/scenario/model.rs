@@ -72,6 +72,10 @@ pub struct ScenarioSpec {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(with = "BTreeMap<String, Scalar>")]
     pub parameters: BTreeMap<String, Value>,
+    /// Values of parameters: the scenario is run with each combination, named `NAME[replicas=3]`. They win over other values.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(with = "BTreeMap<String, Vec<Scalar>>")]
+    pub matrix: BTreeMap<String, Vec<Value>>,
     /// Capabilities that cannot be derived from faults and conditions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<Need>,
@@ -98,6 +102,9 @@ pub struct ScenarioSpec {
     /// What "recovered" means.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recover: Option<Recover>,
+    /// What must hold from the fault to the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub throughout: Option<Throughout>,
     /// The verdict, or verdicts, that pass (default `recovered`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<ExpectSchema>")]
@@ -230,6 +237,18 @@ pub struct Recover {
     #[serde(default, with = "serde_text_option", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub within: Option<Duration>,
+}
+
+/// `throughout`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Throughout {
+    /// All must hold.
+    pub until: Vec<Condition>,
+    /// How long they may fail to in all before the verdict is `degraded` (default 0s); what cannot be measured fails.
+    #[serde(default, with = "serde_text_option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub allow: Option<Duration>,
 }
 
 /// `expect`: one verdict or several; written as one word or a list.

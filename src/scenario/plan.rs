@@ -51,6 +51,9 @@ pub struct Plan {
     pub heal: Heal,
     /// What "recovered" means.
     pub recover: RecoverPlan,
+    /// What must hold from the fault to the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub throughout: Option<ThroughoutPlan>,
     /// The verdicts that pass.
     pub expect: Vec<Verdict>,
     /// How many trials.
@@ -123,7 +126,34 @@ pub struct RecoverPlan {
     pub within: Duration,
 }
 
+/// `throughout`, resolved.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ThroughoutPlan {
+    /// All must hold.
+    pub until: Vec<Condition>,
+    /// How long they may fail to in all.
+    #[serde(with = "serde_text")]
+    pub allow: Duration,
+}
+
 impl Plan {
+    /// Every condition of every phase.
+    pub fn conditions(&self) -> impl Iterator<Item = &Condition> {
+        let steady = self.steady.iter().flat_map(|steady| &steady.until);
+        let effect = self.effect.until.iter().flatten();
+        let throughout = self.throughout.iter().flat_map(|throughout| &throughout.until);
+        steady.chain(effect).chain(&self.recover.until).chain(throughout)
+    }
+
+    /// The conditions that are measured by trying, each once.
+    #[must_use]
+    pub fn tried(&self) -> Vec<Condition> {
+        let mut found = Vec::new();
+        self.conditions().for_each(|condition| condition.tried(&mut found));
+        found
+    }
+
     /// Whether this is a control: `expect: quiet`.
     #[must_use]
     pub fn is_control(&self) -> bool {

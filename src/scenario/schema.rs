@@ -81,8 +81,8 @@ fn formats(definition: &str, schema: &mut Value) {
             ("SuiteSpec", "rto") => (DURATION, values_of(property)),
             (
                 _,
-                "within" | "hold" | "rto" | "for" | "after" | "backoff" | "timeout" | "notReadyFor" | "unschedulableFor"
-                | "configWindow",
+                "within" | "hold" | "rto" | "for" | "after" | "allow" | "every" | "backoff" | "timeout" | "notReadyFor"
+                | "unschedulableFor" | "configWindow",
             ) => (DURATION, Some(property)),
             (_, "selector" | "select") => (SELECTOR, Some(property)),
             ("LogMatches", "pattern") | ("EventSeen", "message") => (REGEX, Some(property)),

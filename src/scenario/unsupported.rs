@@ -5,10 +5,10 @@
 #[must_use]
 pub fn key(part: &str, key: &str) -> bool {
     let keys: &[&str] = match part {
-        "ScenarioSpec" => &["matrix", "throughout", "retries"],
+        "ScenarioSpec" => &["retries"],
         "Workload" => &["render", "imagePullSecrets", "registry"],
         "SuiteSpec" => &["retries", "matrix"],
-        "Condition" => &["http", "tcp", "exec", "dns", "node", "metric", "prometheus", "alert", "cel"],
+        "Condition" => &["metric", "prometheus", "alert", "cel"],
         "Fault" => &[
             "stressMemory",
             "stressCpu",

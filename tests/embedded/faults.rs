@@ -87,3 +87,25 @@ fn a_fault_that_undoes_itself_lets_the_workload_come_back() {
     let healed = trial.healed_by.as_ref().unwrap();
     assert!(healed.evidence.iter().any(|line| line.contains("`stopDependency` undid itself")), "{healed:?}");
 }
+
+#[test]
+fn what_is_tried_is_seen_to_fail_and_to_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let tried = "[{ http: { service: pool, path: /workers } }, { tcp: { service: pool } }, { dns: { name: pool } }, \
+                 { exec: { deployment: front, command: [wget, -q, -T, \"1\", -O, /dev/null, \"http://pool:8080/mode\"] } }, \
+                 { node: { ready: true, schedulable: true } }]";
+    let gone = "[{ not: { http: { service: pool, path: /workers } } }, { not: { tcp: { service: pool } } }]";
+    let text = scenario("tried", "{ breakService: { service: pool, for: 20s } }", "")
+        .replace("  effect: { within: 3m }\n", &format!("  effect: {{ until: {gone} }}\n"))
+        + &format!("  recover: {{ until: {tried}, rto: 40s, hold: 10s }}\n  throughout: {{ until: [{{ http: {{ service: pool, path: /workers }} }}], allow: ALLOWED }}\n");
+    std::fs::write(folder.path().join("one.yaml"), text.replace("ALLOWED", "1s") + "  expect: degraded\n").unwrap();
+    let other = text.replace("ALLOWED", "40s").replace("name: tried", "name: tried-patiently");
+    std::fs::write(folder.path().join("two.yaml"), other).unwrap();
+    let result = run(folder.path());
+    let trials: Vec<_> = result.scenarios.iter().map(|scenario| &scenario.trials[0]).collect();
+    assert_eq!(trials[0].verdict, Verdict::Degraded, "{}", trials[0].reason);
+    assert!(trials[0].reason.contains("what must hold throughout did not for 2"), "{}", trials[0].reason);
+    assert_eq!(trials[1].verdict, Verdict::Recovered, "{}", trials[1].reason);
+    let recovered = trials[1].durations.to_recover_from_request.as_ref().unwrap().value;
+    assert!((19.0..25.0).contains(&recovered), "{recovered}");
+}

@@ -16,6 +16,7 @@ use crate::heal;
 use crate::measure::Next;
 use crate::measure::result::TrialResult;
 use crate::observe::logs::{self, LogFollower};
+use crate::observe::probe::Probing;
 use crate::observe::timeline::{Baseline, Fact, Source};
 use crate::observe::watch::{Seen, Watching};
 use crate::observe::{Index, watch};
@@ -61,6 +62,7 @@ pub(super) struct Live<'a> {
     limits_read: usize,
     logs: LogFollower,
     watching: Option<Watching>,
+    pub(super) probing: Option<Probing>,
     ledger: detect::Ledger,
     policy: heal::Policy,
     /// The steady state's objects with the real content of Secrets: only in memory, for the healer.
@@ -90,6 +92,7 @@ impl<'a> Live<'a> {
             limits: session.limits.subscribe(),
             limits_read: 0,
             watching: None,
+            probing: None,
             ledger: detect::Ledger::default(),
             policy: heal::Policy::new(&job.plan.heal, &job.run_label()),
             steady_baseline: None,
@@ -189,6 +192,7 @@ impl<'a> Live<'a> {
             Some(Seen::Deleted(object)) => self.record(Source::Watch, Fact::Deleted(object)),
             Some(Seen::Relisted { kind }) => self.record(Source::Watch, Fact::Relisted { kind }),
             Some(Seen::LogLine(line)) => self.record(Source::Log, Fact::LogLine(line)),
+            Some(Seen::Sample(sample)) => self.record(Source::Probe, Fact::Sample(sample)),
             Some(Seen::Failed { message }) => self.fail(&message),
             None => {}
         }
@@ -201,6 +205,9 @@ impl<'a> Live<'a> {
                 self.take(Some(seen));
             }
             self.take_limits();
+            if let Some(probing) = &self.probing {
+                probing.look(self.recorder.judge().index());
+            }
             if goal == Goal::Verdict && !self.keep_agenda().await {
                 return Reached::End;
             }
@@ -339,7 +346,7 @@ impl<'a> Live<'a> {
     }
 
     pub fn stop_watching(&mut self) {
-        self.watching = None;
+        (self.watching, self.probing) = (None, None);
     }
 
     /// The result as it stands, before restoration.

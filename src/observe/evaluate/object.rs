@@ -4,7 +4,7 @@ use super::{Frame, Seen, Truth};
 use crate::json::At as _;
 use crate::observe::index::pod::condition_of;
 use crate::observe::index::{PodRecord, revision_of, text};
-use crate::scenario::condition::{Absent, Endpoints, EventSeen, Rollout, RolloutState, StatusCondition};
+use crate::scenario::condition::{Absent, Endpoints, EventSeen, NodeIs, Rollout, RolloutState, StatusCondition};
 use regex::Regex;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -109,4 +109,34 @@ pub(super) fn absent(wanted: &Absent, frame: Frame<'_>) -> Seen {
     }
     let there = object_or_pod(frame, &wanted.kind, &wanted.name).is_some();
     Seen { truth: (!there).into(), text: format!("{what}: it {}", if there { "exists" } else { "does not exist" }), server: None }
+}
+
+pub(super) fn node(wanted: &NodeIs, frame: Frame<'_>) -> Seen {
+    let name = |node: &Value| text(node, "/metadata/name").to_owned();
+    let what = format!("node {}", wanted.name.as_deref().unwrap_or("(every one)"));
+    let nodes: Vec<_> =
+        frame.index.objects("Node").filter(|node| wanted.name.as_ref().is_none_or(|wanted| *wanted == name(node))).collect();
+    if nodes.is_empty() {
+        return Seen { truth: Truth::Unknown, text: format!("{what}: none was seen"), server: None };
+    }
+    let wrong = |node: &&Arc<Value>| {
+        let ready = condition_of(node, "Ready").is_some_and(|ready| text(ready, "/status") == "True");
+        let cordoned = node.at("/spec/unschedulable").and_then(Value::as_bool).unwrap_or(false);
+        let taints = node.at("/spec/taints").and_then(Value::as_array);
+        let has = |key: &String| taints.into_iter().flatten().any(|taint| text(taint, "/key") == key);
+        let state = format!(
+            "{what}: {} is {}Ready{}",
+            name(node),
+            if ready { "" } else { "not " },
+            if cordoned { ", cordoned" } else { "" }
+        );
+        let fits = wanted.ready.is_none_or(|wanted| wanted == ready)
+            && wanted.schedulable.is_none_or(|wanted| wanted != cordoned)
+            && wanted.taint.as_ref().is_none_or(has);
+        (!fits).then_some(state)
+    };
+    match nodes.iter().find_map(wrong) {
+        Some(text) => Seen { truth: Truth::False, text, server: None },
+        None => Seen { truth: Truth::True, text: format!("{what}: as asked for"), server: None },
+    }
 }

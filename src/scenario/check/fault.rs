@@ -69,7 +69,7 @@ impl Check<'_> {
         }
     }
 
-    fn command(&mut self, body: &Node, key: &str) {
+    pub(super) fn command(&mut self, body: &Node, key: &str) {
         if let Some(command) = body.get(key).filter(|node| node.kind() == "a list" && node.items().is_empty()) {
             self.report(Code::EmptyList, command.span, format!("`{key}` is empty"), "Name a program: `[sh, -c, …]`.");
         }

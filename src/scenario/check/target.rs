@@ -3,8 +3,10 @@
 use super::Check;
 use super::objects::Pods;
 use crate::scenario::diagnostic::{Code, allowed};
+use crate::scenario::expand::duration_of;
 use crate::scenario::node::Node;
 use crate::selector::Selector;
+use std::time::Duration;
 
 /// Conditions that are about pods.
 const TARGETED: [&str; 7] = ["ready", "restarts", "waiting", "terminated", "replaced", "phase", "log"];
@@ -20,7 +22,7 @@ const MADE_BY_CONTROLLERS: [&str; 7] =
 impl<'a> Check<'a> {
     pub(super) fn conditions(&mut self) {
         let spec = self.spec;
-        for phase in ["steady", "effect", "recover"] {
+        for phase in ["steady", "effect", "recover", "throughout"] {
             if let Some(until) = spec.at(&[phase, "until"]) {
                 self.condition_list(until, &format!("{phase}.until"));
             }
@@ -44,6 +46,21 @@ impl<'a> Check<'a> {
                 name @ ("any" | "all") => self.condition_list(body, name),
                 "not" => self.condition(body),
                 name if TARGETED.contains(&name) => self.targeted(name, body),
+                "exec" => {
+                    self.targeted("exec", body);
+                    self.command(body, "command");
+                    self.rhythm(body);
+                }
+                "http" | "tcp" | "dns" => {
+                    self.named(body, "service", "Service");
+                    self.rhythm(body);
+                    if self.spec.at(&["workload", "existing"]).is_some() {
+                        let message = format!("`{}` with `workload.existing` is not supported yet", key.name);
+                        let help = "It would need a pod of its own in that namespace; `exec` and `endpoints` need none.";
+                        self.report(Code::NotSupportedYet, key.span, message, help);
+                    }
+                }
+                "node" => self.says_something(body, "node", &["ready", "schedulable", "taint"]),
                 "endpoints" => self.named(body, "service", "Service"),
                 "rollout" => {
                     self.named(body, "deployment", "Deployment");
@@ -55,6 +72,16 @@ impl<'a> Check<'a> {
             }
             if let Some(at_least) = body.get("atLeast").filter(|node| node.count() == Some(0)) {
                 self.report(Code::OutOfRange, at_least.span, "`atLeast: 0` always holds", "Give at least 1.");
+            }
+        }
+    }
+
+    /// How often something is tried, and for how long: both leave time.
+    fn rhythm(&mut self, body: &Node) {
+        for key in ["every", "timeout"] {
+            if let Some(node) = body.get(key).filter(|node| duration_of(Some(node)) == Some(Duration::ZERO)) {
+                let message = format!("`{key}` leaves no time at all");
+                self.report(Code::OutOfRange, node.span, message, "Leave it out for the default of 1s.");
             }
         }
     }
