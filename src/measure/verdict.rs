@@ -193,7 +193,9 @@ impl Judge {
             let (longest, times, text) = self.throughout.worst();
             let total = format(self.throughout.total());
             let (times, longest, allow) = (plural(times, "stretch"), format(longest), format(plan.allow));
-            let words = format!("what must hold throughout did not for {total} in all ({times}, the longest {longest}; {allow} allowed): {text}");
+            let words = format!(
+                "what must hold throughout did not for {total} in all ({times}, the longest {longest}; {allow} allowed): {text}"
+            );
             reasons.push((Verdict::Degraded, words));
         }
         reasons.push((Verdict::Recovered, format!("recovered after {} and held", format(took))));

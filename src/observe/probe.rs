@@ -125,9 +125,10 @@ fn running<'a>(index: &'a Index, target: &Target) -> impl Iterator<Item = String
 fn command_of(probe: &Condition, plan: &Plan) -> Option<Vec<String>> {
     let seconds = probe.rhythm()?.timeout.as_secs().max(1).to_string();
     let port = |service: &str, port: Option<u32>| {
-        let manifest = plan.manifests.iter().find(|manifest| {
-            text(&manifest.object, "/kind") == "Service" && text(&manifest.object, "/metadata/name") == service
-        });
+        let manifest = plan
+            .manifests
+            .iter()
+            .find(|manifest| text(&manifest.object, "/kind") == "Service" && text(&manifest.object, "/metadata/name") == service);
         let first = || manifest?.object.pointer("/spec/ports/0/port").and_then(Value::as_u64);
         port.map(u64::from).or_else(first).unwrap_or(80).to_string()
     };

@@ -257,13 +257,7 @@ fn expand_job(
 }
 
 /// The plan of one combination.
-fn expand_one(
-    job: &Job,
-    combination: &Values,
-    set: &Values,
-    options: &LoadOptions,
-    found: &mut Vec<Diagnostic>,
-) -> Option<Plan> {
+fn expand_one(job: &Job, combination: &Values, set: &Values, options: &LoadOptions, found: &mut Vec<Diagnostic>) -> Option<Plan> {
     let mut own = Vec::new();
     let Document { place, source, node, .. } = &job.document;
     let mut node = node.clone();

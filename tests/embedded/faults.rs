@@ -97,7 +97,9 @@ fn what_is_tried_is_seen_to_fail_and_to_come_back() {
     let gone = "[{ not: { http: { service: pool, path: /workers } } }, { not: { tcp: { service: pool } } }]";
     let text = scenario("tried", "{ breakService: { service: pool, for: 20s } }", "")
         .replace("  effect: { within: 3m }\n", &format!("  effect: {{ until: {gone} }}\n"))
-        + &format!("  recover: {{ until: {tried}, rto: 40s, hold: 10s }}\n  throughout: {{ until: [{{ http: {{ service: pool, path: /workers }} }}], allow: ALLOWED }}\n");
+        + &format!(
+            "  recover: {{ until: {tried}, rto: 40s, hold: 10s }}\n  throughout: {{ until: [{{ http: {{ service: pool, path: /workers }} }}], allow: ALLOWED }}\n"
+        );
     std::fs::write(folder.path().join("one.yaml"), text.replace("ALLOWED", "1s") + "  expect: degraded\n").unwrap();
     let other = text.replace("ALLOWED", "40s").replace("name: tried", "name: tried-patiently");
     std::fs::write(folder.path().join("two.yaml"), other).unwrap();

@@ -57,6 +57,7 @@ pub fn plan(rto: Option<u64>) -> Arc<Plan> {
             hold: Duration::from_secs(30),
             within: Duration::from_mins(5),
         },
+        throughout: None,
         expect: vec![Verdict::Recovered],
         trials: 1,
     })

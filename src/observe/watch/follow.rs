@@ -218,7 +218,7 @@ mod tests {
                 Seen::Deleted(object) => format!("-{}", title(&object)),
                 Seen::Relisted { kind } => format!("relisted {kind}"),
                 Seen::Failed { message } => format!("failed {message}"),
-                Seen::LogLine(_) => unreachable!("no logs here"),
+                Seen::LogLine(_) | Seen::Sample(_) => unreachable!("neither logs nor probes here"),
             });
         }
         (shown, first.await.unwrap_or_else(|_| Err(RequestError::of("x", "never ready"))))
