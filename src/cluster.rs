@@ -3,6 +3,7 @@
 
 pub mod context;
 pub mod embedded;
+pub mod exec;
 mod fingerprint;
 pub mod kind;
 pub mod kinds;

@@ -10,6 +10,7 @@ pub mod invariant;
 pub mod judge;
 pub mod marks;
 pub mod outcome;
+mod relation;
 pub mod result;
 pub mod statistics;
 pub mod throughout;

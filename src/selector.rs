@@ -73,6 +73,29 @@ impl Selector {
         serde_json::json!({ "matchExpressions": self.requirements.iter().map(expression).collect::<Vec<_>>() })
     }
 
+    /// The selector that an object of the API holds; none when it is not in the API's form. An empty one matches everything.
+    #[must_use]
+    pub fn from_api(selector: &serde_json::Value) -> Option<Self> {
+        let mut requirements = Vec::new();
+        for (key, value) in selector.get("matchLabels").and_then(serde_json::Value::as_object).into_iter().flatten() {
+            let values = vec![value.as_str()?.to_owned()];
+            requirements.push(Requirement { key: key.clone(), operator: Operator::In, values });
+        }
+        for expression in selector.get("matchExpressions").and_then(serde_json::Value::as_array).into_iter().flatten() {
+            let operator = match expression.get("operator")?.as_str()? {
+                "In" => Operator::In,
+                "NotIn" => Operator::NotIn,
+                "Exists" => Operator::Exists,
+                "DoesNotExist" => Operator::DoesNotExist,
+                _ => return None,
+            };
+            let values = expression.get("values").and_then(serde_json::Value::as_array).into_iter().flatten();
+            let values = values.filter_map(|value| value.as_str().map(ToOwned::to_owned)).collect();
+            requirements.push(Requirement { key: expression.get("key")?.as_str()?.to_owned(), operator, values });
+        }
+        Some(Self { requirements })
+    }
+
     /// Whether nothing is required.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -5,6 +5,8 @@
 
 #[path = "embedded/faults.rs"]
 mod faults;
+#[path = "embedded/several.rs"]
+mod several;
 #[path = "embedded/traps.rs"]
 mod traps;
 

@@ -3,6 +3,7 @@
 use super::suitable::Suitable;
 use crate::engine::permission::{self, Permission};
 use crate::fault::Prepared;
+use crate::observe::probe::pod;
 use crate::scenario::fault::{Aim, DeleteConfig, DeleteSecret};
 use crate::scenario::schedule::Injection;
 use crate::scenario::{Fault, Healer, Plan, Target, duration};
@@ -39,6 +40,9 @@ fn scenario(text: &mut String, plan: &Plan) {
             line("in", &format!("namespace {}: the pods with {}, which is not removed", existing.namespace, existing.selector));
         }
         None => line("in", "a namespace of its own for each trial, which is removed"),
+    }
+    if pod::is_needed(plan) {
+        line("applies", &format!("pod/{} ({}), from which Services are asked", pod::NAME, pod::IMAGE));
     }
     for manifest in &plan.manifests {
         let field = |pointer: &str| manifest.object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();

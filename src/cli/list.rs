@@ -2,6 +2,7 @@
 //! Nothing is run.
 
 use crate::exit_code::ExitCode;
+use crate::observe::probe::pod;
 use crate::scenario::render::{Look, render};
 use crate::scenario::{Fault, LoadOptions, Plan, duration, load};
 use clap::Args;
@@ -78,6 +79,9 @@ fn images(plan: &Plan) -> BTreeSet<String> {
     }
     for value in &values {
         collect(value, &mut images);
+    }
+    if pod::is_needed(plan) {
+        images.insert(pod::IMAGE.to_owned());
     }
     images
 }

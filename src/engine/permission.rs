@@ -2,6 +2,7 @@
 //! of `comeback rbac`, the preflight and `--dry-run` are made. The tests run scenarios under exactly these roles.
 
 use crate::cluster::kinds::Kind;
+use crate::observe::probe::pod;
 use crate::observe::watch;
 use crate::scenario::model::Need;
 use crate::scenario::{Fault, Healer, Plan, Step, Target};
@@ -142,6 +143,12 @@ fn trial(needed: &mut Needed, plan: &Plan) {
         needed.kind(watched.api_version.as_deref(), &watched.kind, &["list", "watch"]);
     }
     needed.add("", "pods/log", &["get"]);
+    if !plan.tried().is_empty() {
+        needed.add("", "pods/exec", &["create", "get"]);
+    }
+    if pod::is_needed(plan) {
+        needed.kind(None, "Pod", &["create", "list", "watch"]);
+    }
     for manifest in &plan.manifests {
         let text = |field: &str| manifest.object.get(field).and_then(serde_json::Value::as_str);
         needed.kind(text("apiVersion"), text("kind").unwrap_or_default(), &["get", "patch", "create"]);
@@ -341,6 +348,22 @@ mod tests {
         found.sort();
         is.sort();
         assert_eq!(found, is);
+    }
+
+    #[test]
+    fn what_is_tried_from_within_needs_a_pod_and_its_commands() {
+        let loaded = load(&["builtin:pod-deleted".to_owned()], &LoadOptions::default()).unwrap();
+        let mut plan = Plan::clone(&loaded.plans[0]);
+        let about_exec = |plan: &Plan| {
+            let all = needed(&[plan], &[]).iter().map(ToString::to_string).collect::<Vec<_>>();
+            ["create pods/exec in the whole cluster", "create pods in the whole cluster"].map(|one| all.contains(&one.to_owned()))
+        };
+        assert_eq!(about_exec(&plan), [false, false]);
+        let condition = |body| serde_json::from_value(body).unwrap();
+        plan.recover.until = vec![condition(json!({ "exec": { "deployment": "web", "command": ["true"] } }))];
+        assert_eq!(about_exec(&plan), [true, false]);
+        plan.recover.until = vec![condition(json!({ "not": { "http": { "service": "web" } } }))];
+        assert_eq!(about_exec(&plan), [true, true]);
     }
 
     #[test]

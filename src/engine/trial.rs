@@ -11,7 +11,7 @@ use super::{RunRequest, Stop, apply, baseline, saved};
 use crate::cluster::{Session, TrialContext};
 use crate::fault::undo::journal::Journal;
 use crate::measure::result::TrialResult;
-use crate::observe::probe::{self, Probing};
+use crate::observe::probe::{Probing, pod};
 use crate::observe::timeline::{Began, Fact, Reference, Source};
 use crate::observe::watch;
 use crate::scenario::{Plan, Verdict};
@@ -141,15 +141,14 @@ async fn phases(job: &TrialJob<'_>, session: &Session, live: &mut Live<'_>, run_
     let kinds = watch::kinds_of(plan);
     let namespace = live.namespace().to_owned();
     let sink = live.sink();
-    let pods = plan.existing.as_ref().map(|existing| existing.selector.as_str());
-    match live.unless_stopped(watch::start(&session.client, &namespace, &kinds, pods, &sink)).await {
+    let pods = pod::observed_pods(plan);
+    match live.unless_stopped(watch::start(&session.client, &namespace, &kinds, pods.as_deref(), &sink)).await {
         Some(Ok(watching)) => live.watching(watching),
         Some(Err(error)) => return live.fail(&error.message),
         None => return,
     }
-    let probes = plan.tried();
-    if probe::need_a_pod(&probes) {
-        match live.unless_stopped(probe::create_pod(&session.client, &namespace)).await {
+    if pod::is_needed(plan) {
+        match live.unless_stopped(pod::start(&session.client, &namespace)).await {
             Some(Ok(())) => {}
             Some(Err(error)) => return live.fail(&error.to_string()),
             None => return,
@@ -161,7 +160,7 @@ async fn phases(job: &TrialJob<'_>, session: &Session, live: &mut Live<'_>, run_
         Some(Err(error)) => return live.fail(&error.to_string()),
         None => return,
     }
-    if !probes.is_empty() {
+    if !plan.tried().is_empty() {
         live.probing = Some(Probing::start(&session.client, &namespace, plan, &sink));
     }
     if plan.steady.is_some() {

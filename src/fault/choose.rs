@@ -2,7 +2,6 @@
 //! Objects that are named are looked up in `prepare`.
 
 use super::{FaultError, Prepared};
-use crate::engine::labels::PROBE;
 use crate::observe::Index;
 use crate::observe::index::{PodRecord, text};
 use crate::observe::timeline::Reference;
@@ -46,8 +45,7 @@ fn nodes(aim: &Aim, index: &Index, seed: u64) -> Result<Vec<Reference>, FaultErr
         return Ok(vec![node(name)]);
     }
     let pods = aim.target.as_ref().map_or_else(|| index.pods().collect(), |target| index.pods_of(target));
-    let counts = |pod: &&PodRecord| pod.is_live() && !pod.is_finished() && !pod.labels.contains_key(PROBE);
-    let live = pods.into_iter().filter(counts);
+    let live = pods.into_iter().filter(|pod| pod.is_live() && !pod.is_finished());
     let names: BTreeSet<&str> = live.map(|pod| text(&pod.object, "/spec/nodeName")).filter(|name| !name.is_empty()).collect();
     let wanted = wanted(names.len(), aim.count, None, false);
     if names.len() < wanted {

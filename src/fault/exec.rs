@@ -2,21 +2,18 @@
 //! A command that fails is an error, unless its container ended by it: then the fault did what such faults do.
 
 use super::{FaultError, Prepared, Prey};
+use crate::cluster::exec::{self, Ended};
 use crate::cluster::request::{RequestError, is_transient};
 use crate::cluster::wait;
 use crate::observe::index::text;
 use k8s_openapi::api::core::v1::Pod;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
-use kube::api::{Api, AttachParams, AttachedProcess, DynamicObject};
+use kube::api::{Api, AttachParams, DynamicObject};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// A command that has not ended by then is an error.
 const ENDS_WITHIN: Duration = Duration::from_mins(1);
 /// How long the kubelet may take to show that a container ended.
 const SHOWN_WITHIN: Duration = Duration::from_secs(5);
-/// How much of a command's output is kept.
-const KEPT: usize = 2_000;
 
 /// Runs the command in one pod and waits for its end.
 pub(super) async fn run(
@@ -34,51 +31,30 @@ pub(super) async fn run(
     let ended = tokio::time::timeout(ENDS_WITHIN, async {
         // Not repeated once it may have begun: a command is not idempotent.
         let mut process = pods.exec(pod, command.iter().map(String::as_str), &parameters).await?;
-        Ok::<_, kube::Error>(finish(&mut process).await)
+        Ok::<_, kube::Error>(exec::finish(&mut process).await)
     })
     .await;
     let failure = match ended {
         Err(_) => format!("{what}: it had not ended after {} s; let it run in the background (`&`)", ENDS_WITHIN.as_secs()),
         Ok(Err(error)) if is_transient(&error) => RequestError::new(&what, &error).to_string(),
         Ok(Err(error)) => return Err(RequestError::new(&what, &error).into()),
-        Ok(Ok((Some(status), _))) if status.status.as_deref() == Some("Success") => return Ok(()),
-        Ok(Ok((Some(status), output))) => format!("{what}: {}{output}", exit_of(&status)),
-        Ok(Ok((None, output))) => format!("{what}: the connection ended without an exit code{output}"),
+        Ok(Ok(Ended { code: Some(0), .. })) => return Ok(()),
+        Ok(Ok(ended)) => {
+            let end = match (ended.code, &ended.message) {
+                (Some(code), _) => format!("exit code {code}"),
+                (None, Some(message)) => message.clone(),
+                (None, None) => "the connection ended without an exit code".to_owned(),
+            };
+            format!("{what}: {end}{}", output(&ended))
+        }
     };
     if ended_by_it(client, prepared, prey, &container).await { Ok(()) } else { Err(FaultError::Command(failure)) }
 }
 
-/// Reads the output to its end, then the status: that is sent last.
-async fn finish(process: &mut AttachedProcess) -> (Option<Status>, String) {
-    let status = process.take_status();
-    let (stdout, stderr) = (process.stdout(), process.stderr());
-    let (stdout, stderr) = futures::join!(read(stdout), read(stderr));
-    let status = match status {
-        Some(status) => status.await,
-        None => None,
-    };
-    let output = if stderr.trim().is_empty() { stdout } else { stderr };
-    let output = output.trim();
-    (status, if output.is_empty() { String::new() } else { format!(" ({output})") })
-}
-
-async fn read(stream: Option<impl AsyncRead + Unpin>) -> String {
-    let Some(mut stream) = stream else { return String::new() };
-    let (mut kept, mut buffer) = (Vec::new(), [0u8; 1024]);
-    while let Ok(n) = stream.read(&mut buffer).await {
-        if n == 0 {
-            break;
-        }
-        let room = KEPT.saturating_sub(kept.len()).min(n);
-        kept.extend_from_slice(&buffer[..room]);
-    }
-    String::from_utf8_lossy(&kept).into_owned()
-}
-
-fn exit_of(status: &Status) -> String {
-    let causes = status.details.iter().flat_map(|details| details.causes.iter().flatten());
-    let code = causes.filter(|cause| cause.reason.as_deref() == Some("ExitCode")).find_map(|cause| cause.message.as_deref());
-    code.map_or_else(|| status.message.clone().unwrap_or_default(), |code| format!("exit code {code}"))
+/// What it said, in brackets.
+fn output(ended: &Ended) -> String {
+    let said = if ended.stderr.trim().is_empty() { ended.stdout.trim() } else { ended.stderr.trim() };
+    if said.is_empty() { String::new() } else { format!(" ({said})") }
 }
 
 /// The container that is meant: the named one, else the pod's first.

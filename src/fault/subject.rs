@@ -2,6 +2,8 @@
 //! Pods and nodes are chosen in `choose`.
 
 use super::{FaultError, Prey};
+use crate::engine::labels::PROBE;
+use crate::observe::probe::pod;
 use crate::scenario::Fault;
 use crate::scenario::fault::{DenyNetwork, Direction};
 use crate::selector::Selector;
@@ -50,7 +52,15 @@ pub(super) fn network_policy(fault: &DenyNetwork, owner: Option<&Value>) -> Resu
         (None, Some(owner)) => owner.pointer("/spec/selector").cloned(),
         (None, None) => None,
     };
-    let Some(selector) = selector else { return Err(FaultError::NoTarget("`denyNetwork` names no pods".to_owned())) };
+    let Some(mut selector) = selector else { return Err(FaultError::NoTarget("`denyNetwork` names no pods".to_owned())) };
+    // The pod that only asks is no part of what is broken: denied itself, it could not tell what others see.
+    if Selector::from_api(&selector).is_none_or(|selector| selector.matches(&pod::labels())) {
+        let ours = json!({ "key": PROBE, "operator": "DoesNotExist" });
+        match selector.get_mut("matchExpressions").and_then(Value::as_array_mut) {
+            Some(expressions) => expressions.push(ours),
+            None => selector["matchExpressions"] = json!([ours]),
+        }
+    }
     let mut spec = json!({ "podSelector": selector });
     spec["policyTypes"] = match fault.direction {
         Direction::Ingress => json!(["Ingress"]),

@@ -1,6 +1,7 @@
 //! Whether faults took hold: explicit `effect` conditions and the contract's default effects, each latched once seen.
 //! The API's acceptance is never an effect.
 
+pub mod crowd;
 mod own;
 
 use super::hold::Moment;
@@ -10,6 +11,7 @@ use crate::observe::index::{PodRecord, text};
 use crate::observe::timeline::FaultRecord;
 use crate::observe::{Index, index::pod::condition_of};
 use crate::scenario::{Condition, Fault, Plan};
+use crowd::Crowd;
 use own::Own;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -36,6 +38,8 @@ enum Expected {
     Own(Own),
     /// The good state is seen lost, or a container fails, after this moment; `armed` once the good state was there to be lost.
     Disturbed { accepted: Duration, armed: bool },
+    /// A pod that the fault at this position concerns is seen failing after its acceptance, and no other fault explains it.
+    Apart { fault: usize, accepted: Duration },
     /// Something that is broken shows it; restarts count from `since` on. What was broken before that, by uid, shows nothing
     /// but by another restart.
     Sick { since: Duration, before: BTreeSet<String> },
@@ -64,14 +68,28 @@ impl Latch {
         )
     }
 
-    /// The default latch of a fault, at the moment of its acceptance (`times`: requested, accepted). Where an earlier fault had
-    /// already taken the good state away, only losing it again counts for this one.
+    /// The default latch of a fault, at the moment of its acceptance (`times`: requested, accepted); `good`: whether the good
+    /// state was there before. Where it is not the plan's only one (`alone`), another's loss of the good state proves nothing for it.
     #[must_use]
-    pub fn of_fault(fault: Option<&Fault>, record: &FaultRecord, times: (Duration, Duration), good: bool, index: &Index) -> Self {
+    pub fn of_fault(
+        fault: Option<&Fault>,
+        record: &FaultRecord,
+        times: (Duration, Duration),
+        (good, alone): (bool, bool),
+        index: &Index,
+    ) -> Self {
         match fault.and_then(|fault| Own::of(fault, record, times.0, index)) {
             Some(own) => {
                 let text = own.missing();
                 Self::new(Expected::Own(own), &text)
+            }
+            None if !alone => {
+                let text = format!(
+                    "`{}`: no pod that it concerns was seen failing in a way that the other faults do not explain; with `effect` \
+                     the scenario can say what shows it",
+                    record.key
+                );
+                Self::new(Expected::Apart { fault: record.fault, accepted: times.1 }, &text)
             }
             None => Self::new(
                 Expected::Disturbed { accepted: times.1, armed: good },
@@ -80,8 +98,14 @@ impl Latch {
         }
     }
 
+    /// Whether it must be told apart from other faults, and was not yet.
+    #[must_use]
+    pub const fn is_one_of_several(&self) -> bool {
+        self.seen.is_none() && matches!(self.what, Expected::Apart { .. })
+    }
+
     /// Looks at the index after an observation.
-    pub fn look(&mut self, frame: Frame<'_>, plan: &Plan, last_look: Duration) {
+    pub fn look(&mut self, frame: Frame<'_>, plan: &Plan, last_look: Duration, crowd: &Crowd) {
         if self.seen.is_some() {
             return;
         }
@@ -104,6 +128,10 @@ impl Latch {
                     None
                 })
             }
+            Expected::Apart { fault, accepted } => crowd.sign(*fault, *accepted, frame.index).map(|text| {
+                self.text = text;
+                None
+            }),
             Expected::Sick { since, before } => sick(frame.index, *since, before).map(|text| {
                 self.text = text;
                 None

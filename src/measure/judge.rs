@@ -2,10 +2,12 @@
 //! `comeback judge` feeds it a saved timeline. How stamps become a verdict lives in `verdict`.
 
 mod next;
+mod relevance;
 
 pub use next::Next;
 
 use super::breaks::Breaks;
+use super::effect::crowd::Crowd;
 use super::effect::{self, Latch};
 use super::hold::{Hold, Moment};
 use super::throughout::Throughout;
@@ -23,7 +25,7 @@ use std::time::Duration;
 
 /// A fault and what became of it.
 #[derive(Clone, Debug)]
-pub(super) struct FaultState {
+pub(in crate::measure) struct FaultState {
     pub record: FaultRecord,
     pub requested: Duration,
     pub accepted: Option<Duration>,
@@ -313,7 +315,9 @@ impl Judge {
             self.steady = Some(Hold::beginning(at));
         } else if self.plan.effect.until.is_none() {
             let fault = self.expected.get(fault);
-            self.latches.push(Latch::of_fault(fault, &state.record, (state.requested, at), state.good_before, &self.index));
+            let alone = self.expected.len() == 1;
+            let state_before = (state.good_before, alone);
+            self.latches.push(Latch::of_fault(fault, &state.record, (state.requested, at), state_before, &self.index));
         }
         self.look(at, None);
     }
@@ -328,7 +332,7 @@ impl Judge {
             self.findings.push(finding.clone());
         }
         let expected = self.plan.detect.as_ref().is_some_and(|detect| cause_covers(&detect.cause, &finding.cause));
-        if expected && finding.leading && !too_early && self.detected.is_none() {
+        if expected && finding.leading && !too_early && self.detected.is_none() && self.is_about_what_broke(finding) {
             self.detected = Some(Moment { at, earliest: finding.last_seen.min(at), server: None });
         }
     }
@@ -357,8 +361,10 @@ impl Judge {
         if let Some(plan) = self.plan.throughout.as_ref().filter(|_| self.requested.is_some()) {
             self.throughout.see(at, &evaluate::all(&plan.until, frame));
         }
+        let several = self.latches.iter().any(Latch::is_one_of_several);
+        let crowd = if several { Crowd::of(&self.faults, &self.expected, &self.index) } else { Crowd::default() };
         for latch in &mut self.latches {
-            latch.look(frame, &self.plan, last_look);
+            latch.look(frame, &self.plan, last_look, &crowd);
         }
         let all_accepted = self.all_accepted();
         if self.effective.is_none() && all_accepted && !self.latches.is_empty() {

@@ -286,6 +286,10 @@ impl Judge {
         if wrong > 0 {
             notes.push(plural(wrong, "wrong leading finding"));
         }
+        let beside = self.beside_the_point();
+        if let (Some(detect), false) = (&self.plan.detect, beside.is_empty()) {
+            notes.push(format!("{} was found on {}, which the faults do not concern", detect.cause, beside.join(", ")));
+        }
         notes.extend(self.fault_notes.iter().cloned());
         let failing = self.index.objects("ReplicaSet").find_map(|set| condition_of(set, "ReplicaFailure"));
         notes.extend(

@@ -5,6 +5,7 @@ pub mod container;
 pub mod event;
 pub mod pod;
 
+use super::probe::pod as probe_pod;
 use super::timeline::{Fact, LogLine, Observation, Reference, Sample};
 use crate::json::At as _;
 use crate::scenario::Target;
@@ -131,6 +132,8 @@ impl Index {
                     }
                 }
             },
+            // What becomes of the pod that only asks is no news of the workload.
+            "Event" if text(object, "/involvedObject/name") == probe_pod::NAME => {}
             "Event" => {
                 let uid = text(object, "/metadata/uid").to_owned();
                 EventRecord::fold(self.events.entry(uid), object, at);

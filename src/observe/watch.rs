@@ -7,6 +7,7 @@ mod redact;
 use crate::cluster::kinds::{self, Kind};
 use crate::cluster::request::{REQUEST_BUDGET, RequestError, retried};
 use crate::json::At as _;
+use crate::observe::probe::pod;
 use crate::observe::timeline::{LogLine, Sample};
 use crate::scenario::{Condition, Fault, Plan};
 use futures::future::join_all;
@@ -69,6 +70,10 @@ pub fn kinds_of(plan: &Plan) -> Vec<WatchedKind> {
     let mut wanted = BTreeSet::new();
     for condition in plan.conditions() {
         collect(condition, &mut wanted);
+    }
+    if pod::is_needed(plan) {
+        // Whether the pod that asks may ask.
+        wanted.insert(WatchedKind { kind: "NetworkPolicy".to_owned(), api_version: None });
     }
     if plan.existing.is_some() {
         let kinds = ["StatefulSet", "DaemonSet", "ControllerRevision", "Job"];

@@ -13,6 +13,7 @@ use super::load::{MORE_TRIALS, MOST_TRIALS};
 use super::manifest::Object;
 use super::node::{Node, Span};
 use super::source::Source;
+use super::thresholds::Thresholds;
 use super::{duration, unsupported};
 use std::sync::Arc;
 use std::time::Duration;
@@ -200,6 +201,22 @@ impl Check<'_> {
             (None, None) => {}
         }
         self.hold_and_probes();
+        self.control_hold();
+    }
+
+    /// A control that ends before its slowest detector could speak is quiet whatever happens.
+    fn control_hold(&mut self) {
+        let Some(node) = self.spec.at(&["steady", "hold"]).filter(|_| self.is_control()) else { return };
+        let threshold = duration_of(self.spec.at(&["thresholds", "notReadyFor"]));
+        let threshold = threshold.unwrap_or_else(|| Thresholds::default().not_ready_for);
+        let Some(hold) = duration_of(Some(node)).filter(|hold| *hold <= threshold) else { return };
+        let message = format!(
+            "this control watches for {}, and `notReadyFor` is {}: a readiness problem could not be found in it",
+            duration::format(hold),
+            duration::format(threshold)
+        );
+        let help = "Leave `hold` out: the default is long enough for every detector.";
+        self.found.push(Diagnostic::warning(Code::ControlTooShort, self.source, node.span, message).help(help));
     }
 
     fn hold_and_probes(&mut self) {

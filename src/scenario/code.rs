@@ -96,6 +96,8 @@ codes! {
     RtoExceedsBudget = "rto-exceeds-budget",
     /// A hold shorter than the probe period.
     HoldBelowProbePeriod = "hold-below-probe-period",
+    /// A control ends before a detector could speak.
+    ControlTooShort = "control-too-short",
     /// A verdict that cannot be expected.
     BadExpectation = "bad-expectation",
     /// A control with `effect`, `detect` or `heal`.

@@ -6,6 +6,7 @@ use super::fault::Fault;
 use super::manifest::Object;
 use super::model::{Need, ScenarioSpec};
 use super::plan::{DetectPlan, EffectPlan, Plan, RecoverPlan, SteadyPlan, ThroughoutPlan};
+use super::thresholds::Thresholds;
 use super::verdict::Verdict;
 use super::{Scenario, duration};
 use serde_json::Value;
@@ -13,6 +14,9 @@ use std::time::Duration;
 
 const STEADY_WITHIN: Duration = Duration::from_mins(5);
 const STEADY_HOLD: Duration = Duration::from_secs(5);
+/// A control watches at least so long where nothing is said: four starts of a crash loop (10, 20, 40 s apart), and most of the
+/// minutes in which a kubelet brings a changed ConfigMap.
+const CONTROL_HOLD: Duration = Duration::from_mins(2);
 const EFFECT_WITHIN: Duration = Duration::from_mins(2);
 const DETECT_WITHIN: Duration = Duration::from_mins(2);
 /// `recover.hold` where none is given.
@@ -53,6 +57,7 @@ pub fn plan(file: &str, scenario: Scenario, objects: &[Object], given: &Given) -
     } = scenario.spec;
     let expect = expect.map_or_else(|| vec![Verdict::Recovered], |expect| expect.0);
     let is_control = expect.contains(&Verdict::Quiet);
+    let thresholds = thresholds.unwrap_or_default();
     let existing = workload.existing;
     let every_workload = existing.as_ref().map_or_else(|| ready(objects), |existing| vec![ready_pods(&existing.selector)]);
     let steady = (steady.is_some() || !fault.is_empty() || is_control || existing.is_some()).then(|| {
@@ -60,7 +65,7 @@ pub fn plan(file: &str, scenario: Scenario, objects: &[Object], given: &Given) -
         SteadyPlan {
             until: written.until.unwrap_or_else(|| every_workload.clone()),
             within: written.within.unwrap_or(STEADY_WITHIN),
-            hold: written.hold.unwrap_or(STEADY_HOLD),
+            hold: written.hold.unwrap_or(if is_control { control_hold(&thresholds) } else { STEADY_HOLD }),
         }
     });
     let effect = effect.unwrap_or_default();
@@ -77,7 +82,7 @@ pub fn plan(file: &str, scenario: Scenario, objects: &[Object], given: &Given) -
         images: workload.images,
         effect: EffectPlan { until: effect.until, within: effect.within.unwrap_or(EFFECT_WITHIN) },
         detect: detect.map(|detect| DetectPlan { cause: detect.cause, within: detect.within.or(rto).unwrap_or(DETECT_WITHIN) }),
-        thresholds: thresholds.unwrap_or_default(),
+        thresholds,
         heal: heal.unwrap_or_default(),
         recover: RecoverPlan {
             until: recover
@@ -96,6 +101,11 @@ pub fn plan(file: &str, scenario: Scenario, objects: &[Object], given: &Given) -
     };
     plan.needs = all_needs(needs, &plan);
     plan
+}
+
+/// How long a control watches where nothing is said: twice as long as the slowest detector waits, so that it could have spoken.
+fn control_hold(thresholds: &Thresholds) -> Duration {
+    CONTROL_HOLD.max(thresholds.not_ready_for.max(thresholds.unschedulable_for).saturating_mul(2))
 }
 
 /// The budget of recovery where none is given: the larger of 5 minutes and three times the RTO.

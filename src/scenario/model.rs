@@ -187,7 +187,7 @@ pub struct Steady {
     #[serde(default, with = "serde_text_option", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub within: Option<Duration>,
-    /// How long it must last (default 5s).
+    /// How long it must last (default 5s; of a control 2m, or twice as long as its slowest detector waits).
     #[serde(default, with = "serde_text_option", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub hold: Option<Duration>,

@@ -26,7 +26,7 @@ fn examples() -> Vec<String> {
     blocks.map(text).collect()
 }
 
-fn scenario(name: &str, faults: &str, more: &str) -> String {
+pub fn scenario(name: &str, faults: &str, more: &str) -> String {
     let workload = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/faults-pool.yaml");
     format!(
         "apiVersion: comeback.dev/v1alpha1\nkind: Scenario\nmetadata: {{ name: {name} }}\nspec:\n  summary: An example\n  \
@@ -37,7 +37,7 @@ fn scenario(name: &str, faults: &str, more: &str) -> String {
     )
 }
 
-fn run(folder: &Path) -> RunResult {
+pub fn run(folder: &Path) -> RunResult {
     let loaded = scenario::load(&[folder.display().to_string()], &scenario::LoadOptions::default()).unwrap_or_else(|found| {
         panic!("{}", scenario::render::render(&found, scenario::render::Look { color: false, width: 100 }));
     });

@@ -114,6 +114,12 @@ impl Live<'_> {
     /// Injects faults at the same time.
     async fn inject(&mut self, agenda: &mut Agenda, positions: &[usize]) -> bool {
         (self.phase)("inject");
+        if agenda.requested.contains(&true) {
+            // What an earlier fault did may not have been seen yet: its prey must not be taken for this one's.
+            if !self.confirm().await {
+                return false;
+            }
+        }
         let mut all = Vec::new();
         for position in positions {
             agenda.requested[*position] = true;

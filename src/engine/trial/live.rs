@@ -16,7 +16,7 @@ use crate::heal;
 use crate::measure::Next;
 use crate::measure::result::TrialResult;
 use crate::observe::logs::{self, LogFollower};
-use crate::observe::probe::Probing;
+use crate::observe::probe::{Probing, pod};
 use crate::observe::timeline::{Baseline, Fact, Source};
 use crate::observe::watch::{Seen, Watching};
 use crate::observe::{Index, watch};
@@ -243,17 +243,20 @@ impl<'a> Live<'a> {
     }
 
     /// Lists everything watched afresh and records every difference to what the watches have shown, then that nothing was missed.
-    async fn confirm(&mut self) {
+    /// False when that could not be done.
+    pub(super) async fn confirm(&mut self) -> bool {
         let (client, namespace) = (self.session.client.clone(), self.namespace.clone());
         let watched = self.watching.iter().flat_map(|watching| &watching.kinds);
         // Events are lossy by nature: nothing is concluded from one that is missing.
         let kinds: Vec<_> = watched.filter(|kind| kind.resource.kind != "Event").cloned().collect();
-        let plan = Arc::clone(&self.plan);
-        let pods = plan.existing.as_ref().map(|existing| existing.selector.as_str());
-        let listings = match self.unless_stopped(watch::list(&client, &namespace, &kinds, pods)).await {
+        let pods = pod::observed_pods(&self.plan);
+        let listings = match self.unless_stopped(watch::list(&client, &namespace, &kinds, pods.as_deref())).await {
             Some(Ok(listings)) => listings,
-            Some(Err(error)) => return self.fail(&format!("the state could not be confirmed: {}", error.message)),
-            None => return,
+            Some(Err(error)) => {
+                self.fail(&format!("the state could not be confirmed: {}", error.message));
+                return false;
+            }
+            None => return false,
         };
         for listing in listings {
             // What is gone first: a successor must not hide that its predecessor was lost.
@@ -262,6 +265,7 @@ impl<'a> Live<'a> {
             }
         }
         self.record(Source::Watch, Fact::Confirmed);
+        true
     }
 
     async fn wait(&mut self, wake: Option<Duration>) {

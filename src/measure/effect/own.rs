@@ -26,7 +26,7 @@ pub(super) enum Own {
     Ended { pods: Vec<Reference>, container: Option<String>, since: Duration },
     /// So many pods of the workload are there.
     Scaled { target: Target, pods: usize },
-    /// The Service has no ready endpoint.
+    /// The Service has no endpoint at all: pods that another fault took away would still be there, not ready or terminating.
     NoEndpoints(String),
     /// The nodes are seen with the taint.
     Tainted { nodes: Vec<Reference>, key: String, effect: &'static str },
@@ -111,12 +111,8 @@ impl Own {
                     .filter(|slice| text(slice, "/metadata/labels/kubernetes.io~1service-name") == service)
                     .collect();
                 let endpoints = slices.iter().filter_map(|slice| slice.get("endpoints")?.as_array()).flatten();
-                let ready = |endpoint: &&Value| endpoint.at("/conditions/ready").and_then(Value::as_bool).unwrap_or(true);
-                let count = endpoints.filter(ready).count();
-                (
-                    count == 0 && index.is_watched("EndpointSlice"),
-                    format!("service/{service} has {}", plural(count, "ready endpoint")),
-                )
+                let count = endpoints.count();
+                (count == 0 && index.is_watched("EndpointSlice"), format!("service/{service} has {}", plural(count, "endpoint")))
             }
             Self::Tainted { nodes, key, effect } => {
                 let tainted = |node: &&Reference| {

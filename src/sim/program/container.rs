@@ -141,8 +141,7 @@ impl Container {
         ];
         for (path, text) in files {
             if !filesystem.is_mounted(path) {
-                // These two directories always exist, and a file there can always be written.
-                let _ = filesystem.store(path, text.into_bytes());
+                filesystem.provide(path, text.into_bytes());
             }
         }
         let argv = machine.spec.argv.clone();

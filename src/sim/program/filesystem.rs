@@ -256,6 +256,13 @@ impl FileSystem {
         self.mounted(&self.resolve(path)).is_some()
     }
 
+    /// Puts a file of the container runtime's in place (the kubelet's `/etc/hosts`, say), whoever runs in the container and
+    /// whether or not its root file system can be written.
+    pub fn provide(&self, path: &str, content: Vec<u8>) {
+        let entry = Entry { kind: Kind::File, bytes: content, executable: false, modified: Instant::now() };
+        self.lock().insert(normalize(path), entry);
+    }
+
     /// The bytes of a regular file.
     pub fn load(&self, path: &str) -> Result<Vec<u8>, Errno> {
         let path = self.resolve(path);

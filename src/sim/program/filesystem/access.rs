@@ -101,4 +101,16 @@ mod tests {
         );
         assert_eq!((code, limits.len()), (0, 0));
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn names_are_known_to_everybody_and_on_a_read_only_root_too() {
+        let script = "cat /etc/resolv.conf /etc/hostname; echo x >/etc/resolv.conf";
+        for access in [Access { user: 1000, ..Access::default() }, Access { read_only_root: true, ..Access::default() }] {
+            let mut spec = spec(&["sh", "-c", script], Vec::new());
+            spec.filesystem = FileSystem::default().with_access(access);
+            let (lines, code, ..) = finish(spec).await;
+            assert!(lines[0].starts_with("search ns.svc.cluster.local "), "{lines:?}");
+            assert!(code == 1 && lines.len() == 5, "{lines:?}");
+        }
+    }
 }
