@@ -209,7 +209,7 @@ impl Check<'_> {
         let Some(node) = self.spec.at(&["steady", "hold"]).filter(|_| self.is_control()) else { return };
         let threshold = duration_of(self.spec.at(&["thresholds", "notReadyFor"]));
         let threshold = threshold.unwrap_or_else(|| Thresholds::default().not_ready_for);
-        let Some(hold) = duration_of(Some(node)).filter(|hold| *hold <= threshold) else { return };
+        let Some(hold) = duration_of(Some(node)).filter(|hold| !hold.is_zero() && *hold <= threshold) else { return };
         let message = format!(
             "this control watches for {}, and `notReadyFor` is {}: a readiness problem could not be found in it",
             duration::format(hold),

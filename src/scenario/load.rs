@@ -237,8 +237,10 @@ fn expand_job(
     let Document { source, node, .. } = &job.document;
     let before = found.len();
     duplicate_name(node, &job.document, names, found);
+    let known = found[before..].iter().any(Diagnostic::is_error);
+    let from = found.len();
     let combinations = matrix::combinations(node, source, found);
-    if found[before..].iter().any(Diagnostic::is_error) {
+    if found[from..].iter().any(Diagnostic::is_error) {
         return Vec::new();
     }
     let mut plans = Vec::new();
@@ -253,7 +255,8 @@ fn expand_job(
         plan.name += &suffix;
         plans.push(plan);
     }
-    plans
+    // A name that is there already is told beside all else that is wrong.
+    if known { Vec::new() } else { plans }
 }
 
 /// The plan of one combination.

@@ -62,7 +62,9 @@ mod tests {
     fn seen(good: Option<bool>, policy: Option<Value>, condition: Value) -> Truth {
         let condition: Condition = serde_json::from_value(condition).unwrap();
         let mut index = Index::new("c");
-        let (probe, took) = (condition.sample_key(), Duration::from_millis(3));
+        let mut tried = Vec::new();
+        condition.tried(&mut tried);
+        let (probe, took) = (tried[0].sample_key(), Duration::from_millis(3));
         let sample = Fact::Sample(Sample { probe, number: 0, good, took, text: String::new() });
         let policy = policy.map(|spec| {
             let metadata = json!({ "name": "p", "namespace": "n", "uid": "u" });
