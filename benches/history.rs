@@ -3,7 +3,6 @@
 //! 100 ms.
 #![expect(clippy::expect_used, clippy::disallowed_methods, reason = "a benchmark that cannot run has no figure")]
 
-use comeback::history::query::cells::By;
 use comeback::history::record::{RunRecord, ScenarioRecord};
 use comeback::history::{Access, Address, History, Window, compare, rto, stability, trend};
 use comeback::measure::result::{Durations, Fingerprint, Measured, Outcome, Stamp, Stamps, TrialResult};
@@ -48,12 +47,12 @@ fn main() {
     question("list", &mut |history| drop(history.runs(&all, 20).expect("an answer")));
     question("list of a branch", &mut |history| drop(history.runs(&labelled, 20).expect("an answer")));
     question("show", &mut |history| drop(history.run("run-00700").expect("an answer")));
-    question("cells", &mut |history| drop(history.cells(&all, By::Scenario).expect("an answer")));
-    question("cells of a branch", &mut |history| drop(history.cells(&labelled, By::Scenario).expect("an answer")));
-    question("trend", &mut |history| drop(trend::trends(&history.cells(&all, By::Scenario).expect("an answer"))));
-    question("stability", &mut |history| drop(stability::of_trials(&history.cells(&all, By::Scenario).expect("an answer"))));
+    question("cells", &mut |history| drop(history.cells(&all).expect("an answer")));
+    question("cells of a branch", &mut |history| drop(history.cells(&labelled).expect("an answer")));
+    question("trend", &mut |history| drop(trend::trends(&history.cells(&all).expect("an answer"))));
+    question("stability", &mut |history| drop(stability::of_trials(&history.cells(&all).expect("an answer"))));
     question("stability by workload", &mut |history| {
-        drop(stability::of_trials(&history.cells(&all, By::Workload).expect("an answer")));
+        drop(stability::of_workloads(&history.workloads(&all).expect("an answer")));
     });
     question("flaky", &mut |history| drop(history.flaky(&all).expect("an answer")));
     question("compare", &mut |history| {
@@ -61,7 +60,7 @@ fn main() {
         drop(compare::compare(&a, &b));
     });
     question("report rto", &mut |history| {
-        drop(rto::report(&history.cells(&all, By::Scenario).expect("an answer"), &fingerprints, None));
+        drop(rto::report(&history.cells(&all).expect("an answer"), &fingerprints, None));
     });
     question("outdated", &mut |history| drop(history.outdated(None, Some(100)).expect("an answer")));
     assert!(!slow, "a question took more than {LIMIT:?}");

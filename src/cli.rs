@@ -18,6 +18,7 @@ mod idle;
 pub mod judge;
 pub mod list;
 pub mod new;
+mod notify;
 pub mod options;
 pub mod rbac;
 mod recorder;

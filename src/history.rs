@@ -19,6 +19,7 @@ pub mod observe;
 pub mod prune;
 pub mod query;
 pub mod record;
+pub mod result;
 pub mod rto;
 pub mod schema;
 pub mod stability;

@@ -36,6 +36,11 @@ fn step_of(name: &str) -> String {
     format!("/{name}")
 }
 
+/// Whether a field need not be written: it has the value that its absence means.
+pub fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -67,6 +67,7 @@ pub mod heal;
 pub mod history;
 pub mod json;
 pub mod measure;
+pub mod notify;
 pub mod observe;
 pub mod report;
 pub mod scenario;

@@ -13,10 +13,18 @@ mod history;
 mod interruption;
 #[path = "cli/limits.rs"]
 mod limits;
+#[path = "cli/look.rs"]
+mod look;
+#[path = "cli/notify.rs"]
+mod notify;
 #[path = "cli/redaction.rs"]
 mod redaction;
+#[path = "cli/retries.rs"]
+mod retries;
 #[path = "cli/runs.rs"]
 mod runs;
+#[path = "cli/unwritable.rs"]
+mod unwritable;
 
 use assert_cmd::Command;
 use rstest::rstest;

@@ -52,6 +52,8 @@ on_both! {
     questions::runs_are_listed_by_time_and_label,
     questions::cells_sum_up_trials_by_week_and_environment,
     questions::old_runs_are_forgotten_with_all_their_rows,
+    questions::what_passed_on_retry_is_flaky_and_stays_a_miss,
     failures::a_later_schema_is_refused,
+    failures::a_history_of_an_earlier_version_is_brought_up_to_date,
     failures::a_history_that_is_not_there_is_not_made_by_asking,
 }

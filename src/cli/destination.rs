@@ -1,7 +1,9 @@
 //! `--report FORMAT[=FILE]`: which reports are written, and where to.
 
 use super::console::Console;
+use crate::exit_code::ExitCode;
 use crate::measure::marks::{self, Marks};
+use crate::measure::outcome;
 use crate::measure::result::RunResult;
 use crate::observe::timeline;
 use crate::report::html;
@@ -101,6 +103,7 @@ pub fn plan(mut wanted: Vec<Destination>) -> Result<Vec<Destination>, String> {
             std::fs::create_dir_all(folder)
                 .map_err(|error| format!("the folder of {} cannot be made: {error}", file.display()))?;
         }
+        try_out(file).map_err(|error| format!("{} cannot be written: {error}; give another file", file.display()))?;
     }
     if on_stdout.is_empty() {
         wanted.push(Destination { format: Format::Terminal, file: None });
@@ -108,23 +111,44 @@ pub fn plan(mut wanted: Vec<Destination>) -> Result<Vec<Destination>, String> {
     Ok(wanted)
 }
 
-/// Writes all reports; a failure of one does not keep the others from being written.
+/// Whether a file can be written, without changing it. Of a pipe or a device only writing itself can tell.
+fn try_out(file: &Path) -> std::io::Result<()> {
+    match std::fs::symlink_metadata(file) {
+        Ok(known) if !known.is_file() => Ok(()),
+        _ => beside(file, 0o600).map(drop),
+    }
+}
+
+/// Writes all reports, files first: what stdout says of how the run ended must still be true when the command has ended. A failure of
+/// one does not keep the others from being written; it becomes a reason for the exit code in those that follow, and files that were
+/// written before are written again with it.
 ///
-/// # Errors
-/// Every failure.
-pub fn write(
-    wanted: &[Destination],
-    result: &RunResult,
-    run_directory: Option<&Path>,
-    console: Console,
-) -> Result<(), Vec<String>> {
+/// Every failure is told on stderr and returned.
+pub fn write(wanted: &[Destination], result: &mut RunResult, run_directory: Option<&Path>, console: Console) -> Vec<String> {
+    let (files, stdout): (Vec<&Destination>, Vec<&Destination>) = wanted.iter().partition(|one| one.file.is_some());
     let mut failures = Vec::new();
-    for one in wanted {
-        if let Err(failure) = write_one(one, result, run_directory, console) {
-            failures.push(failure);
+    let mut written = Vec::new();
+    let mut failed = |failure: String, result: &mut RunResult| {
+        console.error(&failure);
+        outcome::add_reason(result, ExitCode::Environment, failure.clone());
+        failures.push(failure);
+    };
+    let mut outdated = 0;
+    for one in files {
+        match write_one(one, result, run_directory, console) {
+            Ok(()) => written.push(one),
+            Err(failure) => {
+                failed(failure, result);
+                outdated = written.len();
+            }
         }
     }
-    if failures.is_empty() { Ok(()) } else { Err(failures) }
+    for one in written.into_iter().take(outdated).chain(stdout) {
+        if let Err(failure) = write_one(one, result, run_directory, console) {
+            failed(failure, result);
+        }
+    }
+    failures
 }
 
 fn write_one(one: &Destination, result: &RunResult, run_directory: Option<&Path>, console: Console) -> Result<(), String> {
@@ -182,21 +206,26 @@ pub fn write_private(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
     write_with(file, bytes, 0o600)
 }
 
-#[cfg_attr(not(unix), expect(unused_variables, reason = "modes are Unix'"))]
 fn write_with(file: &Path, bytes: &[u8], mode: u32) -> std::io::Result<()> {
     if std::fs::symlink_metadata(file).is_ok_and(|known| !known.is_file()) {
         return std::fs::OpenOptions::new().write(true).truncate(true).open(file)?.write_all(bytes);
     }
+    let mut beside = beside(file, mode)?;
+    beside.write_all(bytes)?;
+    beside.as_file().sync_all()?;
+    beside.persist(file).map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// A new file in the same folder, which goes when it is dropped.
+#[cfg_attr(not(unix), expect(unused_variables, reason = "modes are Unix'"))]
+fn beside(file: &Path, mode: u32) -> std::io::Result<tempfile::NamedTempFile> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
     builder.prefix(".comeback-");
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(mode));
-    let mut beside = builder.tempfile_in(folder)?;
-    beside.write_all(bytes)?;
-    beside.as_file().sync_all()?;
-    beside.persist(file).map_err(|error| error.error)?;
-    Ok(())
+    builder.tempfile_in(folder)
 }
 
 #[cfg(test)]
@@ -228,6 +257,22 @@ mod tests {
         let error = planned(&["terminal", "json"]).unwrap_err();
         assert!(error.contains("--report json=FILE"), "{error}");
         assert!(planned(&["json=a", "junit=a"]).unwrap_err().contains("one file"));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_refused_beforehand_and_nothing_is_left_of_trying() {
+        let folder = tempfile::tempdir().unwrap();
+        let report = |path: &Path| format!("json={}", path.display());
+        assert!(planned(&[&report(folder.path())]).unwrap_err().contains("is a folder"));
+        std::fs::write(folder.path().join("file"), "").unwrap();
+        let below_a_file = folder.path().join("file").join("r.json");
+        assert!(planned(&[&report(&below_a_file)]).unwrap_err().contains("cannot be made"));
+        // Not even the superuser makes files there.
+        let error = planned(&["json=/proc/r.json"]).unwrap_err();
+        assert!(error.contains("/proc/r.json cannot be written"), "{error}");
+        planned(&[&report(&folder.path().join("new/r.json"))]).unwrap();
+        assert_eq!(std::fs::read_dir(folder.path().join("new")).unwrap().count(), 0);
+        planned(&["json=/dev/null"]).unwrap();
     }
 
     #[test]

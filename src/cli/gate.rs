@@ -4,10 +4,12 @@
 use super::baseline;
 use super::console::Console;
 use super::destination::{self, Destination, Format};
+use super::notify;
 use crate::engine::saved;
 use crate::exit_code::ExitCode;
 use crate::measure::outcome;
 use crate::measure::result::{ExitReason, RunResult};
+use crate::notify::Settings;
 use crate::report::Terminal;
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -18,9 +20,15 @@ pub struct Gate {
     /// A result file (`--report json=FILE`) or a run directory
     #[arg(value_name = "RESULT")]
     pub result: PathBuf,
-    /// The run to compare with: a result file or a run directory
+    /// The run to compare with: a result file, a run directory, or history:latest, history:RUN, history:git.branch=main
     #[arg(long, env = "COMEBACK_BASELINE", value_name = "REF")]
     pub baseline: Option<String>,
+    /// Where the baseline's history lies: a SQLite file, or `postgres://USER@HOST/DATABASE` [default: .comeback/history.db]
+    #[arg(long, env = "COMEBACK_HISTORY", value_name = "URL")]
+    pub history: Option<String>,
+    /// Tell others of the outcome, as this file says: Slack, PagerDuty, webhooks, mail, Grafana
+    #[arg(long, env = "COMEBACK_NOTIFY", value_name = "FILE")]
+    pub notify: Option<PathBuf>,
     /// terminal, json, junit, markdown, html, csv or prometheus; with =FILE into a file. Repeatable [default: the gate's table]
     #[arg(long, env = "COMEBACK_REPORT", value_name = "FORMAT[=FILE]", value_delimiter = ',')]
     pub report: Vec<Destination>,
@@ -28,8 +36,11 @@ pub struct Gate {
 
 /// Judges, reports, and returns the exit code.
 pub(super) fn gate(arguments: &Gate, console: Console) -> ExitCode {
-    let judged = destination::plan(arguments.report.clone()).and_then(|reports| Ok((judge(arguments)?, reports)));
-    let (result, reports) = match judged {
+    let judged = destination::plan(arguments.report.clone()).and_then(|reports| {
+        let settings = arguments.notify.as_deref().map(Settings::read).transpose()?;
+        Ok((judge(arguments)?, reports, settings))
+    });
+    let (mut result, reports, settings) = match judged {
         Ok(judged) => judged,
         Err(error) => {
             console.error(&error);
@@ -40,7 +51,7 @@ pub(super) fn gate(arguments: &Gate, console: Console) -> ExitCode {
     let directory = directory(&arguments.result);
     let (shown, files): (Vec<Destination>, Vec<Destination>) =
         reports.into_iter().partition(|report| !whole_report && report.format == Format::Terminal && report.file.is_none());
-    let mut errors = destination::write(&files, &result, directory.as_deref(), console).err().unwrap_or_default();
+    destination::write(&files, &mut result, directory.as_deref(), console);
     if !shown.is_empty() {
         let terminal = Terminal {
             width: console.width(),
@@ -48,19 +59,20 @@ pub(super) fn gate(arguments: &Gate, console: Console) -> ExitCode {
             quiet: console.quiet,
             run_directory: directory.map(|directory| directory.display().to_string()),
         };
-        errors.extend(console.print(terminal.gate_text(&result).as_bytes()).err());
+        if let Err(error) = console.print(terminal.gate_text(&result).as_bytes()) {
+            console.error(&error);
+            outcome::add_reason(&mut result, ExitCode::Environment, error);
+        }
     }
-    for error in &errors {
-        console.error(error);
-    }
-    let environment = (!errors.is_empty()).then_some(ExitCode::Environment);
-    let unfinished = (!result.complete).then_some(ExitCode::Inconclusive);
-    ExitCode::strongest(result.exit_reasons.iter().map(|reason| reason.name).chain(environment).chain(unfinished))
+    notify::tell(settings.as_ref(), &result, None, console);
+    outcome::exit_code(&result)
 }
 
 fn judge(arguments: &Gate) -> Result<RunResult, String> {
     let mut result = baseline::result(&arguments.result.to_string_lossy())?;
-    let baseline = arguments.baseline.as_deref().map(baseline::resolve).transpose()?;
+    let of_result = result.run.id.clone();
+    let lookup = baseline::Lookup { history: arguments.history.as_deref(), not: Some(&of_result) };
+    let baseline = arguments.baseline.as_deref().map(|reference| baseline::resolve(reference, lookup)).transpose()?;
     if baseline.as_ref().is_some_and(|baseline| baseline.result.run.id == result.run.id) {
         return Err(format!("the baseline is the same run ({}): compared with itself, nothing is ever worse", result.run.id));
     }
@@ -68,7 +80,7 @@ fn judge(arguments: &Gate) -> Result<RunResult, String> {
     // The comparison that the run made itself is made again where its baseline is still there.
     let baseline = match (baseline, before.as_ref().and_then(|gate| gate.baseline.as_ref())) {
         (None, Some(known)) => Some(
-            baseline::resolve(&known.reference)
+            baseline::resolve(&known.reference, lookup)
                 .map_err(|error| format!("{error}; the run was compared with it, so give it with --baseline"))?,
         ),
         (given, _) => given,

@@ -83,6 +83,8 @@ mod tests {
             recovery: None,
             detection: None,
             healing: None,
+            planned: None,
+            retried: None,
             trials: vec![],
         }
     }
@@ -95,8 +97,16 @@ mod tests {
     fn a_line_per_scenario_that_did_not_pass_and_no_injection() {
         let run =
             Run { id: "r".into(), version: "0".into(), started_at: String::new(), finished_at: None, seed: 1, command: vec![] };
-        let summary =
-            Summary { scenarios: 4, passed: 1, failed: 1, inconclusive: 1, skipped: 1, success_rate: rate(), within_rto: rate() };
+        let summary = Summary {
+            scenarios: 4,
+            passed: 1,
+            failed: 1,
+            inconclusive: 1,
+            skipped: 1,
+            flaky: 0,
+            success_rate: rate(),
+            within_rto: rate(),
+        };
         let result = RunResult {
             api_version: String::new(),
             kind: String::new(),

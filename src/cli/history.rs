@@ -127,7 +127,7 @@ pub(super) fn address(given: Option<&str>) -> Result<Address, Refusal> {
 /// What a failure of a history means for the exit code.
 pub(super) fn refusal(error: HistoryError) -> Refusal {
     let code = match &error {
-        HistoryError::NoRun { .. } | HistoryError::RunDirectory(_) => ExitCode::Usage,
+        HistoryError::NoRun { .. } | HistoryError::NoBaseline { .. } | HistoryError::RunDirectory(_) => ExitCode::Usage,
         _ => ExitCode::Environment,
     };
     (code, error.to_string())

@@ -6,21 +6,20 @@ use super::console::Console;
 use super::destination::{self, Destination, Format};
 use crate::engine::saved;
 use crate::exit_code::ExitCode;
+use crate::measure::outcome;
 
 /// Judges, reports, and returns the exit code.
 pub(super) fn judge(arguments: &Judge, console: Console) -> ExitCode {
     match reports(arguments) {
         Ok(reports) => {
-            let codes = arguments.directories.iter().map(|directory| match saved::judge_run(directory, &baseline::resolve) {
-                Ok(result) => {
-                    let written = destination::write(&reports, &result, Some(directory), console);
-                    let errors = written.err().unwrap_or_default();
-                    for error in &errors {
-                        console.error(error);
-                    }
-                    let environment = (!errors.is_empty()).then_some(ExitCode::Environment);
-                    let unfinished = (!result.complete).then_some(ExitCode::Inconclusive);
-                    ExitCode::strongest(result.exit_reasons.iter().map(|reason| reason.name).chain(environment).chain(unfinished))
+            // The history that the run was compared with is named by the environment, as for `run`.
+            let history = std::env::var("COMEBACK_HISTORY").ok();
+            let lookup = baseline::Lookup { history: history.as_deref(), not: None };
+            let again = |reference: &str| baseline::resolve(reference, lookup);
+            let codes = arguments.directories.iter().map(|directory| match saved::judge_run(directory, &again) {
+                Ok(mut result) => {
+                    destination::write(&reports, &mut result, Some(directory), console);
+                    outcome::exit_code(&result)
                 }
                 Err(error) => {
                     console.error(&error);

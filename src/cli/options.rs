@@ -8,6 +8,7 @@ use super::unsupported::UnsupportedOptions;
 use crate::cluster::select::ClusterChoice;
 use crate::engine::safety::Most;
 use crate::scenario::duration::{self, serde_text_option};
+use crate::scenario::load::MOST_RETRIES;
 use crate::sim::profile::ProfileChoice;
 use clap::Args;
 use clap::builder::BoolishValueParser;
@@ -94,12 +95,15 @@ pub struct Options {
     #[arg(long, env = "COMEBACK_FAIL_FAST", value_name = "BOOL", num_args = 0..=1, require_equals = true,
         default_missing_value = "true", value_parser = BoolishValueParser::new(), hide_possible_values = true, help_heading = "How")]
     pub fail_fast: Option<bool>,
+    /// Try a trial that did not pass again, so often at most: one that passes then is flaky; the first attempt counts [default: 0]
+    #[arg(long, env = "COMEBACK_RETRIES", value_name = "N", value_parser = clap::value_parser!(u32).range(..=i64::from(MOST_RETRIES)), help_heading = "How")]
+    pub retries: Option<u32>,
     /// Leave the namespace of a trial with an unexpected verdict in place
     #[arg(long, env = "COMEBACK_KEEP_ON_FAILURE", value_name = "BOOL", num_args = 0..=1, require_equals = true,
         default_missing_value = "true", value_parser = BoolishValueParser::new(), hide_possible_values = true, help_heading = "How")]
     pub keep_on_failure: Option<bool>,
 
-    /// The run to compare with, as a gate: a result file or a run directory
+    /// The run to compare with, as a gate: a result file, a run directory, or history:latest, history:RUN, history:git.branch=main
     #[arg(long, env = "COMEBACK_BASELINE", value_name = "REF", help_heading = "Results")]
     pub baseline: Option<String>,
     /// terminal, json, junit, markdown, html, csv or prometheus; with =FILE into a file. Repeatable [default: terminal]
@@ -117,6 +121,9 @@ pub struct Options {
     /// Keep the results in a history, too: a SQLite file, or `postgres://USER@HOST/DATABASE`
     #[arg(long, env = "COMEBACK_HISTORY", value_name = "URL", help_heading = "Results")]
     pub history: Option<String>,
+    /// Tell others how the run ended, as this file says: Slack, PagerDuty, webhooks, mail, Grafana
+    #[arg(long, env = "COMEBACK_NOTIFY", value_name = "FILE", help_heading = "Results")]
+    pub notify: Option<PathBuf>,
     /// No progress on stderr
     #[arg(long, env = "COMEBACK_NO_PROGRESS", value_name = "BOOL", num_args = 0..=1, require_equals = true,
         default_missing_value = "true", value_parser = BoolishValueParser::new(), hide_possible_values = true, help_heading = "Results")]
@@ -168,7 +175,7 @@ fn positive(text: &str) -> Result<Duration, String> {
 pub const DEFAULTS_FILE: &str = "comeback.yaml";
 
 /// Contract options that the file may not name yet.
-const LATER: [&str; 2] = ["shard", "retries"];
+const LATER: [&str; 1] = ["shard"];
 
 impl Options {
     /// Reads `comeback.yaml`; no file: nothing.
@@ -199,6 +206,9 @@ impl Options {
         let at_least_one = |name: &str| (String::new(), format!("`{name}` must be at least 1"));
         if options.until_confident.is_some_and(|value| !CONFIDENCES.contains(&value)) {
             return Err((String::new(), "`untilConfident` must be between 0.5 and 0.999, for instance 0.9".to_owned()));
+        }
+        if options.retries.is_some_and(|retries| retries > MOST_RETRIES) {
+            return Err((String::new(), format!("`retries` is {MOST_RETRIES} at most")));
         }
         match (options.trials, options.timeout) {
             (Some(0), _) => Err(at_least_one("trials")),
@@ -234,10 +244,12 @@ impl Options {
             timeout: self.timeout.or(defaults.timeout),
             dry_run: self.dry_run,
             fail_fast: self.fail_fast.or(defaults.fail_fast),
+            retries: self.retries.or(defaults.retries),
             keep_on_failure: self.keep_on_failure.or(defaults.keep_on_failure),
             report: list(self.report, defaults.report),
             out: self.out.or(defaults.out),
             history: self.history.or(defaults.history),
+            notify: self.notify.or(defaults.notify),
             no_progress: self.no_progress.or(defaults.no_progress),
             verbose: self.verbose.or(defaults.verbose),
             quiet: self.quiet.or(defaults.quiet),

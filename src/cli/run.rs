@@ -9,7 +9,7 @@ use super::recorder::Recorder;
 use super::run_directory::{self, Keeper};
 use super::signals;
 use super::suitable::{self, Suitable};
-use super::{dry_run, github, guard, idle};
+use super::{dry_run, github, guard, idle, notify};
 use crate::cluster::select::{self, ClusterChoice, ClusterOptions};
 use crate::cluster::{Cluster, TrialContext};
 use crate::engine::inventory::Inventory;
@@ -20,8 +20,9 @@ use crate::engine::{self, GateRequest, RunRequest};
 use crate::exit_code::ExitCode;
 use crate::history::address::without_password;
 use crate::history::labels;
-use crate::measure::result::{ExitReason, Run, RunResult, ScenarioResult};
+use crate::measure::result::{Run, ScenarioResult};
 use crate::measure::{outcome, until_confident};
+use crate::notify::Settings;
 use crate::report::Progress;
 use crate::scenario::load::{self, LoadOptions, Loaded};
 use crate::scenario::model::Order;
@@ -65,7 +66,7 @@ pub(super) fn run(arguments: RunArguments, given: &BTreeSet<String>, display: &D
     console.log();
     // The command line is kept with the result: a password of a history's URL is not.
     let words = words.iter().map(|word| without_password(word)).collect();
-    let (reports, loaded, gate) = match prepare(&arguments.paths, &options, console) {
+    let prepared = match prepare(&arguments.paths, &options, console) {
         Ok(prepared) => prepared,
         Err((code, message)) => {
             if !message.is_empty() {
@@ -75,9 +76,9 @@ pub(super) fn run(arguments: RunArguments, given: &BTreeSet<String>, display: &D
         }
     };
     let done = if dry_run {
-        rehearse(&options, &loaded.plans, console)
+        rehearse(&options, &prepared.loaded.plans, console)
     } else {
-        execute(&options, (loaded, gate), words, &reports, console)
+        execute(&options, prepared, words, console)
     };
     match done {
         Ok(code) => code,
@@ -88,13 +89,23 @@ pub(super) fn run(arguments: RunArguments, given: &BTreeSet<String>, display: &D
     }
 }
 
+/// What the command line, files and the history say, before a cluster is touched.
+struct Prepared {
+    reports: Vec<Destination>,
+    notify: Option<Settings>,
+    loaded: Loaded,
+    gate: GateRequest,
+}
+
 /// Everything that can be wrong before a cluster is touched.
-fn prepare(paths: &[String], options: &Options, console: Console) -> Result<(Vec<Destination>, Loaded, GateRequest), Refusal> {
+fn prepare(paths: &[String], options: &Options, console: Console) -> Result<Prepared, Refusal> {
     let usage = |message| (ExitCode::Usage, message);
     let set = options.parameters().map_err(usage)?;
     let reports = destination::plan(options.report.clone()).map_err(usage)?;
     super::history::address(options.history.as_deref())?;
-    let load_options = LoadOptions { set, select: options.select.clone(), trials: options.trial.map(|_| 1).or(options.trials) };
+    let notify = options.notify.as_deref().map(Settings::read).transpose().map_err(usage)?;
+    let trials = options.trial.map(|_| 1).or(options.trials);
+    let load_options = LoadOptions { set, select: options.select.clone(), trials, retries: options.retries };
     let loaded = load::load(paths, &load_options).map_err(|found| {
         console.diagnostics(&found);
         (ExitCode::Usage, String::new())
@@ -107,12 +118,13 @@ fn prepare(paths: &[String], options: &Options, console: Console) -> Result<(Vec
         return Err((ExitCode::Inconclusive, format!("there is no scenario{which}: nothing was run")));
     }
     let gate = gate_request(options, &loaded, console).map_err(usage)?;
-    Ok((reports, loaded, gate))
+    Ok(Prepared { reports, notify, loaded, gate })
 }
 
 /// What the run is held to beside its scenarios' own objectives.
 fn gate_request(options: &Options, loaded: &Loaded, console: Console) -> Result<GateRequest, String> {
-    let baseline = options.baseline.as_deref().map(baseline::resolve).transpose()?.map(Arc::new);
+    let lookup = baseline::Lookup { history: options.history.as_deref(), not: None };
+    let baseline = options.baseline.as_deref().map(|reference| baseline::resolve(reference, lookup)).transpose()?.map(Arc::new);
     // One trial is repeated to be looked at.
     let until_confident = options.until_confident.filter(|_| options.trial.is_none());
     if let Some(confidence) = until_confident {
@@ -180,9 +192,8 @@ fn cluster_options(options: &Options) -> ClusterOptions {
 
 fn execute(
     options: &Options,
-    (loaded, gate): (Loaded, GateRequest),
+    Prepared { reports, notify, loaded, gate }: Prepared,
     words: Vec<String>,
-    reports: &[Destination],
     console: Console,
 ) -> Result<ExitCode, Refusal> {
     let started = wall_clock();
@@ -252,7 +263,7 @@ fn execute(
             "kind cluster {name} was kept as asked (--keep-on-failure); `comeback cleanup --all --cluster {choice}` removes it"
         ));
     } else if let Err(error) = cluster.close() {
-        add_reason(&mut result, ExitCode::Leftovers, error.to_string());
+        outcome::add_reason(&mut result, ExitCode::Leftovers, error.to_string());
     }
     if let Some(warning) = recorder.and_then(|recorder| recorder.finish(&result)) {
         console.warning(&warning);
@@ -260,38 +271,21 @@ fn execute(
     }
     if let Err(error) = keeper.finish(&result) {
         console.error(&error);
-        add_reason(&mut result, ExitCode::Environment, error);
+        outcome::add_reason(&mut result, ExitCode::Environment, error);
     }
-    if let Err(errors) = destination::write(reports, &result, Some(&directory), console) {
-        for error in errors {
-            console.error(&error);
-            add_reason(&mut result, ExitCode::Environment, error);
-        }
+    if !destination::write(&reports, &mut result, Some(&directory), console).is_empty() {
         // A reader of the file is to see the code that the process ends with. That it could not be written was said above.
         let _ = keeper.finish(&result);
     }
     github::tell(&result, console);
-    Ok(code(&result))
+    notify::tell(notify.as_ref(), &result, Some(&directory), console);
+    Ok(outcome::exit_code(&result))
 }
 
 /// Whether `--keep-on-failure` left a namespace of this scenario in place.
 fn is_kept(scenario: &ScenarioResult) -> bool {
     let ended = |verdict| !matches!(verdict, Verdict::Aborted | Verdict::Skipped);
     scenario.trials.iter().any(|trial| ended(trial.verdict) && !scenario.expect.contains(&trial.verdict))
-}
-
-/// The process exit code: never 0 for a run that did not come to its end.
-fn code(result: &RunResult) -> ExitCode {
-    let reasons = result.exit_reasons.iter().map(|reason| reason.name);
-    ExitCode::strongest(reasons.chain((!result.complete).then_some(ExitCode::Inconclusive)))
-}
-
-fn add_reason(result: &mut RunResult, name: ExitCode, reason: String) {
-    result.exit_reasons.push(ExitReason { code: name.code(), name, reason });
-    outcome::sort(&mut result.exit_reasons);
-    let code = code(result);
-    result.exit_code = code.code();
-    result.outcome = outcome::run_outcome(code);
 }
 
 /// The command that removes what a run left.

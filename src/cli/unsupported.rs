@@ -47,14 +47,12 @@ pub(super) fn refuse(command: UnsupportedCommand, console: Console) -> ExitCode 
 pub struct UnsupportedOptions {
     #[arg(long, env = "COMEBACK_SHARD", value_name = "I/N", hide = true)]
     shard: Option<String>,
-    #[arg(long, env = "COMEBACK_RETRIES", value_name = "N", hide = true)]
-    retries: Option<String>,
 }
 
 impl UnsupportedOptions {
     /// Names of those that were given, on the command line or by an environment variable.
     pub(super) fn given(&self) -> Vec<&'static str> {
-        let all = [("--shard", &self.shard), ("--retries", &self.retries)];
+        let all = [("--shard", &self.shard)];
         all.into_iter().filter(|(_, value)| value.is_some()).map(|(name, _)| name).collect()
     }
 }

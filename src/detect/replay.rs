@@ -59,6 +59,7 @@ impl Recording {
         let began = Began {
             scenario: "test".to_owned(),
             trial: 0,
+            attempt: 0,
             seed: 0,
             run_label: "run".to_owned(),
             cluster: "test".to_owned(),

@@ -1,13 +1,14 @@
 //! A run: trials on threads of their own, each with its own runtime and session; their events in order to one reporter.
 //! Which trials there are is `course`'s; what one does is `trial`'s.
 
+mod attempts;
 mod course;
 mod jobs;
 
 use super::home::Home;
 use super::presence;
 use super::saved::{self, SavedPlans};
-use super::trial::{self, TrialJob};
+use super::trial::TrialJob;
 use super::{RunRequest, Signal, Stop};
 use crate::event::RunEvent;
 use crate::exit_code::ExitCode;
@@ -16,20 +17,11 @@ use crate::measure::result::{ExitReason, Expected, Outcome, Run, RunResult, Tria
 use crate::scenario::{Plan, Verdict};
 use course::Course;
 use jobs::{CloseOnPanic, Jobs};
-use siphasher::sip::SipHasher13;
 use std::collections::BTreeMap;
-use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, mpsc};
 
-/// A trial's seed: a function of the run's seed, the scenario and the index, never of order or concurrency.
-#[must_use]
-pub fn trial_seed(seed: u64, scenario: &str, trial: u32) -> u64 {
-    let mut hasher = SipHasher13::new_with_keys(seed, 0x7472_6961_6c73_6565);
-    (scenario, trial).hash(&mut hasher);
-    // JSON numbers are exact up to 2^53 in every reader.
-    hasher.finish() >> 11
-}
+pub use attempts::trial_seed;
 
 enum FromWorker {
     Event(RunEvent),
@@ -90,10 +82,6 @@ pub(super) fn run(request: &RunRequest, stop: &Stop, report: &mut dyn FnMut(&Run
                 FromWorker::Event(event) => report(&event),
                 FromWorker::Finished(scenario, trial) => {
                     report(&RunEvent::TrialFinished { scenario, result: trial.clone() });
-                    let expected = request.plans.get(scenario).is_none_or(|plan| plan.expect.contains(&trial.verdict));
-                    if request.fail_fast && trial.verdict.is_valid() && !expected {
-                        halted.store(true, Ordering::Relaxed);
-                    }
                     jobs.extend(course.finished(scenario, *trial, report));
                 }
             }
@@ -210,6 +198,7 @@ fn work(request: &RunRequest, stop: &Stop, jobs: &Jobs, halt: Halt<'_>, to_us: &
             request,
             plan: Arc::clone(plan),
             trial,
+            attempt: 0,
             seed: trial_seed(request.seed, &plan.name, trial),
             stop: stop.clone(),
             phase: &|phase| {
@@ -217,9 +206,20 @@ fn work(request: &RunRequest, stop: &Stop, jobs: &Jobs, halt: Halt<'_>, to_us: &
             },
             home: halt.home,
         };
-        let result = trial::run(&job);
+        let failed_fast = |result: &TrialResult| {
+            if request.fail_fast && is_missed(plan, result) {
+                halt.halted.store(true, Ordering::Relaxed);
+            }
+        };
+        let goes_on = || stop.borrow().is_none() && !halt.lost.is_some_and(|lost| lost.load(Ordering::Relaxed));
+        let result = attempts::run(&job, &failed_fast, &goes_on);
         let _ = to_us.send(FromWorker::Finished(scenario, Box::new(result)));
     }
+}
+
+/// Whether a trial proves that an objective was missed.
+fn is_missed(plan: &Plan, result: &TrialResult) -> bool {
+    result.verdict.is_valid() && !plan.expect.contains(&result.verdict)
 }
 
 /// A trial that was not begun.

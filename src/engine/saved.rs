@@ -27,27 +27,29 @@ pub struct SavedPlans {
     pub until_confident: Option<f64>,
 }
 
-/// The file of a trial's timeline, relative to the run directory.
+/// The file of an attempt's timeline, relative to the run directory. Attempt 0 is the trial itself, others are its retries.
 #[must_use]
-pub fn timeline_path(scenario: &str, trial: u32) -> PathBuf {
-    Path::new("timelines").join(format!("{}-{trial}.jsonl", file_name(scenario)))
+pub fn timeline_path(scenario: &str, trial: u32, attempt: u32) -> PathBuf {
+    Path::new("timelines").join(format!("{}.jsonl", file_name(scenario, trial, attempt)))
 }
 
-/// The folder of a failed trial's objects, events and logs, relative to the run directory.
+/// The folder of a failed attempt's objects, events and logs, relative to the run directory.
 #[must_use]
-pub fn evidence_path(scenario: &str, trial: u32) -> PathBuf {
-    Path::new("evidence").join(format!("{}-{trial}", file_name(scenario)))
+pub fn evidence_path(scenario: &str, trial: u32, attempt: u32) -> PathBuf {
+    Path::new("evidence").join(file_name(scenario, trial, attempt))
 }
 
-/// The undo records of a trial's faults, relative to the run directory.
+/// The undo records of an attempt's faults, relative to the run directory.
 #[must_use]
-pub fn undo_path(scenario: &str, trial: u32) -> PathBuf {
-    Path::new("undo").join(format!("{}-{trial}.jsonl", file_name(scenario)))
+pub fn undo_path(scenario: &str, trial: u32, attempt: u32) -> PathBuf {
+    Path::new("undo").join(format!("{}.jsonl", file_name(scenario, trial, attempt)))
 }
 
-/// A scenario's name as part of a file name.
-fn file_name(scenario: &str) -> String {
-    scenario.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '_' }).collect()
+/// `pool-3`, or `pool-3.retry-1`: what an attempt's files are called.
+fn file_name(scenario: &str, trial: u32, attempt: u32) -> String {
+    let safe = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '_' };
+    let name: String = scenario.chars().map(safe).collect();
+    if attempt == 0 { format!("{name}-{trial}") } else { format!("{name}-{trial}.retry-{attempt}") }
 }
 
 /// Makes the folders of a run and saves what is to be run.
@@ -115,19 +117,12 @@ pub fn judge_run(directory: &Path, resolve: &dyn Fn(&str) -> Result<Baseline, St
         let first = trials.iter().map(|known| known.index).min().unwrap_or(0);
         for trial in (0..plan.trials).map(|n| first.saturating_add(n)) {
             let known = trials.iter().find(|known| known.index == trial);
-            let relative = timeline_path(&plan.name, trial);
-            let path = directory.join(&relative);
-            if !path.exists() {
-                judged.extend(known.map(without_timeline));
-                continue;
+            let Some(mut again) = judge_attempt(directory, plan, (trial, 0), known)? else { continue };
+            for attempt in 1.. {
+                let known = known.and_then(|known| known.retries.get(attempt as usize - 1));
+                let Some(retry) = judge_attempt(directory, plan, (trial, attempt), known)? else { break };
+                again.retries.push(retry);
             }
-            let text = std::fs::read_to_string(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-            let timeline = timeline::parse(&text).map_err(|error| format!("{}: {error}", path.display()))?;
-            let mut again = match stranger(plan, trial, &timeline) {
-                Some(why) => TrialResult::without_measurements(trial, known.map_or(0, |known| known.seed), Verdict::Error, &why),
-                None => verdict::judge(plan, &timeline),
-            };
-            again.timeline = relative.to_string_lossy().into_owned();
             judged.push(again);
         }
         scenarios.push(outcome::scenario(plan, judged, saved.gate.as_ref(), saved.until_confident));
@@ -140,20 +135,43 @@ pub fn judge_run(directory: &Path, resolve: &dyn Fn(&str) -> Result<Baseline, St
     Ok(result)
 }
 
-/// Why a timeline is not that of this trial, if it says so itself. One without a beginning is judged, and an error.
-fn stranger(plan: &Plan, trial: u32, timeline: &[Observation]) -> Option<String> {
+/// Judges one attempt at a trial by its timeline; `None` where there is neither a timeline nor a result.
+fn judge_attempt(
+    directory: &Path,
+    plan: &Arc<Plan>,
+    (trial, attempt): (u32, u32),
+    known: Option<&TrialResult>,
+) -> Result<Option<TrialResult>, String> {
+    let relative = timeline_path(&plan.name, trial, attempt);
+    let path = directory.join(&relative);
+    if !path.exists() {
+        return Ok(known.map(without_timeline));
+    }
+    let text = std::fs::read_to_string(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    let timeline = timeline::parse(&text).map_err(|error| format!("{}: {error}", path.display()))?;
+    let mut again = match stranger(plan, (trial, attempt), &timeline) {
+        Some(why) => TrialResult::without_measurements(trial, known.map_or(0, |known| known.seed), Verdict::Error, &why),
+        None => verdict::judge(plan, &timeline),
+    };
+    again.timeline = relative.to_string_lossy().into_owned();
+    Ok(Some(again))
+}
+
+/// Why a timeline is not that of this attempt, if it says so itself. One without a beginning is judged, and an error.
+fn stranger(plan: &Plan, attempt: (u32, u32), timeline: &[Observation]) -> Option<String> {
     let began = timeline.iter().find_map(|observation| match &observation.fact {
         Fact::Began(began) => Some(began),
         _ => None,
     })?;
-    (began.scenario != plan.name || began.trial != trial)
-        .then(|| format!("its timeline is that of trial {} of {}: it cannot be judged by it", began.trial, began.scenario))
+    let retry = if began.attempt == 0 { String::new() } else { format!("retry {} of ", began.attempt) };
+    (began.scenario != plan.name || (began.trial, began.attempt) != attempt)
+        .then(|| format!("its timeline is that of {retry}trial {} of {}: it cannot be judged by it", began.trial, began.scenario))
 }
 
 /// What is left of a trial without its timeline: one that never began stays as it is, anything else proves nothing any more.
 fn without_timeline(known: &TrialResult) -> TrialResult {
     if matches!(known.verdict, Verdict::Skipped | Verdict::Error | Verdict::Aborted) {
-        return known.clone();
+        return TrialResult { retries: Vec::new(), ..known.clone() };
     }
     TrialResult::without_measurements(
         known.index,

@@ -32,6 +32,8 @@ pub(super) struct TrialJob<'a> {
     pub request: &'a RunRequest,
     pub plan: Arc<Plan>,
     pub trial: u32,
+    /// 0: the first; others are retries.
+    pub attempt: u32,
     pub seed: u64,
     pub stop: Stop,
     /// Told of each phase as it begins.
@@ -42,11 +44,11 @@ pub(super) struct TrialJob<'a> {
 
 impl TrialJob<'_> {
     fn timeline(&self) -> PathBuf {
-        saved::timeline_path(&self.plan.name, self.trial)
+        saved::timeline_path(&self.plan.name, self.trial, self.attempt)
     }
 
     fn evidence(&self) -> PathBuf {
-        self.request.directory.join(saved::evidence_path(&self.plan.name, self.trial))
+        self.request.directory.join(saved::evidence_path(&self.plan.name, self.trial, self.attempt))
     }
 
     /// The value of the run label: the run's id, or on virtual time something that depends on the seed alone,
@@ -98,6 +100,7 @@ async fn on_session(job: &TrialJob<'_>) -> TrialResult {
         Fact::Began(Began {
             scenario: job.plan.name.clone(),
             trial: job.trial,
+            attempt: job.attempt,
             seed: job.seed,
             run_label: run_label.clone(),
             cluster: job.request.cluster.info().name,
@@ -203,7 +206,7 @@ async fn conclude(job: &TrialJob<'_>, session: &Session, mut live: Live<'_>, own
     let (leftovers, kept) = if keep.is_some() && job.request.cluster.is_virtual_time() {
         // It goes with the trial, and so does all that is in it.
         let kept = "the embedded cluster ends with its trial and cannot be kept (--keep-on-failure); see the evidence";
-        (Vec::new(), Some(format!("{kept} in {}", saved::evidence_path(&job.plan.name, job.trial).display())))
+        (Vec::new(), Some(format!("{kept} in {}", saved::evidence_path(&job.plan.name, job.trial, job.attempt).display())))
     } else if let Some(namespace) = keep {
         let elsewhere = live.undo_faults_outside(&in_namespace, RESTORE_WITHIN).await;
         (elsewhere, Some(format!("namespace {} was kept as asked (--keep-on-failure), with its faults", namespace.name)))

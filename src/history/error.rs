@@ -85,6 +85,16 @@ pub enum HistoryError {
         /// The run.
         run: String,
     },
+    /// No run that could be a baseline.
+    #[error(
+        "no run in {address} came to its end and passed that `{reference}` could mean; `comeback history` lists the runs that are there"
+    )]
+    NoBaseline {
+        /// Where it was looked for.
+        address: String,
+        /// As it was asked for.
+        reference: String,
+    },
     /// A run directory that cannot be read.
     #[error("{0}")]
     RunDirectory(String),

@@ -6,12 +6,12 @@ use super::{Address, HistoryError};
 use sqlx::{AnyConnection, Connection as _, Row as _};
 
 /// Every migration, oldest first. One that was released is never changed; its version is its position, from 1.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_history.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("migrations/0001_history.sql"), include_str!("migrations/0002_retries.sql")];
 
 /// The version of the tables that this comeback knows.
-pub const VERSION: i64 = 1;
+pub const VERSION: i64 = 2;
 
-const _: () = assert!(MIGRATIONS.len() == 1);
+const _: () = assert!(MIGRATIONS.len() == 2);
 
 /// The schema of our tables in a PostgreSQL database, which others may use as well.
 const POSTGRES_SCHEMA: &str = "comeback";

@@ -3,7 +3,7 @@
 //! with Wilson's interval; lists are sorted by its lower bound, so that little evidence never looks like stability.
 
 use super::change::Trials;
-use super::query::cells::Cell;
+use super::query::cells::{Cell, OfWorkload};
 use super::query::looks::Watched;
 use crate::measure::result::Rate;
 use crate::measure::statistics::{CONFIDENCE, rate};
@@ -45,6 +45,13 @@ pub fn of_trials(cells: &[Cell]) -> Vec<StabilityRow> {
         row(name.to_owned(), Some(fingerprint.to_owned()), "trials", sums.expected, sums.valid)
     };
     sorted(groups.into_iter().map(of_group).collect())
+}
+
+/// Of workloads that scenarios put to the test, the least stable first.
+#[must_use]
+pub fn of_workloads(workloads: &[OfWorkload]) -> Vec<StabilityRow> {
+    let of = |one: &OfWorkload| row(one.name.clone(), Some(one.fingerprint.clone()), "trials", one.sums.expected, one.sums.valid);
+    sorted(workloads.iter().map(of).collect())
 }
 
 /// Of what was watched, the least stable first.

@@ -6,6 +6,7 @@ use super::{History, HistoryError, time};
 use crate::measure::outcome::is_within;
 use crate::measure::result::{Measured, Stamp, TrialResult};
 use crate::report::{format, layout};
+use crate::scenario::Verdict;
 use serde::Serialize;
 use sqlx::AnyConnection;
 
@@ -157,9 +158,9 @@ async fn put_row(
          healed_by, healed_how, leftovers, notes, timeline, \
          to_effect, to_effect_uncertainty, to_effect_censored, to_detect, to_detect_uncertainty, to_detect_censored, \
          to_recover, to_recover_uncertainty, to_recover_censored, \
-         to_recover_from_request, to_recover_from_request_uncertainty, to_recover_from_request_censored) \
+         to_recover_from_request, to_recover_from_request_uncertainty, to_recover_from_request_censored, retries, flaky) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, \
-         $25, $26, $27, $28)",
+         $25, $26, $27, $28, $29, $30)",
     )
     .bind(run.id.clone())
     .bind(text(&scenario.name))
@@ -184,6 +185,8 @@ async fn put_row(
             .bind(measured.map(|one| one.uncertainty))
             .bind(measured.map(|one| i64::from(one.censored)));
     }
+    let retries: Vec<Verdict> = trial.retries.iter().map(|retry| retry.verdict).collect();
+    query = query.bind(json(&retries)).bind(i64::from(trial.is_flaky(&scenario.expect)));
     query.execute(&mut *connection).await?;
     Ok(known)
 }

@@ -1,7 +1,8 @@
 //! From trials to scenarios to a run: one fold over all trials decides outcome and exit code (contract, "Passing").
 
 use super::result::{
-    DetectObjective, Distribution, ExitReason, Healing, Outcome, Rate, ScenarioResult, Sequential, Summary, TrialResult, Who,
+    DetectObjective, Distribution, ExitReason, Healing, Outcome, Rate, Retried, RunResult, ScenarioResult, Sequential, Summary,
+    TrialResult, Who, tried,
 };
 use super::statistics::{self, CONFIDENCE, Sample, wilson};
 use super::{gate, until_confident};
@@ -26,7 +27,9 @@ pub fn scenario(plan: &Plan, trials: Vec<TrialResult>, gate: Option<&Gate>, unti
     let tested = claim.map(|claim| until_confident::test(&claim, &plan.expect, &trials, plan.trials));
     let success_rate = tested.as_ref().map_or(wilson.clone(), |tested| tested.rate(wilson));
     let sequential = tested.map(|tested| tested.result);
-    let (outcome, reason) = decide(&plan.expect, &trials, &success_rate, sequential.as_ref(), gate);
+    let planned = Some(plan.trials as usize);
+    let tried = Tried { trials: &trials, untried: tried::untried(planned, &trials, sequential.as_ref()) };
+    let (outcome, reason) = decide(&plan.expect, tried, &success_rate, sequential.as_ref(), gate);
     let within_rto = plan.recover.rto.filter(|_| plan.expects_recovery()).map(|rto| {
         let within = trials.iter().filter(|trial| trial.verdict.is_valid() && is_within(trial, rto.as_secs_f64())).count();
         // After a test that may have stopped early Wilson's interval would promise too much.
@@ -53,6 +56,8 @@ pub fn scenario(plan: &Plan, trials: Vec<TrialResult>, gate: Option<&Gate>, unti
         recovery: times(&trials, |trial| trial.durations.to_recover.as_ref()),
         detection: times(&trials, |trial| trial.durations.to_detect.as_ref()),
         healing: healing(&trials),
+        planned,
+        retried: Retried::of(&trials, &plan.expect),
         trials,
     }
 }
@@ -71,8 +76,8 @@ pub fn again(mut scenario: ScenarioResult, gate: Option<&Gate>) -> ScenarioResul
         scenario.success_rate = tested.rate(wilson);
         scenario.sequential = Some(tested.result);
     }
-    let (outcome, reason) =
-        decide(&scenario.expect, &scenario.trials, &scenario.success_rate, scenario.sequential.as_ref(), gate);
+    let tried = Tried { trials: &scenario.trials, untried: scenario.untried() };
+    let (outcome, reason) = decide(&scenario.expect, tried, &scenario.success_rate, scenario.sequential.as_ref(), gate);
     ScenarioResult { outcome, passed: outcome == Outcome::Passed, reason, ..scenario }
 }
 
@@ -110,9 +115,16 @@ fn healing(trials: &[TrialResult]) -> Option<Healing> {
     (attempted > 0).then_some(Healing { attempted, succeeded })
 }
 
+/// The trials of a scenario, and how many more there were to be.
+#[derive(Clone, Copy)]
+struct Tried<'a> {
+    trials: &'a [TrialResult],
+    untried: usize,
+}
+
 fn decide(
     expect: &[Verdict],
-    trials: &[TrialResult],
+    Tried { trials, untried }: Tried<'_>,
     rate: &Rate,
     sequential: Option<&Sequential>,
     gate: Option<&Gate>,
@@ -123,10 +135,15 @@ fn decide(
     let target = gate.and_then(|gate| gate.success_rate.as_ref());
     let judged = gate::rate_outcome(rate, target, sequential);
     let describe = |trial: &TrialResult| format!("trial {}: {}: {}", trial.index, trial.verdict, trial.reason);
-    // A proven miss is a miss, however many trials say nothing.
-    if judged == Outcome::Failed {
+    // A proven miss is a miss, however many trials say nothing or were not run; one that these could still make good is not proven.
+    if judged == Outcome::Failed && !could_still_pass(rate, target, sequential, untried) {
         let bad = trials.iter().find(|trial| trial.verdict.is_valid() && !expect.contains(&trial.verdict)).map(describe);
         return (Outcome::Failed, missed(rate, target, sequential, bad));
+    }
+    if untried > 0 && rate.n > 0 {
+        let aborted = trials.iter().filter(|trial| trial.verdict == Verdict::Aborted).count();
+        let tried = trials.len() - aborted;
+        return (Outcome::Inconclusive, format!("only {tried} of {} trials were run to their end", tried + untried));
     }
     if rate.n == 0 || gate::too_many_invalid(trials.len(), rate.n, gate) {
         let nothing = trials.iter().find(|trial| !trial.verdict.is_valid());
@@ -158,6 +175,14 @@ fn decide(
         }
         _ => (Outcome::Passed, format!("{} of {} trials as expected", rate.successes, rate.n)),
     }
+}
+
+/// Whether an observed rate below its target would reach it, were all passing that was not run.
+fn could_still_pass(rate: &Rate, target: Option<&SuccessRateGate>, sequential: Option<&Sequential>, untried: usize) -> bool {
+    let observed = target.filter(|target| target.judge == SuccessRateJudge::Observed && sequential.is_none());
+    observed.is_some_and(|target| {
+        untried > 0 && statistics::real(rate.successes + untried) / statistics::real(rate.n + untried) >= target.at_least
+    })
 }
 
 /// Why a scenario has failed, in one line.
@@ -196,6 +221,7 @@ pub fn summary(scenarios: &[ScenarioResult]) -> Summary {
         failed: count(Outcome::Failed),
         inconclusive: count(Outcome::Inconclusive),
         skipped: count(Outcome::Skipped),
+        flaky: scenarios.iter().map(ScenarioResult::flaky).sum(),
         success_rate: statistics::rate(recovered, valid, CONFIDENCE),
         within_rto: statistics::rate(within, with_rto, CONFIDENCE),
     }
@@ -219,7 +245,8 @@ pub fn exit_reasons(scenarios: &[ScenarioResult], gate: Option<&Gate>) -> Vec<Ex
             }
             Outcome::Passed | Outcome::Skipped => {}
         }
-        for trial in scenario.trials.iter().filter(|trial| !trial.leftovers.is_empty()) {
+        let attempts = scenario.trials.iter().flat_map(TrialResult::attempts);
+        for trial in attempts.filter(|trial| !trial.leftovers.is_empty()) {
             because(
                 ExitCode::Leftovers,
                 format!("{}: trial {} left behind: {}", scenario.name, trial.index, trial.leftovers.join(", ")),
@@ -231,6 +258,22 @@ pub fn exit_reasons(scenarios: &[ScenarioResult], gate: Option<&Gate>) -> Vec<Ex
     }
     sort(&mut reasons);
     reasons
+}
+
+/// Adds what went wrong after the trials, with what follows from it.
+pub fn add_reason(result: &mut RunResult, name: ExitCode, reason: String) {
+    result.exit_reasons.push(ExitReason { code: name.code(), name, reason });
+    sort(&mut result.exit_reasons);
+    let code = exit_code(result);
+    result.exit_code = code.code();
+    result.outcome = run_outcome(code);
+}
+
+/// The process exit code: never 0 for a run that did not come to its end.
+#[must_use]
+pub fn exit_code(result: &RunResult) -> ExitCode {
+    let reasons = result.exit_reasons.iter().map(|reason| reason.name);
+    ExitCode::strongest(reasons.chain((!result.complete).then_some(ExitCode::Inconclusive)))
 }
 
 /// Puts the reason that decides the exit code first.
@@ -250,3 +293,6 @@ pub fn run_outcome(code: ExitCode) -> Outcome {
         _ => Outcome::Inconclusive,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,11 +3,13 @@
 mod estimate;
 mod gate;
 mod read;
+pub mod tried;
 mod unmeasured;
 
 pub use estimate::{Distribution, Interval, Rate, Sequential, SequentialDecision};
 pub use gate::{BaselineInfo, ComparisonResult, GateResult, Objective, ObjectiveKind};
 pub use read::read;
+pub use tried::Retried;
 
 use crate::detect::Finding;
 use crate::exit_code::ExitCode;
@@ -166,6 +168,12 @@ pub struct ScenarioResult {
     /// Healing by comeback.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub healing: Option<Healing>,
+    /// How many trials were to be run, at most; absent in files of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub planned: Option<usize>,
+    /// Trials that were tried again; absent where none was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retried: Option<Retried>,
     /// Each trial.
     pub trials: Vec<TrialResult>,
 }
@@ -225,6 +233,9 @@ pub struct TrialResult {
     pub notes: Vec<String>,
     /// The timeline's file, relative to the run directory.
     pub timeline: String,
+    /// What came of trying it again, in order. The first attempt, which is the trial itself, is the one that counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retries: Vec<TrialResult>,
 }
 
 /// When what happened, in seconds since the trial began.
@@ -342,6 +353,9 @@ pub struct Summary {
     pub inconclusive: usize,
     /// Scenarios by outcome.
     pub skipped: usize,
+    /// Trials that passed only when they were tried again: misses in every other number.
+    #[serde(default, skip_serializing_if = "crate::json::is_default")]
+    pub flaky: usize,
     /// Recovered trials of all valid trials of scenarios that expect recovery.
     pub success_rate: Rate,
     /// Trials within their RTO of all valid trials of scenarios that expect recovery and have an RTO.

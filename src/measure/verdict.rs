@@ -76,6 +76,7 @@ impl Judge {
             timeline: String::new(),
             findings: self.findings,
             actions: self.actions,
+            retries: Vec::new(),
         }
     }
 

@@ -173,7 +173,10 @@ pub struct Began {
     pub scenario: String,
     /// The trial's index, from 0.
     pub trial: u32,
-    /// The trial's seed.
+    /// Which attempt at it, from 0; others than the first are retries.
+    #[serde(default, skip_serializing_if = "crate::json::is_default")]
+    pub attempt: u32,
+    /// The attempt's seed.
     pub seed: u64,
     /// The run's label value on objects.
     pub run_label: String,

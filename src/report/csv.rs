@@ -2,8 +2,8 @@
 //! Columns are only ever added at the end.
 
 use super::exporter::{ExportError, Exporter};
-use super::format;
 use super::style::word;
+use super::{format, gate};
 use crate::heal::ActionOutcome;
 use crate::measure::result::{Measured, RunResult, ScenarioResult, TrialResult};
 
@@ -12,7 +12,7 @@ use crate::measure::result::{Measured, RunResult, ScenarioResult, TrialResult};
 pub struct Csv;
 
 /// The header.
-const COLUMNS: [&str; 30] = [
+const COLUMNS: [&str; 34] = [
     "run",
     "startedAt",
     "version",
@@ -43,6 +43,10 @@ const COLUMNS: [&str; 30] = [
     "actions",
     "leftovers",
     "timeline",
+    "retries",
+    "flaky",
+    "planned",
+    "gate",
 ];
 
 impl Exporter for Csv {
@@ -79,8 +83,10 @@ fn row(result: &RunResult, scenario: &ScenarioResult, trial: Option<&TrialResult
         scenario.rto.map(|rto| rto.to_string()).unwrap_or_default(),
     ];
     let Some(trial) = trial else {
-        row.resize(COLUMNS.len(), String::new());
-        row[18] = text(&scenario.reason);
+        row.resize(18, String::new());
+        row.push(text(&scenario.reason));
+        row.resize(COLUMNS.len() - 2, String::new());
+        row.extend(about_all(result, scenario));
         return row;
     };
     let durations = &trial.durations;
@@ -106,8 +112,18 @@ fn row(result: &RunResult, scenario: &ScenarioResult, trial: Option<&TrialResult
         text(&acted.join(" ")),
         text(&trial.leftovers.join("; ")),
         text(&trial.timeline),
+        trial.retries.iter().map(|retry| retry.verdict.as_str()).collect::<Vec<_>>().join(" "),
+        trial.is_flaky(&scenario.expect).to_string(),
     ]);
+    row.extend(about_all(result, scenario));
     row
+}
+
+/// How many trials there were to be, and what came of the gate's objectives of this scenario.
+fn about_all(result: &RunResult, scenario: &ScenarioResult) -> [String; 2] {
+    let planned = scenario.planned.map(|planned| planned.to_string()).unwrap_or_default();
+    let gate = result.gate.as_ref().and_then(|gate| gate::of_scenario(gate, &scenario.name));
+    [planned, gate.map(|outcome| word(outcome).to_owned()).unwrap_or_default()]
 }
 
 /// A cell of foreign text. What a spreadsheet would take for a formula begins with an apostrophe instead

@@ -70,6 +70,7 @@ pub fn trial(index: u32, verdict: Verdict, reason: &str) -> TrialResult {
         leftovers: vec![],
         notes: vec![],
         timeline: format!("timelines/{index}.jsonl"),
+        retries: vec![],
     }
 }
 
@@ -110,6 +111,8 @@ pub fn scenario(name: &str, expect: Verdict, outcome: Outcome, reason: &str, tri
         recovery: None,
         detection: None,
         healing: None,
+        planned: Some(trials.len()),
+        retried: Retried::of(&trials, &[expect]),
         trials,
     }
 }
@@ -284,6 +287,7 @@ fn whole(scenarios: Vec<ScenarioResult>) -> RunResult {
             failed: 1,
             inconclusive: 1,
             skipped: 1,
+            flaky: 0,
             success_rate: rate(5, 6, 0.436, 0.97),
             within_rto: rate(4, 6, 0.3, 0.903),
         },
@@ -323,5 +327,6 @@ pub fn plan(name: &str, trials: u32) -> Arc<Plan> {
         recover: RecoverPlan { until: vec![], rto: Some(minute), hold: minute, within: minute },
         expect: vec![Verdict::Recovered],
         trials,
+        retries: 0,
     })
 }

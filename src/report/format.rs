@@ -2,7 +2,7 @@
 //! The same words in every report; layout is each report's own.
 
 use crate::heal::ActionOutcome;
-use crate::measure::result::{Measured, Rate, ScenarioResult, Who};
+use crate::measure::result::{Measured, Rate, ScenarioResult, TrialResult, Who};
 use crate::scenario::Verdict;
 
 /// Seconds as people read them: `250ms`, `1.2s`, `45s`, `5m0s`, `1h2m0s`; negative ones with a sign.
@@ -70,14 +70,32 @@ pub fn percent(share: f64) -> String {
     }
 }
 
-/// `4 recovered, 1 late`, in the contract's order of verdicts, with `space` between number and word.
+/// `4 recovered, 1 late`, in the contract's order of verdicts, with `space` between number and word; then how many of them were flaky
+/// and how many were not run.
 #[must_use]
 pub fn counts(scenario: &ScenarioResult, space: &str) -> String {
     let parts: Vec<String> = Verdict::ALL
         .iter()
         .filter_map(|verdict| scenario.counts.get(verdict).filter(|n| **n > 0).map(|n| format!("{n}{space}{verdict}")))
         .collect();
-    if parts.is_empty() { "–".to_owned() } else { parts.join(", ") }
+    if parts.is_empty() {
+        return "–".to_owned();
+    }
+    let aborted = scenario.counts.get(&Verdict::Aborted).copied().unwrap_or_default();
+    let beside = |n: usize, what: &str| if n > 0 { format!(" ({n}{space}{what})") } else { String::new() };
+    let not_run = beside(scenario.untried().saturating_sub(aborted), &format!("not{space}run"));
+    format!("{}{}{not_run}", parts.join(", "), beside(scenario.flaky(), "flaky"))
+}
+
+/// What came of trying a trial again: `retry 1 late, retry 2 recovered: flaky, the first attempt counts`; `None` where it was not.
+#[must_use]
+pub fn retries(trial: &TrialResult, expect: &[Verdict]) -> Option<String> {
+    if trial.retries.is_empty() {
+        return None;
+    }
+    let tried: Vec<String> = trial.retries.iter().zip(1..).map(|(retry, n)| format!("retry {n} {}", retry.verdict)).collect();
+    let so = if trial.is_flaky(expect) { "flaky; the first attempt counts" } else { "it did not pass then either" };
+    Some(format!("{}: {so}", tried.join(", ")))
 }
 
 /// What came of an action, as reports write it.

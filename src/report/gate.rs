@@ -54,6 +54,14 @@ fn row(objective: &Objective) -> Row {
     }
 }
 
+/// What came of the objectives of one scenario together; `None` where it has none.
+#[must_use]
+pub fn of_scenario(gate: &GateResult, scenario: &str) -> Option<Outcome> {
+    let own = || gate.objectives.iter().filter(|one| one.scenario.as_deref() == Some(scenario)).map(|one| one.outcome);
+    let worst_first = [Outcome::Failed, Outcome::Inconclusive, Outcome::Passed, Outcome::Skipped];
+    worst_first.into_iter().find(|outcome| own().any(|own| own == *outcome))
+}
+
 const fn words(kind: ObjectiveKind) -> &'static str {
     match kind {
         ObjectiveKind::Complete => "all trials",

@@ -173,7 +173,7 @@ pub(super) fn interval_bar(rate: &Rate) -> String {
     format!(
         "<svg role=\"img\" width=\"168\" height=\"16\" viewBox=\"0 0 168 16\"><title>{}</title>\
          <line class=\"axis\" stroke=\"#8c959f\" x1=\"4\" x2=\"164\" y1=\"8\" y2=\"8\"/>\
-         <rect class=\"span\" fill=\"#54aeff\" x=\"{:.1}\" y=\"5\" width=\"{:.1}\" height=\"6\" rx=\"3\"/>\
+         <rect class=\"span\" fill=\"#218bff\" x=\"{:.1}\" y=\"5\" width=\"{:.1}\" height=\"6\" rx=\"3\"/>\
          <circle class=\"point\" fill=\"#0550ae\" cx=\"{:.1}\" cy=\"8\" r=\"4\"/></svg>",
         escaped(&format!("{}, {}", format::percent(observed), format::interval(rate))),
         x(rate.lower),

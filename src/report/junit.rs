@@ -24,8 +24,21 @@ impl Exporter for Junit {
         report.add_test_suite(run_suite(result));
         let mut bytes = Vec::new();
         report.serialize(&mut bytes).map_err(|error| ExportError { format: "junit", reason: error.to_string() })?;
-        Ok(bytes)
+        Ok(without_skipped(bytes))
     }
+}
+
+/// The sum of skipped tests is no attribute of `testsuites` in the schema of Jenkins' xUnit plugin, which refuses what it does not know.
+fn without_skipped(bytes: Vec<u8>) -> Vec<u8> {
+    let text = String::from_utf8(bytes).unwrap_or_default();
+    let Some((before, rest)) = text.split_once("<testsuites ") else { return text.into_bytes() };
+    let Some((tag, after)) = rest.split_once('>') else { return text.into_bytes() };
+    let kept = match tag.split_once(" skipped=\"") {
+        // Whatever the name holds, quotes in it are escaped.
+        Some((left, right)) => format!("{left}{}", right.split_once('"').map_or("", |(_, right)| right)),
+        None => tag.to_owned(),
+    };
+    format!("{before}<testsuites {kept}>{after}").into_bytes()
 }
 
 fn suite(result: &RunResult, scenario: &ScenarioResult) -> TestSuite {
@@ -38,6 +51,7 @@ fn suite(result: &RunResult, scenario: &ScenarioResult) -> TestSuite {
         ("cluster", &result.cluster.provider),
         ("simulated", &simulated),
         ("seed", &result.run.seed.to_string()),
+        ("flaky", &scenario.flaky().to_string()),
     ] {
         suite.add_property(Property::new(name, clean(value)));
     }
@@ -82,12 +96,12 @@ fn trial_case(scenario: &ScenarioResult, trial: &TrialResult, objective: Objecti
         Judgement::Met => TestCaseStatus::success(),
         // The gate decides; a red test under a green exit code would only teach people to ignore red tests.
         Judgement::Missed if scenario.passed => TestCaseStatus::success(),
-        Judgement::Missed => failure(trial.verdict.as_str(), &trial.reason, &evidence(trial)),
+        Judgement::Missed => failure(trial.verdict.as_str(), &trial.reason, &evidence(scenario, trial)),
         // Nor a test that says nothing, where the gate tolerates some of those.
         Judgement::NotJudged if scenario.passed => {
             skipped(&format!("not judged, which the gate tolerates: the trial is {}: {}", trial.verdict, trial.reason))
         }
-        Judgement::NotJudged if position == 0 => error(trial.verdict.as_str(), &trial.reason, &evidence(trial)),
+        Judgement::NotJudged if position == 0 => error(trial.verdict.as_str(), &trial.reason, &evidence(scenario, trial)),
         Judgement::NotJudged => skipped(&format!("not judged: the trial is {}", trial.verdict)),
         Judgement::Skipped => skipped(&trial.reason),
     };
@@ -102,7 +116,7 @@ fn trial_case(scenario: &ScenarioResult, trial: &TrialResult, objective: Objecti
 }
 
 /// What a reader of a red test needs: every reason, findings with evidence, actions, notes, where the timeline is.
-fn evidence(trial: &TrialResult) -> String {
+fn evidence(scenario: &ScenarioResult, trial: &TrialResult) -> String {
     let mut out = String::new();
     for reason in trial.reasons.iter().filter(|reason| **reason != trial.reason) {
         let _ = writeln!(out, "also: {reason}");
@@ -115,6 +129,9 @@ fn evidence(trial: &TrialResult) -> String {
     }
     for action in &trial.actions {
         let _ = writeln!(out, "healer: {} on {} {}: {}", action.step, action.subject.kind, action.subject.name, action.reason);
+    }
+    if let Some(retries) = format::retries(trial, &scenario.expect) {
+        let _ = writeln!(out, "tried again: {retries}");
     }
     for note in &trial.notes {
         let _ = writeln!(out, "note: {note}");

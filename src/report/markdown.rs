@@ -150,7 +150,10 @@ fn block(result: &RunResult, scenario: &ScenarioResult) -> String {
         for action in &trial.actions {
             let _ = writeln!(block, "- healer: {}", escaped(&format!("{}: {}", action.step, action.reason)));
         }
-        for note in trial.notes.iter().chain(&trial.leftovers) {
+        if let Some(retries) = format::retries(trial, &scenario.expect) {
+            let _ = writeln!(block, "- tried again: {}", escaped(&retries));
+        }
+        for note in trial.notes.iter().chain(trial.attempts().flat_map(|attempt| &attempt.leftovers)) {
             let _ = writeln!(block, "- {}", escaped(note));
         }
         let _ = writeln!(block, "\n```sh\n{}\n```", again(result, scenario, trial).replace('`', "'"));

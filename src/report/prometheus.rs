@@ -6,6 +6,7 @@ use super::format;
 use super::style::word;
 use crate::measure::result::{Measured, Outcome, Rate, RunResult, ScenarioResult};
 use crate::scenario::Verdict;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// `--report prometheus`.
@@ -16,6 +17,7 @@ impl Exporter for Prometheus {
     fn serialize(&self, result: &RunResult) -> Result<Vec<u8>, ExportError> {
         let mut page = Page::default();
         run(&mut page, result);
+        gate(&mut page, result);
         scenarios(&mut page, result);
         trials(&mut page, result);
         Ok(page.text.into_bytes())
@@ -88,6 +90,33 @@ fn run(page: &mut Page, result: &RunResult) {
     );
 }
 
+/// What came of the gate: as a whole, and of each objective.
+fn gate(page: &mut Page, result: &RunResult) {
+    let outcomes = [Outcome::Passed, Outcome::Failed, Outcome::Inconclusive];
+    let gate = result.gate.as_ref();
+    page.family(
+        "comeback_gate_outcome",
+        "1 for the gate's outcome, 0 for the others.",
+        gate.into_iter().flat_map(|gate| {
+            outcomes.map(|outcome| (vec![("outcome", word(outcome).to_owned())], f64::from(u8::from(outcome == gate.outcome))))
+        }),
+    );
+    let mut objectives: BTreeMap<(String, String, String, &str), usize> = BTreeMap::new();
+    for one in gate.iter().flat_map(|gate| &gate.objectives) {
+        let kind = serde_json::to_value(one.objective).ok().and_then(|kind| kind.as_str().map(str::to_owned)).unwrap_or_default();
+        let key = (kind, one.scenario.clone().unwrap_or_default(), one.class.clone().unwrap_or_default(), word(one.outcome));
+        *objectives.entry(key).or_default() += 1;
+    }
+    page.family(
+        "comeback_gate_objectives",
+        "Objectives of the gate by kind, scenario or class, and outcome.",
+        objectives.into_iter().map(|((kind, scenario, class, outcome), n)| {
+            let labels = vec![("objective", kind), ("scenario", scenario), ("class", class), ("outcome", outcome.to_owned())];
+            (labels, count(n))
+        }),
+    );
+}
+
 fn labels(scenario: &ScenarioResult) -> Labels<'static> {
     let class = scenario.labels.get("class").cloned().unwrap_or_default();
     vec![("scenario", scenario.name.clone()), ("class", class)]
@@ -117,6 +146,16 @@ fn scenarios(page: &mut Page, result: &RunResult) {
                 (labels, count(scenario.counts.get(&verdict).copied().unwrap_or_default()))
             })
         }),
+    );
+    page.family(
+        "comeback_scenario_planned_trials",
+        "Trials of the scenario that were to be run, at most.",
+        all().filter_map(|scenario| Some((labels(scenario), count(scenario.planned?)))),
+    );
+    page.family(
+        "comeback_scenario_flaky_trials",
+        "Trials of the scenario that passed only when they were tried again; where any was.",
+        all().filter_map(|scenario| Some((labels(scenario), count(scenario.retried?.flaky)))),
     );
     rate(page, result, "success", "valid trials had an expected verdict", |scenario| Some(&scenario.success_rate));
     rate(page, result, "within_rto", "valid trials recovered within the RTO", |scenario| scenario.within_rto.as_ref());

@@ -4,7 +4,7 @@
 use crate::measure::result::{RunResult, ScenarioResult, TrialResult};
 
 /// Options that a trial depends on: they are repeated in the command that tries it again.
-const REPEATED_OPTIONS: [&str; 5] = ["--cluster", "--profile", "--set", "--kind-image", "--allow-context"];
+const REPEATED_OPTIONS: [&str; 6] = ["--cluster", "--profile", "--set", "--kind-image", "--allow-context", "--retries"];
 
 /// The command that runs this trial again: its seed follows from the run's seed, the scenario and the index.
 #[must_use]

@@ -31,6 +31,9 @@ pub fn sums(result: &RunResult) -> String {
     let mut parts = vec![format!("{} of {} passed", summary.passed, format::count(summary.scenarios, "scenario"))];
     let more = [(summary.failed, "failed"), (summary.inconclusive, "inconclusive"), (summary.skipped, "skipped")];
     parts.extend(more.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")));
+    if summary.flaky > 0 {
+        parts.push(format!("{} flaky", format::count(summary.flaky, "trial")));
+    }
     if !result.complete {
         let ran: usize = result.scenarios.iter().map(|scenario| scenario.trials.len()).sum();
         parts.push(format!("{ran} of {} were run", format::count(result.expected.trials, "trial")));

@@ -9,7 +9,7 @@ mod target;
 
 use super::diagnostic::{Code, Diagnostic, Position, allowed};
 use super::expand::{self, duration_of};
-use super::load::{MORE_TRIALS, MOST_TRIALS};
+use super::load::{MORE_RETRIES, MORE_TRIALS, MOST_RETRIES, MOST_TRIALS};
 use super::manifest::Object;
 use super::node::{Node, Span};
 use super::source::Source;
@@ -279,6 +279,9 @@ impl Check<'_> {
         }
         if let Some(node) = self.spec.get("trials").filter(|node| node.count().is_some_and(|n| n > u64::from(MOST_TRIALS))) {
             self.report(Code::OutOfRange, node.span, format!("`trials` is {MOST_TRIALS} at most"), MORE_TRIALS);
+        }
+        if let Some(node) = self.spec.get("retries").filter(|node| node.count().is_some_and(|n| n > u64::from(MOST_RETRIES))) {
+            self.report(Code::OutOfRange, node.span, format!("`retries` is {MOST_RETRIES} at most"), MORE_RETRIES);
         }
         for key in ["restarts", "exits"] {
             if let Some(node) = self.spec.at(&["thresholds", key]).filter(|node| node.count() == Some(0)) {

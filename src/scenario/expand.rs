@@ -30,6 +30,10 @@ pub struct Given {
     pub trials: Option<u32>,
     /// Trials in any case (`--trials`).
     pub trials_override: Option<u32>,
+    /// Retries where the scenario says nothing (a suite's `defaults`).
+    pub retries: Option<u32>,
+    /// Retries in any case (`--retries`).
+    pub retries_override: Option<u32>,
     /// The RTO of the scenario's class.
     pub rto: Option<Duration>,
 }
@@ -54,6 +58,7 @@ pub fn plan(file: &str, scenario: Scenario, objects: &[Object], given: &Given) -
         throughout,
         expect,
         trials,
+        retries,
     } = scenario.spec;
     let expect = expect.map_or_else(|| vec![Verdict::Recovered], |expect| expect.0);
     let is_control = expect.contains(&Verdict::Quiet);
@@ -98,6 +103,7 @@ pub fn plan(file: &str, scenario: Scenario, objects: &[Object], given: &Given) -
         throughout: throughout.map(|written| ThroughoutPlan { until: written.until, allow: written.allow.unwrap_or_default() }),
         expect,
         trials: given.trials_override.or(trials).or(given.trials).unwrap_or(1),
+        retries: given.retries_override.or(retries).or(given.retries).unwrap_or(0),
     };
     plan.needs = all_needs(needs, &plan);
     plan

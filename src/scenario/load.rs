@@ -24,10 +24,16 @@ pub struct LoadOptions {
     pub select: Option<String>,
     /// `--trials`: instead of what scenarios and suites say.
     pub trials: Option<u32>,
+    /// `--retries`: instead of what scenarios and suites say.
+    pub retries: Option<u32>,
 }
 
 /// The most trials of one scenario in one run: what becomes of each is kept until the end.
 pub const MOST_TRIALS: u32 = 1_000_000;
+/// The most retries of a trial: more would only hide how rarely it passes.
+pub const MOST_RETRIES: u32 = 10;
+/// What to do instead of more.
+pub const MORE_RETRIES: &str = "How often it passes is what `trials` tell.";
 /// What to do instead of more.
 pub const MORE_TRIALS: &str = "Run it several times, each with a seed of its own.";
 
@@ -286,6 +292,8 @@ fn expand_one(job: &Job, combination: &Values, set: &Values, options: &LoadOptio
     let given = Given {
         trials: job.settings.as_ref().and_then(|settings| settings.trials),
         trials_override: options.trials,
+        retries: job.settings.as_ref().and_then(|settings| settings.retries),
+        retries_override: options.retries,
         rto: class_rto.map(|(rto, _)| *rto),
     };
     match serde_json::from_value::<Scenario>(node.to_json()) {

@@ -112,6 +112,10 @@ pub struct ScenarioSpec {
     /// How many trials (default 1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trials: Option<u32>,
+    /// How often at most a trial that did not pass is tried again, 0 to 10 (default 0). The first attempt counts; one that passes
+    /// only when it is tried again is called flaky.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retries: Option<u32>,
 }
 
 /// A capability of a cluster.
@@ -334,6 +338,9 @@ pub struct SuiteDefaults {
     /// Trials per scenario.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trials: Option<u32>,
+    /// Retries per trial that did not pass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retries: Option<u32>,
 }
 
 /// The order of scenarios.

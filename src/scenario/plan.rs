@@ -58,6 +58,9 @@ pub struct Plan {
     pub expect: Vec<Verdict>,
     /// How many trials.
     pub trials: u32,
+    /// How often at most a trial that did not pass is tried again.
+    #[serde(default, skip_serializing_if = "crate::json::is_default")]
+    pub retries: u32,
 }
 
 /// One object of the workload.

@@ -4,7 +4,7 @@
 use super::diagnostic::{Code, Diagnostic, Position, allowed};
 use super::discover::Document;
 use super::duration;
-use super::load::{MORE_TRIALS, MOST_TRIALS};
+use super::load::{MORE_RETRIES, MORE_TRIALS, MOST_RETRIES, MOST_TRIALS};
 use super::model::{Gate, SuccessRateJudge, Suite};
 use super::node::Node;
 use super::parameters::Values;
@@ -27,6 +27,8 @@ pub struct Settings {
     pub with_at: BTreeMap<String, Position>,
     /// Trials for scenarios that say nothing.
     pub trials: Option<u32>,
+    /// Retries for scenarios that say nothing.
+    pub retries: Option<u32>,
     /// RTO by label `class`.
     pub rto: BTreeMap<String, (Duration, Position)>,
     /// The suite itself, where it has no mistakes.
@@ -56,6 +58,7 @@ pub fn settings(document: &Document, found: &mut Vec<Diagnostic>) -> Settings {
         settings.with_at.insert(key.name.clone(), at(key.span));
     }
     settings.trials = spec.at(&["defaults", "trials"]).and_then(Node::count).and_then(|count| u32::try_from(count).ok());
+    settings.retries = spec.at(&["defaults", "retries"]).and_then(Node::count).and_then(|count| u32::try_from(count).ok());
     for (class, value) in spec.get("rto").map(Node::entries).unwrap_or_default() {
         if let Some(rto) = value.text().and_then(|text| duration::parse(text).ok()) {
             settings.rto.insert(class.name.clone(), (rto, at(value.span)));
@@ -84,6 +87,10 @@ fn check(spec: &Node, document: &Document, found: &mut Vec<Diagnostic>) {
     }
     if let Some(node) = spec.at(&["defaults", "trials"]).filter(|node| node.count().is_some_and(|n| n > u64::from(MOST_TRIALS))) {
         error(Code::OutOfRange, node, format!("`trials` is {MOST_TRIALS} at most"), MORE_TRIALS);
+    }
+    if let Some(node) = spec.at(&["defaults", "retries"]).filter(|node| node.count().is_some_and(|n| n > u64::from(MOST_RETRIES)))
+    {
+        error(Code::OutOfRange, node, format!("`retries` is {MOST_RETRIES} at most"), MORE_RETRIES);
     }
     if let Some(node) = spec.get("concurrency").filter(|node| node.count() == Some(0)) {
         error(Code::OutOfRange, node, "with a concurrency of 0 nothing runs".into(), "Give at least 1.");

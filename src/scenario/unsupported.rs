@@ -5,9 +5,8 @@
 #[must_use]
 pub fn key(part: &str, key: &str) -> bool {
     let keys: &[&str] = match part {
-        "ScenarioSpec" => &["retries"],
         "Workload" => &["render", "imagePullSecrets", "registry"],
-        "SuiteSpec" => &["retries", "matrix"],
+        "SuiteSpec" => &["matrix"],
         "Condition" => &["metric", "prometheus", "alert", "cel"],
         "Fault" => &[
             "stressMemory",

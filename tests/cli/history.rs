@@ -135,3 +135,29 @@ fn questions_without_a_history_and_mistakes_say_what_to_do() {
         assert!(stderr.contains(message) && !stderr.contains("secret"), "{words:?}: {stderr}");
     }
 }
+
+#[test]
+fn a_run_of_the_history_is_a_baseline() {
+    let folder = folder();
+    let folder = folder.path();
+    let missing = run(folder, &["--baseline", "history:latest"]);
+    assert!(missing.0 == 2 && missing.2.contains("the baseline history:latest: there is no history at"), "{}", missing.2);
+    let kept = ["--history", "h.db", "--trials", "6"];
+    let run = |more: &[&str]| output(comeback(folder).args(&QUICK[..3]).args(kept).args(more).env("CI_COMMIT_REF_NAME", "main"));
+    assert_eq!(run(&["--out", "first", "--seed", "1"]).0, 0);
+    let (code, stdout, stderr) = run(&["--out", "second", "--seed", "2", "--baseline", "history:git.branch=main"]);
+    assert_eq!((code, stderr.as_str()), (0, ""), "{stdout}");
+    let first: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(folder.join("first/result.json")).unwrap()).unwrap();
+    let id = first["run"]["id"].as_str().unwrap();
+    assert!(stdout.contains(&format!("compared with history:{id}")) && stdout.contains("Gate passed"), "{stdout}");
+    // The newest run in the history is the one that is compared: it is no baseline of itself.
+    let gate = ["gate", "second", "--history", "h.db", "--baseline"];
+    let (code, again, stderr) = output(comeback(folder).args(gate).arg("history:latest"));
+    assert_eq!((code, stderr.as_str()), (0, ""), "{again}");
+    assert!(again.contains(&format!("compared with history:{id}")), "{again}");
+    let table = |text: &str| text.lines().filter(|line| line.contains("before")).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(table(&again), table(&stdout));
+    let (code, _, stderr) = output(comeback(folder).args(gate).arg("history:git.branch=other"));
+    assert!(code == 2 && stderr.contains("no run in h.db came to its end and passed that `git.branch=other`"), "{stderr}");
+}

@@ -100,5 +100,13 @@ fn a_time_limit_is_no_interruption_and_proves_nothing() {
     assert_eq!(code, 4, "{stdout}{stderr}");
     assert!(stderr.contains("--timeout has passed"), "{stderr}");
     assert!(stdout.contains("INCONCLUSIVE") && stdout.contains("of 20000 trials were run"), "{stdout}");
-    assert_eq!(result(folder.path())["exitReasons"][0]["name"], "inconclusive");
+    let result = result(folder.path());
+    assert_eq!(result["exitReasons"][0]["name"], "inconclusive");
+    // Whatever the trials that were run say: it was not fully tried.
+    let scenario = &result["scenarios"][0];
+    assert_eq!((&scenario["outcome"], &scenario["passed"]), (&"inconclusive".into(), &false.into()), "{stdout}");
+    let reason = scenario["reason"].as_str().unwrap();
+    let none = scenario["successRate"]["n"] == 0;
+    assert!(none || reason.starts_with("only ") && reason.ends_with(" of 20000 trials were run to their end"), "{reason}");
+    assert!(stdout.lines().filter(|line| line.contains("crashy-app")).all(|line| !line.contains("passed")), "{stdout}");
 }

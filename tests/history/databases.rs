@@ -2,13 +2,16 @@
 
 use comeback::history::Address;
 use sqlx::Connection as _;
-use testcontainers::core::IntoContainerPort as _;
+use testcontainers::core::{IntoContainerPort as _, WaitFor};
 use testcontainers::runners::AsyncRunner as _;
 use testcontainers::{ContainerAsync, GenericImage, ImageExt as _};
 use tokio::runtime::{Builder, Runtime};
 
 /// Set where a test that cannot start PostgreSQL is to fail.
 const WANTED: &str = "COMEBACK_TEST_POSTGRES";
+
+/// What the server logs when it takes connections.
+const READY: &str = "database system is ready to accept connections";
 
 /// A PostgreSQL in a container, which goes when this does.
 pub struct Server {
@@ -33,15 +36,17 @@ impl Server {
     fn start() -> Result<Self, String> {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(|error| error.to_string())?;
         let (container, port) = runtime.block_on(async {
-            let image = GenericImage::new("postgres", "15").with_exposed_port(5432.tcp());
+            // Once while the database is made, on the way to stdout; then for good, on stderr.
+            let image = GenericImage::new("postgres", "15")
+                .with_exposed_port(5432.tcp())
+                .with_wait_for(WaitFor::message_on_stdout(READY))
+                .with_wait_for(WaitFor::message_on_stderr(READY));
             let image = image.with_env_var("POSTGRES_PASSWORD", "secret");
             let container = image.start().await.map_err(|error| error.to_string())?;
             let port = container.get_host_port_ipv4(5432).await.map_err(|error| error.to_string())?;
             Ok::<_, String>((container, port))
         })?;
-        let server = Self { runtime, container: Some(container), port };
-        server.administrate("SELECT 1");
-        Ok(server)
+        Ok(Self { runtime, container: Some(container), port })
     }
 
     /// A new database.
@@ -50,23 +55,13 @@ impl Server {
         format!("postgres://postgres:secret@127.0.0.1:{}/{name}", self.port).parse().unwrap()
     }
 
-    /// An administrator's statement. A server that is still starting is asked again.
+    /// An administrator's statement.
     pub fn administrate(&self, statement: &str) {
         sqlx::any::install_default_drivers();
         let url = format!("postgres://postgres:secret@127.0.0.1:{}/postgres", self.port);
         self.runtime.block_on(async {
-            let mut refusal = None;
-            for _ in 0..300 {
-                match sqlx::AnyConnection::connect(&url).await {
-                    Ok(mut connection) => {
-                        sqlx::raw_sql(sqlx::AssertSqlSafe(statement.to_owned())).execute(&mut connection).await.unwrap();
-                        return;
-                    }
-                    Err(error) => refusal = Some(error),
-                }
-                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-            }
-            panic!("PostgreSQL does not answer: {refusal:?}");
+            let mut connection = sqlx::AnyConnection::connect(&url).await.unwrap();
+            sqlx::raw_sql(sqlx::AssertSqlSafe(statement.to_owned())).execute(&mut connection).await.unwrap();
         });
     }
 

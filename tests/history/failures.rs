@@ -1,6 +1,6 @@
 //! Histories that cannot be used: each is refused with what to do, and nothing is harmed.
 
-use super::databases::{Server, change};
+use super::databases::{Server, change, number};
 use super::made::{MONDAY, recovered, run, scenario};
 use comeback::history::{Access, Address, History, HistoryError};
 use rstest::rstest;
@@ -67,4 +67,27 @@ fn a_server_that_dies_is_an_error_and_not_a_wait() {
     let error = history.put_trial(&run, &scenario, &recovered(1, 10.0)).unwrap_err().to_string();
     assert!(!error.contains("secret"), "{error}");
     assert!(History::open(&address, Access::Write).is_err());
+}
+
+/// The tables of the first version with a trial in them.
+pub fn a_history_of_an_earlier_version_is_brought_up_to_date(address: &Address) {
+    match address {
+        Address::Postgres(_) => change(address, "CREATE SCHEMA comeback"),
+        Address::Sqlite(file) => drop(std::fs::File::create(file).unwrap()),
+    }
+    change(address, include_str!("../../src/history/migrations/0001_history.sql"));
+    change(
+        address,
+        "CREATE TABLE schema_version (version BIGINT PRIMARY KEY); INSERT INTO schema_version (version) VALUES (1); \
+         INSERT INTO fingerprints VALUES ('f', 'v1.36', 1, 0, '{}'); \
+         INSERT INTO runs VALUES ('old', '0.1.0', 1, 2, '1', '[]', 'kind', 'ci', 'f', 1, 'passed', 0, 1); \
+         INSERT INTO scenarios VALUES ('old', 's', 's.yaml', 'crash', '{}', '', '[\"recovered\"]', 60, NULL, NULL, 'passed', ''); \
+         INSERT INTO trials (run_id, scenario, trial, seed, verdict, valid, expected, rto_counts, rto_kept, reason, namespace, \
+         leftovers, notes, timeline) VALUES ('old', 's', 0, '1', 'recovered', 1, 1, 1, 1, '', '', '[]', '[]', '')",
+    );
+    let mut history = History::open(address, Access::Write).unwrap();
+    let run = history.run("old").unwrap();
+    let trial = &run.scenarios[0].trials[0];
+    assert!(trial.expected && !trial.flaky && trial.retries.is_empty(), "{trial:?}");
+    assert_eq!(number(address, "SELECT MAX(version) FROM schema_version"), comeback::history::schema::VERSION);
 }

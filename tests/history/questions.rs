@@ -2,7 +2,6 @@
 
 use super::databases::number;
 use super::made::{MONDAY, WEEK, recovered, run, scenario, unrecovered};
-use comeback::history::query::cells::By;
 use comeback::history::{Access, Address, History, Window};
 
 fn filled(address: &Address) -> History {
@@ -45,7 +44,7 @@ pub fn runs_are_listed_by_time_and_label(address: &Address) {
 
 pub fn cells_sum_up_trials_by_week_and_environment(address: &Address) {
     let mut history = filled(address);
-    let cells = history.cells(&Window::all(), By::Scenario).unwrap();
+    let cells = history.cells(&Window::all()).unwrap();
     assert_eq!(cells.len(), 6);
     assert!(cells.iter().all(|cell| cell.sums.valid == 71 && cell.sums.expected == 70 && cell.runs == 1), "{cells:?}");
     assert!(cells.iter().all(|cell| cell.recoveries.len() == 71 && cell.detections.len() == 70));
@@ -54,7 +53,7 @@ pub fn cells_sum_up_trials_by_week_and_environment(address: &Address) {
     let longest = cells[0].recoveries.iter().find(|sample| sample.censored).unwrap();
     assert!((longest.value - 300.0).abs() < 1e-9);
     assert!((cells[0].recoveries[0].uncertainty - 0.25).abs() < 1e-9);
-    let by_workload = history.cells(&Window::all(), By::Workload).unwrap();
+    let by_workload = history.workloads(&Window::all()).unwrap();
     assert_eq!(by_workload.iter().map(|cell| cell.sums.trials).sum::<usize>(), 6 * 71);
     assert!(by_workload.iter().all(|cell| cell.name == "deployment/pool"));
 }
@@ -71,4 +70,26 @@ pub fn old_runs_are_forgotten_with_all_their_rows(address: &Address) {
     }
     assert_eq!(number(address, "SELECT COUNT(*) FROM trials"), 142);
     assert_eq!(number(address, "SELECT COUNT(*) FROM fingerprints"), 1);
+}
+
+pub fn what_passed_on_retry_is_flaky_and_stays_a_miss(address: &Address) {
+    let mut history = History::open(address, Access::Write).unwrap();
+    let (run, scenario) = (run("run-0", MONDAY), scenario("pod-deleted"));
+    history.put_run(&run).unwrap();
+    history.put_scenario(&run, &scenario).unwrap();
+    let mut flaky = unrecovered(0);
+    flaky.retries = vec![unrecovered(0), recovered(0, 12.0)];
+    let mut broken = unrecovered(1);
+    broken.retries = vec![unrecovered(1)];
+    for trial in [flaky, broken] {
+        history.put_trial(&run, &scenario, &trial).unwrap();
+    }
+    let rows = history.flaky(&Window::all()).unwrap();
+    // No revision is mixed: both first attempts, which count, failed.
+    assert_eq!(rows.iter().map(|row| (row.mixed, row.on_retry)).collect::<Vec<_>>(), [(0, 1)]);
+    let trials = &history.run("run-0").unwrap().scenarios[0].trials;
+    assert_eq!(trials[0].retries, ["unrecovered", "recovered"]);
+    assert_eq!(trials.iter().map(|trial| (trial.flaky, trial.expected)).collect::<Vec<_>>(), [(true, false), (false, false)]);
+    let cells = history.cells(&Window::all()).unwrap();
+    assert_eq!((cells[0].sums.trials, cells[0].sums.valid, cells[0].sums.expected), (2, 2, 0));
 }

@@ -3,7 +3,6 @@
 use super::databases::number;
 use super::made::{MONDAY, recovered, run, scenario, unrecovered};
 use comeback::history::observe::Sighting;
-use comeback::history::query::cells::By;
 use comeback::history::{Access, Address, History, Window};
 use comeback::measure::result::Outcome;
 
@@ -51,7 +50,7 @@ pub fn a_trial_that_is_judged_anew_replaces_the_old_one(address: &Address) {
     let mut history = open(address);
     put(&mut history, "a");
     history.put_trial(&run("a", MONDAY), &scenario("pod-deleted"), &recovered(2, 20.0)).unwrap();
-    let cells = history.cells(&Window::all(), By::Scenario).unwrap();
+    let cells = history.cells(&Window::all()).unwrap();
     assert_eq!((cells[0].sums.trials, cells[0].sums.expected, cells[0].sums.rto_kept), (3, 2, 2));
     assert!(cells[0].recoveries.iter().all(|sample| !sample.censored), "{:?}", cells[0].recoveries);
 }
@@ -90,7 +89,7 @@ pub fn several_write_at_once(address: &Address) {
     let runs = open(address).runs(&Window::all(), 100).unwrap();
     assert_eq!(runs.iter().map(|run| run.trials).collect::<Vec<_>>(), [35; 4]);
     assert_eq!(number(address, "SELECT COUNT(*) FROM trials"), 140);
-    assert_eq!(number(address, "SELECT COUNT(*) FROM schema_version"), 1);
+    assert_eq!(number(address, "SELECT COUNT(*) FROM schema_version"), comeback::history::schema::VERSION);
 }
 
 pub fn foreign_text_is_kept(address: &Address) {

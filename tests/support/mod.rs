@@ -60,6 +60,7 @@ pub fn plan(rto: Option<u64>) -> Arc<Plan> {
         throughout: None,
         expect: vec![Verdict::Recovered],
         trials: 1,
+        retries: 0,
     })
 }
 
@@ -80,6 +81,7 @@ impl Stream {
         let began = Began {
             scenario: "pod-deleted".to_owned(),
             trial: 0,
+            attempt: 0,
             seed: 1,
             run_label: "x".to_owned(),
             cluster: "test".to_owned(),

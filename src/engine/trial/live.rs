@@ -97,7 +97,7 @@ impl<'a> Live<'a> {
             policy: heal::Policy::new(&job.plan.heal, &job.run_label()),
             steady_baseline: None,
             undo: Arc::new(Mutex::new(
-                UndoLog::at(job.request.directory.join(saved::undo_path(&job.plan.name, job.trial)))
+                UndoLog::at(job.request.directory.join(saved::undo_path(&job.plan.name, job.trial, job.attempt)))
                     .with_journal(job.journal(session), &own_namespace)
                     .with_machines(session.machines.clone()),
             )),

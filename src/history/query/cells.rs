@@ -1,4 +1,4 @@
-//! The sums of a window by scenario, environment and week: what trends, stability and RTO reports are reckoned from.
+//! The sums of a window by scenario, environment and week, and by workload: what trends, stability and RTO reports are reckoned from.
 
 use super::Window;
 use crate::history::{History, HistoryError};
@@ -9,7 +9,7 @@ use sqlx::{AnyConnection, Row as _};
 /// What a scenario did in one week in one environment, under one RTO.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cell {
-    /// The scenario, or the workload where it was asked for workloads.
+    /// The scenario.
     pub name: String,
     /// Its class.
     pub class: String,
@@ -56,64 +56,70 @@ impl std::ops::AddAssign for Sums {
     }
 }
 
-/// What cells are by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum By {
-    /// Scenarios.
-    Scenario,
-    /// Workloads: a trial counts for each workload that its scenario puts to the test.
-    Workload,
-}
-
-/// The statement for cells whose name is this expression, from these tables.
-macro_rules! cells {
-    ($name:literal, $tables:literal) => {
-        concat!(
-            "SELECT ",
-            $name,
-            ", t.class, t.fingerprint, t.week, t.rto, COUNT(DISTINCT t.run_id), MAX(t.started), ",
-            "CAST(SUM(t.trials) AS BIGINT), CAST(SUM(t.valid) AS BIGINT), CAST(SUM(t.expected) AS BIGINT), ",
-            "CAST(SUM(t.rto_counts) AS BIGINT), CAST(SUM(t.rto_kept) AS BIGINT), ",
-            "COALESCE(string_agg(NULLIF(t.recoveries, ''), ';'), ''), COALESCE(string_agg(NULLIF(t.detections, ''), ';'), '') ",
-            "FROM ",
-            $tables,
-            " WHERE t.started >= $1 AND t.started < $2 ",
-            "AND ($3 = '' OR t.run_id IN (SELECT run_id FROM labels WHERE name = $3 AND value = $4)) ",
-            "GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5"
-        )
-    };
+/// What one workload did in one environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OfWorkload {
+    /// The workload.
+    pub name: String,
+    /// The name of the fingerprint.
+    pub fingerprint: String,
+    /// The trials of all scenarios that put it to the test.
+    pub sums: Sums,
 }
 
 impl History {
-    /// The cells of a window, by name, class, fingerprint, week and RTO.
+    /// The cells of a window, by scenario, class, fingerprint, week and RTO.
     ///
     /// # Errors
     /// The history cannot be read.
-    pub fn cells(&mut self, window: &Window, by: By) -> Result<Vec<Cell>, HistoryError> {
+    pub fn cells(&mut self, window: &Window) -> Result<Vec<Cell>, HistoryError> {
+        self.sums_of(
+            window,
+            "SELECT t.scenario, t.class, t.fingerprint, t.week, t.rto, COUNT(DISTINCT t.run_id), MAX(t.started), \
+             CAST(SUM(t.trials) AS BIGINT), CAST(SUM(t.valid) AS BIGINT), CAST(SUM(t.expected) AS BIGINT), \
+             CAST(SUM(t.rto_counts) AS BIGINT), CAST(SUM(t.rto_kept) AS BIGINT), \
+             COALESCE(string_agg(NULLIF(t.recoveries, ''), ';'), ''), COALESCE(string_agg(NULLIF(t.detections, ''), ';'), '') \
+             FROM tallies t WHERE t.started >= $1 AND t.started < $2 \
+             AND ($3 = '' OR t.run_id IN (SELECT run_id FROM labels WHERE name = $3 AND value = $4)) \
+             GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5",
+            cell,
+        )
+    }
+
+    /// The sums of a window by workload and fingerprint: a trial counts for each workload that its scenario puts to the test. Times are
+    /// left out: over scenarios they say nothing, and gathering them is what takes long.
+    ///
+    /// # Errors
+    /// The history cannot be read.
+    pub fn workloads(&mut self, window: &Window) -> Result<Vec<OfWorkload>, HistoryError> {
+        self.sums_of(
+            window,
+            "SELECT w.workload, t.fingerprint, CAST(SUM(t.trials) AS BIGINT), CAST(SUM(t.valid) AS BIGINT), \
+             CAST(SUM(t.expected) AS BIGINT), CAST(SUM(t.rto_counts) AS BIGINT), CAST(SUM(t.rto_kept) AS BIGINT) \
+             FROM tallies t JOIN workloads w ON w.run_id = t.run_id AND w.scenario = t.scenario \
+             WHERE t.started >= $1 AND t.started < $2 \
+             AND ($3 = '' OR t.run_id IN (SELECT run_id FROM labels WHERE name = $3 AND value = $4)) \
+             GROUP BY 1, 2 ORDER BY 1, 2",
+            |row| Ok(OfWorkload { name: row.try_get(0)?, fingerprint: row.try_get(1)?, sums: sums(row, 2)? }),
+        )
+    }
+
+    /// Asks about a window; its bounds and its label are the statement's parameters.
+    pub(super) fn sums_of<T>(
+        &mut self,
+        window: &Window,
+        statement: &'static str,
+        read: fn(&AnyRow) -> Result<T, sqlx::Error>,
+    ) -> Result<Vec<T>, HistoryError> {
         let (name, value) = window.label();
-        let statement = match by {
-            By::Scenario => cells!("t.scenario", "tallies t"),
-            By::Workload => {
-                cells!("w.workload", "tallies t JOIN workloads w ON w.run_id = t.run_id AND w.scenario = t.scenario")
-            }
-        };
         self.read(async |connection: &mut AnyConnection| {
-            sqlx::query(statement)
-                .bind(window.since)
-                .bind(window.until)
-                .bind(name)
-                .bind(value)
-                .fetch_all(connection)
-                .await?
-                .iter()
-                .map(cell)
-                .collect()
+            let query = sqlx::query(statement).bind(window.since).bind(window.until).bind(name.clone()).bind(value.clone());
+            query.fetch_all(connection).await?.iter().map(read).collect()
         })
     }
 }
 
 fn cell(row: &AnyRow) -> Result<Cell, sqlx::Error> {
-    let count = |position: usize| row.try_get::<i64, _>(position).map(|n| usize::try_from(n).unwrap_or(0));
     Ok(Cell {
         name: row.try_get(0)?,
         class: row.try_get(1)?,
@@ -122,10 +128,16 @@ fn cell(row: &AnyRow) -> Result<Cell, sqlx::Error> {
         rto: row.try_get(4)?,
         runs: row.try_get(5)?,
         last: row.try_get(6)?,
-        sums: Sums { trials: count(7)?, valid: count(8)?, expected: count(9)?, rto_counts: count(10)?, rto_kept: count(11)? },
+        sums: sums(row, 7)?,
         recoveries: samples(row.try_get(12)?),
         detections: samples(row.try_get(13)?),
     })
+}
+
+/// The five counts from a position on.
+fn sums(row: &AnyRow, from: usize) -> Result<Sums, sqlx::Error> {
+    let count = |position: usize| row.try_get::<i64, _>(from + position).map(|n| usize::try_from(n).unwrap_or(0));
+    Ok(Sums { trials: count(0)?, valid: count(1)?, expected: count(2)?, rto_counts: count(3)?, rto_kept: count(4)? })
 }
 
 /// Times as `tallies` keeps them.

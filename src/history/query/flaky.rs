@@ -1,10 +1,10 @@
-//! Flaky scenarios: the same code in the same environment gave different answers. Code is the commit that a run was labelled with, or
-//! else the run itself.
+//! Flaky scenarios: the same code in the same environment gave different answers, over trials or when one was tried again. Code is the
+//! commit that a run was labelled with, or else the run itself.
 
 use super::Window;
 use crate::history::{History, HistoryError};
 use serde::Serialize;
-use sqlx::{AnyConnection, Row as _};
+use sqlx::Row as _;
 
 /// A scenario that gave different answers.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -22,38 +22,33 @@ pub struct FlakyRow {
     pub trials: i64,
     /// Of these, unexpected ones.
     pub unexpected: i64,
+    /// Trials that passed only when they were tried again.
+    pub on_retry: i64,
 }
 
 impl History {
-    /// Scenarios with a mixed revision, the most often mixed first.
+    /// Scenarios with a mixed revision or a trial that passed on retry, the most often mixed first.
     ///
     /// # Errors
     /// The history cannot be read.
     pub fn flaky(&mut self, window: &Window) -> Result<Vec<FlakyRow>, HistoryError> {
-        let (name, value) = window.label();
-        self.read(async |connection: &mut AnyConnection| {
-            sqlx::query(
-                "SELECT scenario, fingerprint, COUNT(*), \
-                 CAST(SUM(CASE WHEN expected > 0 AND expected < valid THEN 1 ELSE 0 END) AS BIGINT), \
-                 CAST(SUM(CASE WHEN expected > 0 AND expected < valid THEN valid ELSE 0 END) AS BIGINT), \
-                 CAST(SUM(CASE WHEN expected > 0 AND expected < valid THEN valid - expected ELSE 0 END) AS BIGINT) FROM \
-                 (SELECT t.scenario AS scenario, t.fingerprint AS fingerprint, SUM(t.valid) AS valid, SUM(t.expected) AS expected \
-                  FROM tallies t LEFT JOIN labels l ON l.run_id = t.run_id AND l.name = 'git.commit' \
-                  WHERE t.started >= $1 AND t.started < $2 \
-                  AND ($3 = '' OR t.run_id IN (SELECT run_id FROM labels WHERE name = $3 AND value = $4)) \
-                  GROUP BY t.scenario, t.fingerprint, COALESCE(l.value, t.run_id)) revisions \
-                 WHERE valid >= 2 GROUP BY scenario, fingerprint \
-                 HAVING SUM(CASE WHEN expected > 0 AND expected < valid THEN 1 ELSE 0 END) > 0 \
-                 ORDER BY 4 DESC, 1, 2",
-            )
-            .bind(window.since)
-            .bind(window.until)
-            .bind(name)
-            .bind(value)
-            .fetch_all(connection)
-            .await?
-            .iter()
-            .map(|row| {
+        self.sums_of(
+            window,
+            "SELECT scenario, fingerprint, COUNT(*), \
+             CAST(SUM(CASE WHEN expected > 0 AND expected < valid THEN 1 ELSE 0 END) AS BIGINT), \
+             CAST(SUM(CASE WHEN expected > 0 AND expected < valid THEN valid ELSE 0 END) AS BIGINT), \
+             CAST(SUM(CASE WHEN expected > 0 AND expected < valid THEN valid - expected ELSE 0 END) AS BIGINT), \
+             CAST(SUM(flaky) AS BIGINT) FROM \
+             (SELECT t.scenario AS scenario, t.fingerprint AS fingerprint, SUM(t.valid) AS valid, SUM(t.expected) AS expected, \
+              SUM(t.flaky) AS flaky \
+              FROM tallies t LEFT JOIN labels l ON l.run_id = t.run_id AND l.name = 'git.commit' \
+              WHERE t.started >= $1 AND t.started < $2 \
+              AND ($3 = '' OR t.run_id IN (SELECT run_id FROM labels WHERE name = $3 AND value = $4)) \
+              GROUP BY t.scenario, t.fingerprint, COALESCE(l.value, t.run_id)) revisions \
+             WHERE valid >= 2 OR flaky > 0 GROUP BY scenario, fingerprint \
+             HAVING SUM(CASE WHEN expected > 0 AND expected < valid THEN 1 ELSE 0 END) > 0 OR SUM(flaky) > 0 \
+             ORDER BY 4 DESC, 7 DESC, 1, 2",
+            |row| {
                 Ok(FlakyRow {
                     scenario: row.try_get(0)?,
                     fingerprint: row.try_get(1)?,
@@ -61,9 +56,9 @@ impl History {
                     mixed: row.try_get(3)?,
                     trials: row.try_get(4)?,
                     unexpected: row.try_get(5)?,
+                    on_retry: row.try_get(6)?,
                 })
-            })
-            .collect()
-        })
+            },
+        )
     }
 }

@@ -61,6 +61,11 @@ pub struct TrialRow {
     pub rto_kept: bool,
     /// Why the verdict.
     pub reason: String,
+    /// Verdicts of the attempts after the first, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub retries: Vec<String>,
+    /// Whether it passed only when it was tried again.
+    pub flaky: bool,
     /// Seconds from effect to the right finding.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to_detect: Option<f64>,
@@ -139,7 +144,7 @@ impl History {
                 "SELECT t.scenario, t.trial, t.seed, t.verdict, t.valid, t.expected, t.rto_counts, t.rto_kept, t.reason, \
                  t.to_detect, t.to_recover, t.to_recover_uncertainty, t.to_recover_censored, t.healed_by, \
                  (SELECT cause FROM findings f WHERE f.run_id = t.run_id AND f.scenario = t.scenario AND f.trial = t.trial \
-                  AND f.leading_one = 1 ORDER BY f.ordinal LIMIT 1) \
+                  AND f.leading_one = 1 ORDER BY f.ordinal LIMIT 1), t.retries, t.flaky \
                  FROM trials t WHERE t.run_id = $1 ORDER BY t.scenario, t.trial",
             )
             .bind(id.to_owned())
@@ -185,5 +190,7 @@ fn trial(row: &AnyRow) -> Result<TrialRow, sqlx::Error> {
         to_recover_censored: row.try_get::<Option<i64>, _>(12)? == Some(1),
         healed_by: row.try_get(13)?,
         cause: row.try_get(14)?,
+        retries: serde_json::from_str(row.try_get(15)?).unwrap_or_default(),
+        flaky: yes(16)?,
     })
 }

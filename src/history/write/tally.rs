@@ -13,9 +13,9 @@ pub(super) async fn put(connection: &mut AnyConnection, run: &RunRecord, scenari
     let chunk = i64::from(trial) / CHUNK;
     sqlx::query(
         "INSERT INTO tallies (run_id, scenario, chunk, started, week, fingerprint, class, rto, trials, valid, expected, \
-         rto_counts, rto_kept, recoveries, detections) \
+         rto_counts, rto_kept, flaky, recoveries, detections) \
          SELECT t.run_id, t.scenario, $3, $4, $5, $6, $7, $8, COUNT(*), SUM(t.valid), SUM(t.expected), SUM(t.rto_counts), \
-         SUM(t.rto_kept), \
+         SUM(t.rto_kept), SUM(t.flaky), \
          COALESCE(string_agg(CASE WHEN t.valid = 1 THEN CAST(t.to_recover AS TEXT) || ':' || \
          CAST(t.to_recover_uncertainty AS TEXT) || ':' || CAST(t.to_recover_censored AS TEXT) END, ';' ORDER BY t.trial), ''), \
          COALESCE(string_agg(CASE WHEN t.valid = 1 THEN CAST(t.to_detect AS TEXT) || ':' || \
@@ -23,7 +23,7 @@ pub(super) async fn put(connection: &mut AnyConnection, run: &RunRecord, scenari
          FROM trials t WHERE t.run_id = $1 AND t.scenario = $2 AND t.trial >= $9 AND t.trial < $10 \
          GROUP BY t.run_id, t.scenario \
          ON CONFLICT (run_id, scenario, chunk) DO UPDATE SET rto = excluded.rto, trials = excluded.trials, \
-         valid = excluded.valid, expected = excluded.expected, rto_counts = excluded.rto_counts, rto_kept = excluded.rto_kept, \
+         valid = excluded.valid, expected = excluded.expected, rto_counts = excluded.rto_counts, rto_kept = excluded.rto_kept, flaky = excluded.flaky, \
          recoveries = excluded.recoveries, detections = excluded.detections",
     )
     .bind(run.id.clone())

@@ -115,10 +115,12 @@ fn success_rate(ours: &ScenarioResult, theirs: &ScenarioResult, asked: &Regressi
 
 /// Why the success rates of two runs of a scenario are of different things.
 fn changed(ours: &ScenarioResult, theirs: &ScenarioResult) -> Option<String> {
-    let rto = |scenario: &ScenarioResult| scenario.rto.map_or_else(|| "none".to_owned(), seconds);
+    // Where recovery is not expected the RTO decides nothing, and a history does not keep it.
+    let counting = |scenario: &ScenarioResult| scenario.rto.filter(|_| scenario.expect.contains(&Verdict::Recovered));
+    let rto = |scenario: &ScenarioResult| counting(scenario).map_or_else(|| "none".to_owned(), seconds);
     if ours.expect != theirs.expect {
         Some("the expected verdicts have changed".to_owned())
-    } else if ours.rto.map(f64::to_bits) != theirs.rto.map(f64::to_bits) {
+    } else if counting(ours).map(f64::to_bits) != counting(theirs).map(f64::to_bits) {
         Some(format!("the RTO is {}, was {}", rto(ours), rto(theirs)))
     } else if ours.detect != theirs.detect {
         Some("what must be detected has changed".to_owned())

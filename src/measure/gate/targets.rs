@@ -78,7 +78,7 @@ fn skipped(scenario: &ScenarioResult, gate: Option<&Gate>) -> Objective {
 fn success_rate(scenario: &ScenarioResult, gate: Option<&Gate>) -> Objective {
     let target = gate.and_then(|gate| gate.success_rate.as_ref());
     let rate = &scenario.success_rate;
-    let outcome = rate_outcome(rate, target, scenario.sequential.as_ref());
+    let outcome = shown(scenario, target);
     let required = match &scenario.sequential {
         Some(test) => format!(
             "{} of trials as expected (a sequential test, wrong in {} at most, either way)",
@@ -94,10 +94,21 @@ fn success_rate(scenario: &ScenarioResult, gate: Option<&Gate>) -> Objective {
         Outcome::Inconclusive if rate.n == 0 => {
             Some(first(scenario, |trial| !trial.verdict.is_valid()).unwrap_or_else(|| "no trial was run: run it".to_owned()))
         }
+        Outcome::Inconclusive if scenario.untried() > 0 => Some("run it again to its end".to_owned()),
         Outcome::Inconclusive => Some(more_trials(scenario, target)),
         Outcome::Passed | Outcome::Skipped => None,
     };
     objective
+}
+
+/// What the trials of a scenario have shown. Those that were not run could have shown something else.
+fn shown(scenario: &ScenarioResult, target: Option<&SuccessRateGate>) -> Outcome {
+    match rate_outcome(&scenario.success_rate, target, scenario.sequential.as_ref()) {
+        Outcome::Passed if scenario.untried() > 0 => Outcome::Inconclusive,
+        // A proven miss is a miss; whether this one is, the scenario's own outcome says.
+        Outcome::Failed if scenario.untried() > 0 => scenario.outcome,
+        shown => shown,
+    }
 }
 
 /// `90 % of trials as expected (the lower bound of the interval)`.
@@ -181,10 +192,15 @@ fn of_class(class: &str, scenarios: &[&ScenarioResult], target: Option<&SuccessR
     let (successes, n) = rates().fold((0, 0), |(k, n), rate| (k + rate.successes, n + rate.n));
     let rate = statistics::rate(successes, n, target.map_or(CONFIDENCE, |target| target.confidence));
     // What each scenario has shown, all of them have.
-    let each = scenarios
-        .iter()
-        .all(|scenario| rate_outcome(&scenario.success_rate, target, scenario.sequential.as_ref()) == Outcome::Passed);
-    let outcome = if each { Outcome::Passed } else { rate_outcome(&rate, target, None) };
+    let each = scenarios.iter().all(|scenario| shown(scenario, target) == Outcome::Passed);
+    let outcome = match rate_outcome(&rate, target, None) {
+        _ if each => Outcome::Passed,
+        Outcome::Passed if scenarios.iter().any(|scenario| scenario.untried() > 0) => Outcome::Inconclusive,
+        Outcome::Failed if scenarios.iter().any(|scenario| scenario.untried() > 0) && !any_failed(scenarios) => {
+            Outcome::Inconclusive
+        }
+        shown => shown,
+    };
     let mut rtos: Vec<f64> = scenarios.iter().filter_map(|scenario| scenario.rto).collect();
     rtos.sort_by(f64::total_cmp);
     rtos.dedup();
@@ -203,6 +219,10 @@ fn of_class(class: &str, scenarios: &[&ScenarioResult], target: Option<&SuccessR
         if names.is_empty() { "run more trials".to_owned() } else { format!("see {}", names.join(", ")) }
     });
     objective
+}
+
+fn any_failed(scenarios: &[&ScenarioResult]) -> bool {
+    scenarios.iter().any(|scenario| scenario.outcome == Outcome::Failed)
 }
 
 fn false_alarms(result: &RunResult, gate: Option<&Gate>) -> Option<Objective> {

@@ -237,3 +237,15 @@ proptest! {
         prop_assert_eq!(outcome::run_outcome(code), judged.outcome, "{:?} {:?}", all, judged);
     }
 }
+
+#[test]
+fn what_was_not_fully_tried_meets_no_objective() {
+    let gate = target(SuccessRateJudge::Observed);
+    let mut result = run_of("r", &[("pool", recovered(&[10.0; 3]))], Some(&gate));
+    result.scenarios[0].planned = Some(5);
+    result.scenarios[0] = outcome::again(result.scenarios[0].clone(), Some(&gate));
+    result.expected.trials = 5;
+    let judged = evaluate(&result, Some(&gate), None);
+    assert!(judged.objectives.iter().all(|objective| objective.outcome == Outcome::Inconclusive), "{judged:#?}");
+    assert_eq!(of(&judged, ObjectiveKind::SuccessRate)[0].next.as_deref(), Some("run it again to its end"));
+}

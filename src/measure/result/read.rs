@@ -1,7 +1,7 @@
 //! Reading a result file that somebody hands in: cut off, of another version, changed by hand, or fine. What follows from the trials must
 //! follow from them in the file, too: a gate must not take a file's sums at their word.
 
-use super::{Measured, Outcome, Rate, RunResult, ScenarioResult, TrialResult};
+use super::{Measured, Outcome, Rate, Retried, RunResult, ScenarioResult, TrialResult};
 use crate::measure::outcome;
 use crate::measure::statistics::wilson;
 use crate::scenario::Verdict;
@@ -105,7 +105,9 @@ fn check_scenario(scenario: &ScenarioResult) -> Result<(), String> {
         if !indices.insert(trial.index) {
             return Err(format!("trial {} is there twice", trial.index));
         }
-        check_trial(trial, scenario.rto).map_err(|what| format!("trial {} {what}", trial.index))?;
+        for attempt in trial.attempts() {
+            check_trial(attempt, scenario.rto).map_err(|what| format!("trial {} {what}", trial.index))?;
+        }
     }
     if counts != scenario.counts {
         return Err("the counts are not those of its trials".to_owned());
@@ -116,6 +118,12 @@ fn check_scenario(scenario: &ScenarioResult) -> Result<(), String> {
     check_rate("success rate", &scenario.success_rate, successes, n)?;
     if let (Some(rate), Some(rto)) = (&scenario.within_rto, scenario.rto) {
         check_rate("rate within the RTO", rate, valid.filter(|trial| outcome::is_within(trial, rto)).count(), n)?;
+    }
+    if scenario.outcome == Outcome::Passed && scenario.untried() > 0 {
+        return Err(format!("it is said to have passed, but {} of its trials were not run", scenario.untried()));
+    }
+    if scenario.retried != Retried::of(&scenario.trials, &scenario.expect) {
+        return Err("what was tried again is not what its trials say".to_owned());
     }
     if scenario.passed != (scenario.outcome == Outcome::Passed) {
         return Err("`passed` and `outcome` contradict each other".to_owned());

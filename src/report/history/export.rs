@@ -4,7 +4,7 @@ use crate::history::query::show::RunDetail;
 use crate::history::time;
 use crate::report::csv::text;
 
-const COLUMNS: [&str; 23] = [
+const COLUMNS: [&str; 25] = [
     "run",
     "startedAt",
     "provider",
@@ -28,6 +28,8 @@ const COLUMNS: [&str; 23] = [
     "toRecoverCensored",
     "healedBy",
     "reason",
+    "retries",
+    "flaky",
 ];
 
 /// The header.
@@ -75,6 +77,8 @@ pub fn rows(detail: &RunDetail) -> Result<Vec<u8>, String> {
                     trial.to_recover_censored.to_string(),
                     text(trial.healed_by.as_deref().unwrap_or_default()),
                     text(&trial.reason),
+                    text(&trial.retries.join(" ")),
+                    trial.flaky.to_string(),
                 ])
                 .map_err(|error| error.to_string())?;
         }

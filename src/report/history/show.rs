@@ -42,6 +42,10 @@ pub fn run(detail: &RunDetail, page: Page) -> String {
             out.push_str(&page.palette.paint(Tone::Strong, &head));
             out.push('\n');
             out.push_str(&hanging("  ", &plain(&trial.reason), page.width));
+            if !trial.retries.is_empty() {
+                let so = if trial.flaky { ": flaky" } else { "" };
+                out.push_str(&hanging("  tried again: ", &format!("{}{so}", plain(&trial.retries.join(", "))), page.width));
+            }
             if let Some(cause) = &trial.cause {
                 out.push_str(&hanging("  found: ", &plain(cause), page.width));
             }

@@ -39,10 +39,11 @@ pub fn stability(rows: &[StabilityRow], page: Page) -> String {
     table(&STABILITY, &cells, page.width, page.palette) + "\n" + &hanging("", legend, page.width)
 }
 
-const FLAKY: [Column; 4] = [
+const FLAKY: [Column; 5] = [
     wrapped("SCENARIO"),
     column("MIXED", true, None),
     column("UNEXPECTED THERE", true, None),
+    column("ON RETRY", true, None),
     column("ENVIRONMENT", false, Some(0)),
 ];
 
@@ -59,11 +60,12 @@ pub fn flaky(rows: &[FlakyRow], page: Page) -> String {
                 Cell::new(plain(&row.scenario), Tone::Plain),
                 Cell::new(format!("{} of {}", row.mixed, row.revisions), Tone::Doubt),
                 Cell::new(format!("{} of {} trials", row.unexpected, row.trials), Tone::Plain),
+                Cell::new(row.on_retry.to_string(), Tone::Plain),
                 Cell::new(row.fingerprint.clone(), Tone::Plain),
             ]
         })
         .collect();
-    let legend =
-        "Mixed: commits (or runs, where no commit is known) with two valid trials or more, some as expected and some not.";
+    let legend = "Mixed: commits (or runs, where no commit is known) with two valid trials or more, some as expected and some not. On \
+                  retry: trials that passed only when they were tried again; the first attempt counts.";
     table(&FLAKY, &cells, page.width, page.palette) + "\n" + &hanging("", legend, page.width)
 }

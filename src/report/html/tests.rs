@@ -102,3 +102,41 @@ fn a_thousand_trials_stay_below_five_megabytes_and_unexpected_ones_are_drawn_fir
     assert_eq!((unexpected, drawn.len()), (MOST_UNEXPECTED, MOST_UNEXPECTED + DRAWN));
     assert!(page.contains("880 more trials"), "the others are rows of a table");
 }
+
+/// A colour's luminance (WCAG 2.2, "relative luminance").
+fn luminance(color: &str) -> f64 {
+    let part = |from: usize| f64::from(u8::from_str_radix(&color[from..from + 2], 16).unwrap()) / 255.0;
+    let linear = |value: f64| if value <= 0.040_45 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) };
+    0.2126f64.mul_add(linear(part(1)), 0.7152f64.mul_add(linear(part(3)), 0.0722 * linear(part(5))))
+}
+
+fn contrast(a: &str, b: &str) -> f64 {
+    let (a, b) = (luminance(a), luminance(b));
+    (a.max(b) + 0.05) / (a.min(b) + 0.05)
+}
+
+#[test]
+fn text_and_marks_stand_out_from_the_paper_in_light_and_dark() {
+    assert!((contrast("#000000", "#ffffff") - 21.0).abs() < 1e-9 && (contrast("#777777", "#ffffff") - 4.48).abs() < 0.01);
+    let style = include_str!("page.css");
+    let schemes: Vec<BTreeMap<&str, &str>> = style
+        .split(":root {")
+        .skip(1)
+        .map(|block| {
+            let block = block.split('}').next().unwrap();
+            block.split(';').filter_map(|line| line.trim().strip_prefix("--")?.split_once(": ")).collect()
+        })
+        .collect();
+    assert_eq!(schemes.len(), 2, "light and dark");
+    for scheme in schemes {
+        for behind in ["paper", "panel"] {
+            // Texts 4.5 to 1 (WCAG 2.2, 1.4.3); what is only drawn 3 to 1 (1.4.11).
+            for (colors, least) in [(&["ink", "soft", "good", "bad", "doubt", "accent"][..], 4.5), (&["axis", "span"], 3.0)] {
+                for color in colors {
+                    let found = contrast(scheme[color], scheme[behind]);
+                    assert!(found >= least, "{color} {} on {behind} {}: {found:.2}", scheme[color], scheme[behind]);
+                }
+            }
+        }
+    }
+}

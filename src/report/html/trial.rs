@@ -36,7 +36,7 @@ pub(super) fn section(html: &Html, result: &RunResult, scenario: &ScenarioResult
         None => {}
     }
     out.push_str(&times(trial));
-    out.push_str(&list(trial));
+    out.push_str(&list(scenario, trial));
     let _ = writeln!(out, "<pre>{}</pre>\n</details>", escaped(&again(result, scenario, trial)));
     out
 }
@@ -69,7 +69,7 @@ fn times(trial: &TrialResult) -> String {
     format!("<p>{}.</p>\n", all.join("; "))
 }
 
-fn list(trial: &TrialResult) -> String {
+fn list(scenario: &ScenarioResult, trial: &TrialResult) -> String {
     let mut out = String::new();
     let mut item = |text: String| {
         let _ = writeln!(out, "<li>{}</li>", escaped(&layout::cut(&text, LONGEST)));
@@ -109,7 +109,13 @@ fn list(trial: &TrialResult) -> String {
     for note in &trial.notes {
         item(format!("note: {note}"));
     }
-    for leftover in &trial.leftovers {
+    if let Some(retries) = format::retries(trial, &scenario.expect) {
+        item(format!("tried again: {retries}"));
+    }
+    for (retry, n) in trial.retries.iter().zip(1..) {
+        item(format!("retry {n}, seed {}: {}: {}", retry.seed, retry.verdict, retry.reason));
+    }
+    for leftover in trial.attempts().flat_map(|attempt| &attempt.leftovers) {
         item(format!("left over: {leftover}"));
     }
     if out.is_empty() { out } else { format!("<ul>\n{out}</ul>\n") }

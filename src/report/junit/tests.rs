@@ -1,5 +1,7 @@
 //! Tests of the JUnit report: its text, its validity, its agreement with verdicts.
 
+mod published;
+
 use super::*;
 use crate::report::fixture;
 use crate::scenario::Verdict;
@@ -12,7 +14,9 @@ fn xml(result: &RunResult) -> String {
 
 #[test]
 fn a_run_of_every_kind() {
-    insta::assert_snapshot!("junit", xml(&fixture::run()));
+    let text = xml(&fixture::run());
+    assert_eq!(published::check(&text), Ok(()));
+    insta::assert_snapshot!("junit", text);
 }
 
 #[test]
@@ -73,6 +77,7 @@ proptest! {
         let text = xml(&result);
         let red = text.contains("<failure") || text.contains("<error");
         prop_assert_eq!(red, outcome != Outcome::Passed, "{}", text);
+        prop_assert_eq!(published::check(&text), Ok(()), "{}", text);
         let parsed = Report::deserialize_from_str(&text);
         prop_assert!(parsed.is_ok(), "{:?}\n{}", parsed, text);
         prop_assert!(text.chars().all(|c| c == '\n' || !c.is_control()));

@@ -99,10 +99,13 @@ fn describe(terminal: &Terminal, result: &RunResult, scenario: &ScenarioResult, 
         let on = format!("{} {}", action.subject.kind.to_lowercase(), action.subject.name);
         detail("healer", &format!("{} on {}: {how}; {}", action.step, on.trim(), action.reason));
     }
+    if let Some(retries) = format::retries(trial, &scenario.expect) {
+        detail("retried", &retries);
+    }
     for note in &trial.notes {
         detail("note", note);
     }
-    for leftover in &trial.leftovers {
+    for leftover in trial.attempts().flat_map(|attempt| &attempt.leftovers) {
         detail("left over", leftover);
     }
     if let Some(directory) = &terminal.run_directory {

@@ -76,3 +76,36 @@ proptest! {
         prop_assert!(found.contains("cut off"), "{}", found);
     }
 }
+
+/// The promise of compatibility: what earlier versions wrote is read, and nothing in it is lost.
+#[test]
+fn files_of_earlier_versions_are_read() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/results");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let kept: Vec<_> = files.filter(|file| file.extension().is_some_and(|kind| kind == "json")).collect();
+    assert!(!kept.is_empty());
+    let schema = serde_json::to_value(schemars::schema_for!(RunResult)).unwrap();
+    let schema = jsonschema::validator_for(&schema).unwrap();
+    for file in kept {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let result = read(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let before: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert!(schema.is_valid(&before), "{}", file.display());
+        assert_eq!(lost(&before, &serde_json::to_value(&result).unwrap()), None, "{}", file.display());
+    }
+}
+
+/// The first thing of an old document that a new one does not have, or has otherwise.
+fn lost(old: &serde_json::Value, new: &serde_json::Value) -> Option<String> {
+    use serde_json::Value;
+    match (old, new) {
+        (Value::Object(old), Value::Object(new)) => old.iter().find_map(|(key, value)| match new.get(key) {
+            None => Some(format!("{key}: {value}")),
+            Some(there) => lost(value, there).map(|what| format!("{key}.{what}")),
+        }),
+        (Value::Array(old), Value::Array(new)) if old.len() == new.len() => {
+            old.iter().zip(new).find_map(|(old, new)| lost(old, new))
+        }
+        (old, new) => (old != new).then(|| format!("{old} became {new}")),
+    }
+}
