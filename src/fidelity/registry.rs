@@ -3,7 +3,7 @@
 
 use super::normal::text;
 use super::recording::{Fact, Recording};
-use crate::sim::profile::{Cgroup, NodeShape, Profile};
+use crate::sim::profile::{Cgroup, DISK_BYTES, NodeShape, Profile};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Node capacity where the recording shows no node: that of the cluster of the shipped recordings.
@@ -60,7 +60,13 @@ fn nodes(recording: &Recording) -> Vec<NodeShape> {
     let alone = names.len() == 1;
     let shape = |name: String| {
         let (cpu_millis, memory_bytes) = capacity(recording, &name).unwrap_or((CPU_MILLIS, MEMORY_BYTES));
-        NodeShape { control_plane: !alone && name.ends_with("-control-plane"), name, cpu_millis, memory_bytes }
+        NodeShape {
+            control_plane: !alone && name.ends_with("-control-plane"),
+            name,
+            cpu_millis,
+            memory_bytes,
+            disk_bytes: DISK_BYTES,
+        }
     };
     names.into_iter().map(shape).collect()
 }

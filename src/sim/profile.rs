@@ -25,6 +25,9 @@ pub enum Version {
     V1_36,
 }
 
+/// The size of the disk of the recorded nodes (bytes).
+pub const DISK_BYTES: u64 = 264_212_084 * 1024;
+
 /// What one simulated node offers.
 #[derive(Clone, Debug)]
 pub struct NodeShape {
@@ -34,6 +37,8 @@ pub struct NodeShape {
     pub cpu_millis: u64,
     /// Memory capacity in bytes.
     pub memory_bytes: u64,
+    /// Size of its one disk in bytes: images, containers' layers and logs, and volumes of pods lie there.
+    pub disk_bytes: u64,
     /// Whether the control plane's `NoSchedule` taint is set.
     pub control_plane: bool,
 }
@@ -196,6 +201,7 @@ impl Default for Profile {
                 name: "embedded-control-plane".to_owned(),
                 cpu_millis: 4_000,
                 memory_bytes: 16 * 1024 * 1024 * 1024,
+                disk_bytes: DISK_BYTES,
                 control_plane: false,
             }],
             images: Vec::new(),

@@ -12,6 +12,7 @@ pub mod filesystem;
 pub mod log;
 pub mod machine;
 pub mod model;
+pub mod node_disk;
 pub mod node_memory;
 pub mod pipe;
 pub mod process;

@@ -1,6 +1,7 @@
 //! The object store: one resourceVersion counter, ordered keys, a bounded log of changes that watches read.
 //! Knows nothing of validation, admission or subresources: that is `api`. The logs of parts of a resource are in `store/lanes`.
 
+pub mod encoding;
 mod lanes;
 
 use super::api::resource::Resource;
@@ -113,6 +114,8 @@ pub fn key_of(object: &Value) -> (String, String) {
 #[derive(Debug)]
 struct Shelf {
     objects: BTreeMap<Key, Object>,
+    /// What was encoded of them, and which version.
+    encodings: BTreeMap<Key, (Object, Bytes)>,
     log: VecDeque<Change>,
     forgotten: u64,
     latest: latest::Sender<u64>,
@@ -123,6 +126,7 @@ impl Default for Shelf {
     fn default() -> Self {
         Self {
             objects: BTreeMap::new(),
+            encodings: BTreeMap::new(),
             log: VecDeque::new(),
             forgotten: 0,
             latest: latest::Sender::new(0),
@@ -224,7 +228,9 @@ impl Store {
     pub fn remove(&self, resource: Resource, namespace: &str, name: &str) -> Option<Object> {
         let mut inner = self.lock();
         let key = (namespace.to_owned(), name.to_owned());
-        let previous = inner.shelves.get_mut(&resource)?.objects.remove(&key)?;
+        let shelf = inner.shelves.get_mut(&resource)?;
+        let previous = shelf.objects.remove(&key)?;
+        shelf.encodings.remove(&key);
         inner.revision += 1;
         let revision = inner.revision;
         let mut last = (*previous).clone();

@@ -190,11 +190,49 @@ async fn nodes_are_drained_and_rights_are_asked_for() {
     kubectl.ok("create rolebinding bob --clusterrole=view --serviceaccount=default:bob").await;
     assert_eq!(kubectl.ok(&format!("auth can-i list pods {bob}")).await, "yes\n");
     assert!(kubectl.ok(&format!("auth can-i --list {bob}")).await.contains("pods"));
+    let mine = kubectl.ok("auth can-i --list").await;
+    // What two roles allow is listed twice there, too; what a superuser may do is one rule.
+    assert_eq!(mine.lines().filter(|row| row.ends_with("[*]")).count(), 2, "{mine}");
     assert_eq!(kubectl.ok("create token bob").await.trim().split('.').count(), 3);
     for words in
         ["version", "cluster-info", "api-resources", "api-versions", "get all -A", "get --raw /metrics", "get clusterroles"]
     {
         kubectl.ok(words).await;
     }
+    cluster.served.stop().unwrap();
+}
+
+#[tokio::test]
+async fn pods_are_debugged() {
+    let Some((cluster, kubectl)) = start().await else { return };
+    kubectl.ok("run app --image=busybox:1.36 --command -- sleep 100000").await;
+    kubectl.ok("wait --for=condition=Ready pod/app --timeout=60s").await;
+    // The client keeps its input open, as a terminal does: whether it attaches in time or reads the log, it shows the words.
+    let words = "debug -i app --image=busybox:1.36 --container=quick -- sh -c|'echo hi from $(hostname)";
+    let mut child = kubectl.command(words).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let open = child.stdin.take();
+    let shown = tokio::task::spawn_blocking(|| child.wait_with_output().unwrap()).await.unwrap();
+    drop(open);
+    assert_eq!(String::from_utf8_lossy(&shown.stdout), "hi from app\n");
+    assert_eq!(kubectl.ok("logs app -c quick").await, "hi from app\n");
+    kubectl.ok("debug app --image=busybox:1.36 --container=stays -- sleep 100000").await;
+    kubectl.ok("wait --for=jsonpath={.status.ephemeralContainerStatuses[1].state.running} pod/app --timeout=60s").await;
+    assert_eq!(kubectl.ok("exec app -c stays -- echo there").await, "there\n");
+    assert!(kubectl.ok("describe pod app").await.contains("Ephemeral Containers:"));
+    let said = kubectl.fails("patch pod app --subresource=ephemeralcontainers --type=json -p|'[{\"op\":\"remove\",\"path\":\"/spec/ephemeralContainers/0\"}]").await.1;
+    assert!(said.contains("may not be removed"), "{said}");
+    kubectl.ok("debug app --copy-to=copy --image=busybox:1.36 --container=other --share-processes=false -- sleep 100000").await;
+    kubectl.ok("wait --for=condition=Ready pod/copy --timeout=60s").await;
+    assert_eq!(kubectl.ok("exec copy -c other -- echo copied").await, "copied\n");
+    kubectl.ok("debug node/worker --image=busybox:1.36 -- sh -c|'ls /host").await;
+    let mut events = String::new();
+    for _ in 0..50 {
+        events = kubectl.ok("get events").await;
+        if events.contains("the embedded cluster cannot mount it (hostPath in the node's system)") {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert!(events.contains("the embedded cluster cannot mount it (hostPath in the node's system)"), "{events}");
     cluster.served.stop().unwrap();
 }

@@ -7,7 +7,7 @@ use crate::engine::Signal;
 use crate::exit_code::ExitCode;
 use crate::report::format::plain;
 use crate::sim::limits::LimitKind;
-use crate::sim::profile::{NodeShape, Profile, ProfileChoice, Without};
+use crate::sim::profile::{DISK_BYTES, NodeShape, Profile, ProfileChoice, Without};
 use crate::sim::serve::kubeconfig::{CONTEXT, MARK};
 use crate::sim::serve::{Notice, ServeOptions, Served};
 use clap::{Args, ValueEnum};
@@ -143,17 +143,25 @@ fn node() -> NodeShape {
         name: "embedded-control-plane".to_owned(),
         cpu_millis: 4_000,
         memory_bytes: 16 * 1024 * 1024 * 1024,
+        disk_bytes: DISK_BYTES,
         control_plane: false,
     }
 }
 
 fn introduction(arguments: &Serve, seed: u64, served: &Served, kubeconfig: &Path) -> String {
     let nodes = if arguments.nodes == 1 { "1 node".to_owned() } else { format!("{} nodes", arguments.nodes) };
+    // Clients that subtract the cluster's stamps from their own clock.
+    let ages = if (arguments.speed - 1.0).abs() < f64::EPSILON {
+        ""
+    } else {
+        "The cluster's clock runs at its own speed. `kubectl get` shows ages by it; `kubectl describe` and `kubectl events`\n\
+         compare its stamps with your clock and show a wrong age or <invalid>: use `kubectl get events` in their place.\n\n"
+    };
     format!(
         "A simulated Kubernetes with {nodes} at https://{}, {} times as fast as real time (seed {seed}).\n\n\
          \u{20} export KUBECONFIG={}\n\
          \u{20} kubectl --context {CONTEXT} get nodes\n\n\
-         Ctrl-C ends it; nothing of it remains.\n",
+         {ages}Ctrl-C ends it; nothing of it remains.\n",
         served.address(),
         arguments.speed,
         plain(&kubeconfig.display().to_string()),

@@ -57,7 +57,7 @@ fn spec_defaults(spec: &mut Value) {
         set(spec, "serviceAccountName", || account.clone());
         set(spec, "serviceAccount", || account);
     }
-    for list in ["containers", "initContainers"] {
+    for list in ["containers", "initContainers", "ephemeralContainers"] {
         for container in items(spec, list) {
             container_defaults(container);
         }

@@ -4,8 +4,10 @@
 use super::backoff::Backoff;
 use super::grid::{Grid, QUEUE_PERIOD, RELIST_PERIOD, STATUS_PERIOD};
 use super::host::{Host, Left};
+use super::image_gc;
 use super::pod::PodRecord;
 use super::pod_network;
+use super::pressure::Pressure;
 use super::registry::ImageStore;
 use super::runtime::Runtime;
 use super::status;
@@ -21,7 +23,7 @@ use crate::sim::profile::{NodeShape, Profile};
 use crate::sim::store::{ChangeKind, Object};
 use crate::sim::tasks::Tasks;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -66,8 +68,10 @@ pub(super) struct Agent {
     pub(super) draws: AtomicU64,
     /// When the eviction manager looks.
     pub(super) housekeeping: Grid,
-    /// Whether it found memory short, and not long enough ago.
-    pub(super) memory_pressure: Mutex<bool>,
+    /// When images are looked for, and their garbage collected.
+    pub(super) image_gc: Grid,
+    /// What it found short, and not long enough ago.
+    pub(super) pressures: Mutex<BTreeSet<Pressure>>,
     /// Until when no pod is synced.
     pub(super) stalled: Mutex<Option<Instant>>,
     /// When the overdue tick of the status manager comes after a long sleep.
@@ -116,7 +120,8 @@ impl Agent {
             pods: Mutex::default(),
             draws: AtomicU64::new(starts << 32),
             housekeeping: Grid::new(phase("eviction-manager"), STATUS_PERIOD),
-            memory_pressure: Mutex::new(false),
+            image_gc: Grid::new(phase("image-gc"), image_gc::PERIOD),
+            pressures: Mutex::default(),
             stalled: Mutex::new(None),
             woken: Mutex::new(None),
             began: now,
@@ -253,13 +258,17 @@ impl Agent {
         self.tasks.spawn(Arc::clone(self).serve_pods());
         self.tasks.spawn(Arc::clone(self).serve_sources(CONFIG_MAPS));
         self.tasks.spawn(Arc::clone(self).serve_sources(SECRETS));
-        self.tasks.spawn(Arc::clone(self).serve_memory());
+        self.tasks.spawn(Arc::clone(self).serve_pressure());
+        self.tasks.spawn(Arc::clone(self).serve_images());
         self.tasks.spawn(Arc::clone(self).serve_victims());
     }
 
     /// Forgets a pod that is gone.
     pub(super) fn forget(&self, uid: &str) {
-        lock(&self.pods).remove(uid);
+        let gone = lock(&self.pods).remove(uid).and_then(|record| record.upgrade());
+        if let Some(record) = gone {
+            self.release_images(&record);
+        }
         // What it leaves may be what another waits for.
         for record in self.records() {
             let waits = record.state().resize.is_pending();

@@ -114,6 +114,10 @@ impl Worker {
         record.say_deadline();
         self.leave_sandbox();
         status::update(&record, true);
+        let evicted = record.state().ending.as_ref().is_some_and(|ending| ending.reason == "Evicted");
+        if evicted {
+            record.agent.collect_containers(&record);
+        }
         self.stop_probers(&[]);
         sleep(record.latency("cleanup", record.agent.profile.latencies.cleanup)).await;
         record.say_deadline();

@@ -1,78 +1,75 @@
-//! The kubelet's eviction manager for memory: when a node is short of it, whom it evicts, and what it says.
-//! Storage is looked at in `storage`; how a pod is ended lives in `ending`.
+//! The kubelet's eviction manager: when a node is short of memory or disk, whom it evicts, and what it says.
+//! Limits of single pods are looked at in `storage`; how a pod is ended lives in `ending`.
 
-use super::agent::{Agent, lock};
-use super::host::MEMORY_THRESHOLD;
+use super::agent::Agent;
 use super::pod::PodRecord;
+use super::pressure::{Met, Pressure};
 use super::resources::requested;
 use crate::sim::events::EventType::Warning;
-use serde_json::Value;
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until};
 
-/// A pressure that passed stays in the node's conditions for this long.
+/// A pressure that passed stays in the node's conditions for this long (`--eviction-pressure-transition-period`).
 const TRANSITION: Duration = Duration::from_mins(5);
 /// After an eviction the manager waits for the pod's end, for at most this long.
 const CLEANUP: Duration = Duration::from_secs(30);
-/// The kubelet writes what its eviction manager found with its next look at the node's status.
-const NODE_STATUS: (Duration, Duration) = (Duration::ZERO, Duration::from_secs(10));
 
-/// What a pod uses of the node's memory, in bytes.
-fn usage(record: &PodRecord) -> u64 {
-    record.agent.runtime.usage(&record.uid).iter().map(|usage| usage.memory).sum()
+/// What each container of a pod uses of what the node is short of, in bytes.
+fn used_by_containers(record: &PodRecord, pressure: Pressure) -> Vec<(String, u64)> {
+    match pressure {
+        Pressure::Memory => {
+            record.agent.runtime.usage(&record.uid).into_iter().map(|usage| (usage.container, usage.memory)).collect()
+        }
+        Pressure::Disk => record.container_disk(),
+    }
 }
 
-fn wants(record: &PodRecord) -> u64 {
-    record.state().spec.containers.iter().map(|container| requested(container, "memory")).sum()
+fn usage(record: &PodRecord, pressure: Pressure) -> u64 {
+    let volumes = if pressure == Pressure::Disk { record.volume_disk() } else { 0 };
+    used_by_containers(record, pressure).iter().map(|(_, bytes)| bytes).sum::<u64>() + volumes
+}
+
+fn wants(record: &PodRecord, pressure: Pressure) -> u64 {
+    record.state().spec.containers.iter().map(|container| requested(container, pressure.resource())).sum()
+}
+
+fn is_critical(record: &PodRecord) -> bool {
+    record.state().spec.priority.is_some_and(|priority| priority >= 2_000_000_000)
 }
 
 /// Bytes as the kubelet prints a quantity of its own: with the largest binary suffix that needs no fraction.
 fn quantity(bytes: u64) -> String {
-    let suffixes = [("Gi", 1 << 30), ("Mi", 1 << 20), ("Ki", 1_u64 << 10)];
+    let suffixes = [("Ti", 1_u64 << 40), ("Gi", 1 << 30), ("Mi", 1 << 20), ("Ki", 1 << 10)];
     let found = suffixes.iter().find(|(_, factor)| bytes > 0 && bytes.is_multiple_of(*factor));
     found.map_or_else(|| bytes.to_string(), |(suffix, factor)| format!("{}{suffix}", bytes / factor))
 }
 
-/// The message of an eviction for memory.
-fn message(record: &PodRecord, available: u64) -> String {
+/// The message of an eviction.
+fn message(record: &PodRecord, met: &Met) -> String {
+    let resource = met.pressure.resource();
     let mut text = format!(
-        "The node was low on resource: memory. Threshold quantity: {}, available: {}Ki. ",
-        quantity(MEMORY_THRESHOLD),
-        available / 1024
+        "The node was low on resource: {resource}. Threshold quantity: {}, available: {}. ",
+        quantity(met.threshold),
+        quantity(met.available)
     );
     let spec = Arc::clone(&record.state().spec);
-    for used in record.agent.runtime.usage(&record.uid) {
-        let Some(container) = spec.containers.iter().find(|container| container.name == used.container) else { continue };
-        let request = requested(container, "memory");
-        if used.memory > request {
-            text.push_str(&format!(
-                "Container {} was using {}, request is {}, has larger consumption of memory. ",
-                used.container,
-                quantity(used.memory),
-                quantity(request)
-            ));
-        }
+    let all = spec.containers.iter().chain(spec.init_containers.iter().flatten());
+    let requests: BTreeMap<&str, u64> = all.map(|container| (container.name.as_str(), requested(container, resource))).collect();
+    for (name, used) in used_by_containers(record, met.pressure) {
+        let Some(request) = requests.get(name.as_str()).copied().filter(|request| used > *request) else { continue };
+        text.push_str(&format!(
+            "Container {name} was using {}, request is {}, has larger consumption of {resource}. ",
+            quantity(used),
+            quantity(request)
+        ));
     }
     text
 }
 
 impl Agent {
-    /// Why a pod is not taken while the node is under pressure, if it is not.
-    pub(super) fn pressure_against(&self, pod: &Value) -> Option<String> {
-        if !*lock(&self.memory_pressure) {
-            return None;
-        }
-        let best_effort = pod["status"]["qosClass"] == "BestEffort";
-        let critical = pod["spec"]["priority"].as_i64().is_some_and(|priority| priority >= 2_000_000_000);
-        let tolerates = pod["spec"]["tolerations"].as_array().into_iter().flatten().any(|toleration| {
-            toleration["operator"] == "Exists"
-                && (toleration.get("key").is_none() || toleration["key"] == "node.kubernetes.io/memory-pressure")
-        });
-        (best_effort && !critical && !tolerates).then(|| "The node had condition: [MemoryPressure]. ".to_owned())
-    }
-
     /// Says what the kernel killed because the node had nothing left.
     pub(super) async fn serve_victims(self: Arc<Self>) {
         let mut victims = self.host.memory().victims();
@@ -87,81 +84,89 @@ impl Agent {
         }
     }
 
-    /// Watches the node's memory: looks every ten seconds while it is short, and rests while it is not.
-    pub(super) async fn serve_memory(self: Arc<Self>) {
-        let memory = self.host.memory();
-        let mut shortages = memory.shortages();
+    /// Watches what the node may be short of: looks every ten seconds while it is, and rests while it is not.
+    pub(super) async fn serve_pressure(self: Arc<Self>) {
+        let (memory, disk) = (self.host.memory(), self.host.disk.clone());
+        let (mut memory, mut disk) = (memory.shortages(), disk.shortages());
         loop {
-            // The memory lives as long as its machine.
-            let _short = shortages.changed().await;
-            let mut last = None;
-            loop {
-                sleep_until(self.housekeeping.after(Instant::now())).await;
-                let available = memory.available();
-                if available < MEMORY_THRESHOLD {
-                    last = Some(Instant::now());
-                    self.feel_pressure();
-                    self.relieve_memory(available).await;
-                } else if last.is_none_or(|last| last.elapsed() >= TRANSITION) {
-                    break;
+            if self.thresholds_met().is_empty() {
+                // Memory and disk live as long as their machine.
+                tokio::select! {
+                    biased;
+                    _ = memory.changed() => {}
+                    _ = disk.changed() => {}
                 }
             }
-            if last.is_some() {
-                *lock(&self.memory_pressure) = false;
-                sleep(self.draw("pressure", NODE_STATUS)).await;
-                self.reach().await;
-                self.report_health();
+            let mut last: BTreeMap<Pressure, Instant> = BTreeMap::new();
+            loop {
+                sleep_until(self.housekeeping.after(Instant::now())).await;
+                let (met, now) = (self.thresholds_met(), Instant::now());
+                last.extend(met.iter().map(|met| (met.pressure, now)));
+                last.retain(|_, seen| now.duration_since(*seen) < TRANSITION);
+                for pressure in Pressure::ALL {
+                    self.feel(pressure, last.contains_key(&pressure));
+                }
+                match met.first() {
+                    Some(met) => self.relieve(met).await,
+                    None if last.is_empty() => break,
+                    None => {}
+                }
             }
         }
     }
 
-    /// Says that memory is short, once, with the kubelet's next look at its node.
-    fn feel_pressure(self: &Arc<Self>) {
-        if std::mem::replace(&mut *lock(&self.memory_pressure), true) {
-            return;
+    /// Frees what can be freed without harm; if that does not suffice, evicts one pod.
+    async fn relieve(self: &Arc<Self>, met: &Met) {
+        self.node_event(Warning, "EvictionThresholdMet", &format!("Attempting to reclaim {}", met.pressure.resource()));
+        if met.pressure == Pressure::Disk {
+            self.delete_unused_containers();
+            self.delete_images(u64::MAX);
+            if self.thresholds_met().is_empty() {
+                return;
+            }
         }
-        let agent = Arc::clone(self);
-        self.tasks.spawn(async move {
-            sleep(agent.draw("pressure", NODE_STATUS)).await;
-            agent.reach().await;
-            agent.report_health();
-        });
+        self.evict_one(met).await;
     }
 
     /// Evicts one pod: of those above their requests the one of the lowest priority, then the one that is most above.
-    async fn relieve_memory(self: &Arc<Self>, available: u64) {
-        self.node_event(Warning, "EvictionThresholdMet", "Attempting to reclaim memory");
+    async fn evict_one(self: &Arc<Self>, met: &Met) {
         let running = self.records().into_iter().filter(|record| {
             let state = record.state();
             !state.finished
                 && state.ending.is_none()
                 && state.instances.values().flatten().any(super::instance::Instance::running)
         });
-        let critical = |record: &PodRecord| record.state().spec.priority.is_some_and(|priority| priority >= 2_000_000_000);
-        let candidates = running.filter(|record| !critical(record)).map(|record| {
-            let (used, wanted) = (usage(&record), wants(&record));
+        let candidates = running.filter(|record| !is_critical(record)).map(|record| {
+            let (used, wanted) = (usage(&record, met.pressure), wants(&record, met.pressure));
             let priority = record.state().spec.priority.unwrap_or(0);
             (used <= wanted, priority, Reverse(i128::from(used) - i128::from(wanted)), record.uid.clone(), record)
         });
         let Some((.., record)) = candidates.min_by(|a, b| (a.0, a.1, a.2, &a.3).cmp(&(b.0, b.1, b.2, &b.3))) else { return };
-        let message = message(&record, available);
+        let message = message(&record, met);
         record.evict(&message, true);
         let ended = async {
-            while record.state().instances.values().flatten().any(super::instance::Instance::running) {
+            while !record.state().finished {
                 sleep(Duration::from_secs(1)).await;
             }
         };
         // A pod that takes longer to go is waited for no more.
         let _late = tokio::time::timeout(CLEANUP, ended).await;
     }
-}
 
-/// What the kubelet says when its node's memory is short, and when it is not any more.
-pub(super) const fn memory_state(short: bool) -> [&'static str; 4] {
-    if short {
-        ["MemoryPressure", "True", "KubeletHasInsufficientMemory", "kubelet has insufficient memory available"]
-    } else {
-        ["MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"]
+    /// Removes the containers of pods that have ended: their layers and logs.
+    fn delete_unused_containers(&self) {
+        for record in self.records() {
+            let ended = record.state().finished;
+            if ended {
+                self.collect_containers(&record);
+            }
+        }
+    }
+
+    /// Removes the containers of a pod that has ended.
+    pub(super) fn collect_containers(&self, record: &PodRecord) {
+        self.release_images(record);
+        record.state().collected = true;
     }
 }
 

@@ -2,6 +2,7 @@
 //! What may be done to a machine lives in `control`, what its kubelet does in `agent`.
 
 use super::agent::{Agent, lock};
+use super::disk::{disk_of, volumes_on_disk};
 use super::instance::{Finish, Instance};
 use super::pod::{PodRecord, Sandbox};
 use super::registry::ImageStore;
@@ -13,6 +14,7 @@ use crate::sim::network::{CutId, Network};
 use crate::sim::profile::{NodeShape, Profile};
 use crate::sim::program::Signal;
 use crate::sim::program::filesystem::Volume;
+use crate::sim::program::node_disk::{Meter, NodeDisk};
 use crate::sim::program::node_memory::NodeMemory;
 use crate::sim::tasks::Tasks;
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,17 +44,21 @@ pub(super) struct Left {
     /// How many sandboxes the pod has had.
     pub(super) sandboxes: u32,
     pub(super) volumes: BTreeMap<String, Volume>,
+    /// Those of them that lie on the node's disk and end with their pod.
+    pub(super) on_disk: Vec<Volume>,
 }
 
 impl Left {
     /// What `record` knows of its pod's containers.
     pub(super) fn of(record: &PodRecord) -> Self {
+        let volumes = lock(&record.volumes).clone();
         let state = record.state();
         Self {
             instances: state.instances.clone(),
             sandbox: state.sandbox.clone(),
             sandboxes: state.sandboxes,
-            volumes: lock(&record.volumes).clone(),
+            on_disk: volumes_on_disk(&state.spec, &volumes),
+            volumes,
         }
     }
 
@@ -89,6 +95,7 @@ pub(super) struct Host {
     /// Whether the API server can be reached.
     pub(super) link: latest::Sender<bool>,
     pub(super) images: Arc<Mutex<ImageStore>>,
+    pub(super) disk: NodeDisk,
     pub(super) addresses: Arc<AtomicU32>,
     /// What stopped kubelets have left, by uid.
     pub(super) left: Mutex<BTreeMap<String, Left>>,
@@ -107,7 +114,7 @@ impl Host {
         network: &Network,
         limits: &Limits,
     ) -> Arc<Self> {
-        Arc::new(Self {
+        let host = Arc::new(Self {
             api: Arc::clone(api),
             node: node.clone(),
             profile: profile.clone(),
@@ -115,7 +122,8 @@ impl Host {
             network: network.clone(),
             limits: limits.clone(),
             link: latest::Sender::new(true),
-            images: Arc::default(),
+            images: Arc::new(Mutex::new(ImageStore::of(profile))),
+            disk: disk_of(node),
             addresses: Arc::new(AtomicU32::new(1)),
             left: Mutex::default(),
             unplugged: Mutex::new(None),
@@ -129,7 +137,10 @@ impl Host {
                 boots: 0,
                 starts: 0,
             }),
-        })
+        });
+        let meter: Arc<dyn Meter> = Arc::<Self>::clone(&host);
+        host.disk.measured_by(Arc::downgrade(&meter));
+        host
     }
 
     /// The switches; never held across an await.

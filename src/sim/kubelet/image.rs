@@ -69,7 +69,15 @@ async fn pull(
         Answer::Found(image) => {
             let took = record.latency("pull", agent.profile.latencies.pull);
             sleep(took).await;
-            lock(&agent.images).add(name);
+            let fits = lock(&agent.images).has(&agent.profile, name) || agent.host.disk.grow(image.size).is_ok();
+            if !fits {
+                let full = format!(
+                    "failed to pull and unpack image \"{}\": failed to copy: failed to send write: write /var/lib/containerd/io.containerd.content.v1.content/ingest: no space left on device",
+                    image.name
+                );
+                return Err(refused(record, container, written, &key, full));
+            }
+            lock(&agent.images).add(name, image.size, Instant::now());
             let took = format!("{}ms", took.as_millis());
             let message = format!(
                 "Successfully pulled image \"{written}\" in {took} ({took} including waiting). Image size: {} bytes.",
@@ -80,10 +88,15 @@ async fn pull(
         }
         Answer::Refused(error) => {
             sleep(record.latency("refusal", REFUSAL)).await;
-            record.container_event(&container.name, Warning, "Failed", &format!("Failed to pull image \"{written}\": {error}"));
-            let now = Instant::now();
-            lock(&agent.pulls).next(&key, now, now);
-            Err(Waiting { reason: "ErrImagePull", message: error })
+            Err(refused(record, container, written, &key, error))
         }
     }
+}
+
+/// A pull that failed: said, and held against the next.
+fn refused(record: &PodRecord, container: &Container, written: &str, key: &str, error: String) -> Waiting {
+    record.container_event(&container.name, Warning, "Failed", &format!("Failed to pull image \"{written}\": {error}"));
+    let now = Instant::now();
+    lock(&record.agent.pulls).next(key, now, now);
+    Waiting { reason: "ErrImagePull", message: error }
 }

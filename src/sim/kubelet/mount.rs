@@ -10,7 +10,7 @@ use super::volume::{Files, Trouble, content, refreshes};
 use super::worker::Worker;
 use crate::sim::events::EventType;
 use crate::sim::limits::{Limit, LimitKind};
-use crate::sim::program::filesystem::{Mount, Tmpfs, Volume as ProgramVolume};
+use crate::sim::program::filesystem::{Content, Mount, Tmpfs, Volume as ProgramVolume};
 use k8s_openapi::api::core::v1::{Container, PodSpec, Volume};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use std::collections::BTreeMap;
@@ -101,6 +101,7 @@ impl Worker {
                     }
                     Err(Trouble::Unsupported(kind)) => {
                         self.report_unsupported(volume, kind);
+                        say_failed(&self.record, volume, &format!("the embedded cluster cannot mount it ({kind})"));
                         left.push((volume, LONGEST_RETRY, Instant::now() + LONGEST_RETRY));
                     }
                 }
@@ -137,10 +138,10 @@ impl Worker {
     fn keep_content(&self, volume: &Volume, files: Files) {
         let mut volumes = lock(&self.record.volumes);
         match volumes.get(&volume.name) {
-            Some(mounted) if refreshes(volume) => *lock(mounted) = files,
+            Some(mounted) if refreshes(volume) => *lock(mounted) = contents(files),
             Some(_) => {}
             None => {
-                volumes.insert(volume.name.clone(), Arc::new(Mutex::new(files)));
+                volumes.insert(volume.name.clone(), Arc::new(Mutex::new(contents(files))));
             }
         }
     }
@@ -163,7 +164,7 @@ impl Worker {
             let files = content(&self.record.agent, &self.record.state(), volume);
             match (files, lock(&self.record.volumes).get(&volume.name)) {
                 (Ok(files), Some(mounted)) => {
-                    *lock(mounted) = files;
+                    *lock(mounted) = contents(files);
                 }
                 (Err(Trouble::Missing(why)), _) => say_failed(&self.record, volume, &why),
                 _ => {}
@@ -213,7 +214,8 @@ impl Worker {
                     None => Arc::new(Mutex::new(copy_of(&lock(volume), &part))),
                 },
             };
-            mounts.push(Mount { path, read_only, volume });
+            let remote = self.record.agent.runtime.disks.is_remote(&volume);
+            mounts.push(Mount { path, read_only, volume, remote });
         }
         mounts
     }
@@ -246,8 +248,13 @@ fn part_key(volume: &str, part: &str) -> String {
     format!("{volume}/{}", part.trim_matches('/'))
 }
 
+/// What programs see of files.
+fn contents(files: Files) -> BTreeMap<String, Content> {
+    files.into_iter().map(|(path, bytes)| (path, bytes.into())).collect()
+}
+
 /// A copy of one file (the empty key stands for it) or of everything below a directory.
-fn copy_of(files: &Files, part: &str) -> Files {
+fn copy_of(files: &BTreeMap<String, Content>, part: &str) -> BTreeMap<String, Content> {
     if let Some(bytes) = files.get(part) {
         return BTreeMap::from([(String::new(), bytes.clone())]);
     }
@@ -261,9 +268,10 @@ mod tests {
 
     #[test]
     fn a_part_is_a_file_or_what_lies_below() {
-        let files = BTreeMap::from([("a.conf".to_owned(), b"1".to_vec()), ("d/b".to_owned(), b"2".to_vec())]);
-        assert_eq!(copy_of(&files, "a.conf"), BTreeMap::from([(String::new(), b"1".to_vec())]));
-        assert_eq!(copy_of(&files, "d/"), BTreeMap::from([("b".to_owned(), b"2".to_vec())]));
+        let file = |path: &str, text: &str| (path.to_owned(), Content::from(text.as_bytes()));
+        let files = BTreeMap::from([file("a.conf", "1"), file("d/b", "2")]);
+        assert_eq!(copy_of(&files, "a.conf"), BTreeMap::from([file("", "1")]));
+        assert_eq!(copy_of(&files, "d/"), BTreeMap::from([file("b", "2")]));
         assert!(copy_of(&files, "nothing").is_empty());
     }
 }

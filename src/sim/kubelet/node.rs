@@ -3,7 +3,8 @@
 
 use super::agent::{Agent, lock};
 use super::conditions::condition_of;
-use super::eviction::memory_state;
+use super::disk::{NODE_FS_AVAILABLE, share};
+use super::pressure::Pressure;
 use crate::sim::api::Subresource;
 use crate::sim::api::resource::{LEASES, NODES};
 use crate::sim::clock::{format_micros, format_seconds};
@@ -25,8 +26,8 @@ const CONTROL_PLANE: &str = "node-role.kubernetes.io/control-plane";
 
 /// Type, status, reason and message of a node's conditions when all is well.
 const HEALTH: [[&str; 4]; 4] = [
-    memory_state(false),
-    ["DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"],
+    Pressure::Memory.condition(false),
+    Pressure::Disk.condition(false),
     ["PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"],
     ["Ready", "True", "KubeletReady", "kubelet is posting ready status"],
 ];
@@ -74,8 +75,7 @@ impl Agent {
         let Ok(node) = self.api.get(NODES, "", &self.node.name) else { return };
         let shown = &node["status"];
         let mut changed = shown["nodeInfo"]["bootID"] != self.boot_id();
-        let states = [self.memory_state_name(), STATES[1], STATES[2], STATES[3]];
-        for ([kind, status, ..], state) in self.health().iter().zip(states) {
+        for ([kind, status, ..], state) in self.health().iter().zip(self.states()) {
             if condition_of(shown, kind).is_none_or(|condition| condition["status"] != *status) {
                 changed = true;
                 self.say_state(state);
@@ -137,12 +137,19 @@ impl Agent {
     /// The conditions of the node now.
     fn health(&self) -> [[&'static str; 4]; 4] {
         let mut health = HEALTH;
-        health[0] = memory_state(*lock(&self.memory_pressure));
+        for (condition, pressure) in health.iter_mut().zip(Pressure::ALL) {
+            *condition = pressure.condition(self.is_under(pressure));
+        }
         health
     }
 
-    fn memory_state_name(&self) -> &'static str {
-        if *lock(&self.memory_pressure) { "NodeHasInsufficientMemory" } else { STATES[0] }
+    /// What the kubelet says of each condition now.
+    fn states(&self) -> [&'static str; 4] {
+        let mut states = STATES;
+        for (state, pressure) in states.iter_mut().zip(Pressure::ALL) {
+            *state = pressure.state(self.is_under(pressure));
+        }
+        states
     }
 
     fn say_state(&self, state: &str) {
@@ -194,9 +201,13 @@ impl Agent {
             format!("{}m", self.node.cpu_millis)
         };
         let capacity = json!({
-            "cpu": cpu, "ephemeral-storage": "264212084Ki", "hugepages-1Gi": "0", "hugepages-2Mi": "0",
+            "cpu": cpu, "ephemeral-storage": format!("{}Ki", self.node.disk_bytes / 1024), "hugepages-1Gi": "0", "hugepages-2Mi": "0",
             "memory": format!("{}Ki", self.node.memory_bytes / 1024), "pods": "110",
         });
+        let mut allocatable = capacity.clone();
+        // What the kubelet begins to evict for is nobody's to have.
+        let disk = self.node.disk_bytes;
+        allocatable["ephemeral-storage"] = json!((disk - share(disk, NODE_FS_AVAILABLE)).to_string());
         let conditions = self.health().map(|[kind, status, reason, message]| {
             let since = condition_of(previous, kind).filter(|condition| condition["status"] == status);
             let since = since.map_or_else(|| json!(now), |condition| condition["lastTransitionTime"].clone());
@@ -207,7 +218,7 @@ impl Agent {
         });
         let machine = self.api.random.hex(&self.node.name, "machine", 0, 32);
         json!({
-            "capacity": capacity, "allocatable": capacity, "conditions": conditions,
+            "capacity": capacity, "allocatable": allocatable, "conditions": conditions,
             "addresses": [{"type": "InternalIP", "address": self.host_ip}, {"type": "Hostname", "address": self.node.name}],
             "daemonEndpoints": {"kubeletEndpoint": {"Port": 10_250}},
             "nodeInfo": {

@@ -5,7 +5,7 @@ use super::agent::{Agent, lock};
 use super::volume::Trouble;
 use crate::json::At as _;
 use crate::sim::api::resource::{PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES};
-use crate::sim::program::filesystem::Volume;
+use crate::sim::program::filesystem::{Volume, size};
 use k8s_openapi::api::core::v1::{HostPathVolumeSource, Volume as Definition};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -60,6 +60,17 @@ impl Disks {
         let volume = Volume::default();
         volumes.insert(place.clone(), Arc::clone(&volume));
         Ok(volume)
+    }
+
+    /// Whether a volume's content lies behind a network, and not on a node's disk.
+    pub(super) fn is_remote(&self, volume: &Volume) -> bool {
+        lock(&self.volumes).iter().any(|(place, content)| Arc::ptr_eq(content, volume) && !place.disk.starts_with("node "))
+    }
+
+    /// Bytes that directories of a node take on its disk.
+    pub(super) fn used_on(&self, node: &str) -> u64 {
+        let prefix = format!("node {node}/");
+        lock(&self.volumes).iter().filter(|(place, _)| place.disk.starts_with(&prefix)).map(|(_, content)| size(content)).sum()
     }
 
     fn exists(&self, place: &Place) -> bool {

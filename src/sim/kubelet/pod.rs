@@ -2,11 +2,11 @@
 //! Shared by the pod's worker, its probe workers and the tasks that wait for exits; no decision is made here.
 
 use super::agent::Agent;
-use super::conditions::condition_of;
 use super::ending::Ending;
+use super::ephemeral;
 use super::instance::{Finish, Instance};
+use super::prober::adopted_results;
 use super::resize::Resize;
-use super::status::container_statuses;
 use crate::json::At as _;
 use crate::sim::clock::format_seconds;
 use crate::sim::events::{EventType, ObjectRef};
@@ -101,6 +101,8 @@ pub(super) struct State {
     pub(super) refresh: bool,
     /// Whether everything has ended and the final phase may be written.
     pub(super) finished: bool,
+    /// Whether its containers were removed from the node after it had ended.
+    pub(super) collected: bool,
     /// Whether the node has taken the pod in.
     pub(super) admitted: bool,
     /// Why the kubelet ends the pod itself.
@@ -173,27 +175,6 @@ pub(super) fn is_sidecar(container: &Container) -> bool {
     container.restart_policy.as_deref() == Some("Always")
 }
 
-/// What probes of containers that run on under a new kubelet are taken to have found: what the status says. Where the pod is
-/// called not ready meanwhile, a readiness probe must first pass again.
-fn adopted_results(pod: &Value, instances: &BTreeMap<String, Vec<Instance>>) -> BTreeMap<(ProbeKind, String), ProbeResult> {
-    let mut results = BTreeMap::new();
-    let is_ready = condition_of(&pod["status"], "Ready").is_some_and(|ready| ready["status"] == "True");
-    for entry in container_statuses(&pod["status"]) {
-        let newest = instances.get(entry["name"].as_str().unwrap_or_default()).and_then(|all| all.last());
-        let Some(newest) = newest.filter(|newest| newest.running()) else { continue };
-        if entry["containerID"] != newest.container_id() {
-            continue;
-        }
-        results.insert((ProbeKind::Liveness, newest.id.clone()), ProbeResult::Success);
-        for (kind, field) in [(ProbeKind::Readiness, "ready"), (ProbeKind::Startup, "started")] {
-            if entry[field] == true && (is_ready || kind != ProbeKind::Readiness) {
-                results.insert((kind, newest.id.clone()), ProbeResult::Success);
-            }
-        }
-    }
-    results
-}
-
 fn spec_of(pod: &Value) -> Arc<PodSpec> {
     let spec = pod.get("spec").cloned().unwrap_or_default();
     Arc::new(serde_json::from_value(spec).unwrap_or_default())
@@ -236,6 +217,7 @@ impl PodRecord {
             refresh: false,
             // A pod that has come to its end already is never run again.
             finished: matches!(pod.at("/status/phase").and_then(Value::as_str), Some("Succeeded" | "Failed")),
+            collected: false,
             // What an earlier kubelet has started is here to stay.
             admitted: left.sandboxes > 0,
             ending: None,
@@ -371,8 +353,8 @@ impl PodRecord {
 
     /// Says something about a container.
     pub(super) fn container_event(&self, container: &str, kind: EventType, reason: &str, message: &str) {
-        let init = self.state().spec.init_containers.iter().flatten().any(|init| init.name == container);
-        let list = if init { "initContainers" } else { "containers" };
+        let spec = Arc::clone(&self.state().spec);
+        let list = ephemeral::list_of(&spec, container);
         self.event(Some(format!("spec.{list}{{{container}}}")), kind, reason, message);
     }
 

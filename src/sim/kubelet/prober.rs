@@ -1,12 +1,16 @@
 //! The probe workers of a pod: one per probe, on a period of its own, across restarts of its container.
 //! A single attempt lives in `probe`; what follows from a result is decided in `sync`.
 
+use super::conditions::condition_of;
+use super::instance::Instance;
 use super::pod::{PodRecord, ProbeKind, ProbeResult, container_named, is_sidecar};
 use super::probe::{self, Attempt};
-use super::status::set_probe_result;
+use super::status::{container_statuses, set_probe_result};
 use super::worker::Worker;
 use crate::sim::events::EventType::Warning;
 use k8s_openapi::api::core::v1::{Container, PodSpec, Probe};
+use serde_json::Value;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -209,4 +213,28 @@ impl Prober {
         }
         self.record.request_sync();
     }
+}
+
+/// What probes of containers that run on under a new kubelet are taken to have found: what the status says. Where the pod is
+/// called not ready meanwhile, a readiness probe must first pass again.
+pub(super) fn adopted_results(
+    pod: &Value,
+    instances: &BTreeMap<String, Vec<Instance>>,
+) -> BTreeMap<(ProbeKind, String), ProbeResult> {
+    let mut results = BTreeMap::new();
+    let is_ready = condition_of(&pod["status"], "Ready").is_some_and(|ready| ready["status"] == "True");
+    for entry in container_statuses(&pod["status"]) {
+        let newest = instances.get(entry["name"].as_str().unwrap_or_default()).and_then(|all| all.last());
+        let Some(newest) = newest.filter(|newest| newest.running()) else { continue };
+        if entry["containerID"] != newest.container_id() {
+            continue;
+        }
+        results.insert((ProbeKind::Liveness, newest.id.clone()), ProbeResult::Success);
+        for (kind, field) in [(ProbeKind::Readiness, "ready"), (ProbeKind::Startup, "started")] {
+            if entry[field] == true && (is_ready || kind != ProbeKind::Readiness) {
+                results.insert((kind, newest.id.clone()), ProbeResult::Success);
+            }
+        }
+    }
+    results
 }

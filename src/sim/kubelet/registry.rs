@@ -6,6 +6,7 @@ use crate::sim::profile::Profile;
 use crate::sim::program::model::{self, Choice};
 use crate::sim::random::Random;
 use std::collections::{BTreeMap, BTreeSet};
+use tokio::time::Instant;
 
 /// The size that recordings show for busybox.
 const BUSYBOX_BYTES: u64 = 2_181_898;
@@ -129,21 +130,80 @@ fn glob(pattern: &str, text: &str) -> bool {
     true
 }
 
-/// Images that this node has pulled, beside the preloaded ones.
+/// An image on a node.
+#[derive(Clone, Copy, Debug)]
+struct Stored {
+    size: u64,
+    pulled: Instant,
+    /// When the kubelet first saw it.
+    seen: Option<Instant>,
+    /// When a container last used it; absent: never.
+    used: Option<Instant>,
+}
+
+/// The images of a node. Every busybox is there from the beginning, though only the usual ones are counted.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ImageStore {
-    pulled: BTreeSet<String>,
+    images: BTreeMap<String, Stored>,
+    /// Images of the beginning that were deleted.
+    removed: BTreeSet<String>,
 }
 
 impl ImageStore {
-    /// Whether the node has the image.
-    pub(super) fn has(&self, profile: &Profile, name: &ImageName) -> bool {
-        is_preloaded(profile, name) || self.pulled.contains(&name.full())
+    /// The images of a node that was just made.
+    pub(super) fn of(profile: &Profile) -> Self {
+        let now = Instant::now();
+        let usual = DIGESTS.iter().map(|(version, _)| format!("docker.io/library/busybox{version}"));
+        let names = usual.chain(profile.busybox_images.keys().cloned());
+        let stored = Stored { size: BUSYBOX_BYTES, pulled: now, seen: None, used: None };
+        Self { images: names.map(|name| (name, stored)).collect(), removed: BTreeSet::new() }
     }
 
-    /// Remembers a pulled image.
-    pub(super) fn add(&mut self, name: &ImageName) {
-        self.pulled.insert(name.full());
+    /// Whether the node has the image.
+    pub(super) fn has(&self, profile: &Profile, name: &ImageName) -> bool {
+        let full = name.full();
+        self.images.contains_key(&full) || (is_preloaded(profile, name) && !self.removed.contains(&full))
+    }
+
+    /// Remembers a pulled image of so many bytes.
+    pub(super) fn add(&mut self, name: &ImageName, size: u64, now: Instant) {
+        self.removed.remove(&name.full());
+        self.images.entry(name.full()).or_insert(Stored { size, pulled: now, seen: None, used: None });
+    }
+
+    /// Bytes of all images.
+    pub(super) fn bytes(&self) -> u64 {
+        self.images.values().map(|image| image.size).sum()
+    }
+
+    /// Containers used these images until now.
+    pub(super) fn used<'a>(&mut self, names: impl Iterator<Item = &'a String>, now: Instant) {
+        for name in names {
+            if let Some(image) = self.images.get_mut(name) {
+                image.used = Some(now);
+            }
+        }
+    }
+
+    /// The kubelet looks which images there are; one that it has not met yet it saw first at `when`, given when it was pulled.
+    pub(super) fn detect(&mut self, when: impl Fn(Instant) -> Instant) {
+        for image in self.images.values_mut() {
+            image.seen = image.seen.or_else(|| Some(when(image.pulled)));
+        }
+    }
+
+    /// The images that may go, the least recently used first: nobody uses them, and `is_old` says so of when they were seen.
+    pub(super) fn unused(&self, in_use: &BTreeSet<String>, is_old: impl Fn(Instant) -> bool) -> Vec<String> {
+        let free = self.images.iter().filter(|(name, image)| !in_use.contains(*name) && image.seen.is_some_and(&is_old));
+        let mut names: Vec<_> = free.map(|(name, image)| (image.used, image.seen, name.clone())).collect();
+        names.sort();
+        names.into_iter().map(|(.., name)| name).collect()
+    }
+
+    /// Deletes an image: its bytes.
+    pub(super) fn remove(&mut self, name: &str) -> u64 {
+        self.removed.insert(name.to_owned());
+        self.images.remove(name).map_or(0, |image| image.size)
     }
 }
 

@@ -139,7 +139,9 @@ impl Worker {
             return Err(config_error(format!("{problem} (pod: \"{}\", container: {})", record.full_name(), container.name)));
         }
         let argv = self.argv(container, image, &env)?;
-        let filesystem = FileSystem::with_mounts(self.mounts_of(&spec, container, &env)).with_tmpfs(tmpfs_of(&spec, container));
+        let filesystem = FileSystem::with_mounts(self.mounts_of(&spec, container, &env))
+            .with_tmpfs(tmpfs_of(&spec, container))
+            .with_disk(record.agent.host.disk.clone());
         // The runtime makes it before it starts the program as somebody else.
         for (path, text) in &image.files {
             // Nothing is there yet that could refuse it.

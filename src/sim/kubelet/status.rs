@@ -2,6 +2,7 @@
 //! Phase and conditions are computed in `conditions`.
 
 use super::conditions::{Facts, OWNED, Verdict, condition_of};
+use super::ephemeral;
 use super::pod::{PodRecord, ProbeKind, ProbeResult, Seen, State, is_sidecar};
 use super::resources::{of_container, of_pod, qos_class};
 use crate::json::At as _;
@@ -216,10 +217,24 @@ pub(super) fn generate(state: &State, host_ip: &str, now: &str, terminal: bool) 
         status["podIP"] = json!(sandbox.ip);
         status["podIPs"] = json!([{"ip": sandbox.ip}]);
     }
+    let debuggers = ephemeral::containers(spec);
+    if !debuggers.is_empty() {
+        status["ephemeralContainerStatuses"] = debuggers.iter().map(|container| ephemeral_status(state, container)).collect();
+    }
     if !init.is_empty() {
         status["initContainerStatuses"] = init.into_iter().map(|(status, _)| status).collect();
     }
     (status, seen, phase)
+}
+
+/// The status of an ephemeral container: nobody asks whether it is ready.
+fn ephemeral_status(state: &State, container: &Container) -> Value {
+    let mut status = container_status(state, container, "ContainerCreating", false, &mut BTreeMap::new());
+    status["ready"] = json!(false);
+    if let Some(fields) = status.as_object_mut() {
+        fields.remove("started");
+    }
+    status
 }
 
 /// `Ready`: the containers, and the readiness gates.

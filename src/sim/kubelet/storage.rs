@@ -4,6 +4,7 @@
 use super::agent::lock;
 use super::pod::PodRecord;
 use super::quantity::Amount;
+use crate::sim::program::filesystem::size;
 use crate::sim::program::{Container as Process, FileSystem};
 use k8s_openapi::api::core::v1::PodSpec;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
@@ -43,47 +44,27 @@ fn limits(spec: &PodSpec) -> Vec<(&str, u64, String)> {
 
 /// What is too full: the message of the eviction. `volumes`: whether the sizes of volumes are known anew.
 fn excess(record: &PodRecord, volumes: bool) -> Option<String> {
-    let (spec, instances) = {
-        let state = record.state();
-        (Arc::clone(&state.spec), state.instances.clone())
-    };
-    let contents = lock(&record.volumes);
-    let size =
-        |name: &str| contents.get(name).map_or(0, |volume| lock(volume).values().map(|bytes| bytes.len() as u64).sum::<u64>());
-    let disk = |name: &&str| {
-        !spec.volumes.iter().flatten().any(|volume| {
-            volume.name == **name && volume.empty_dir.as_ref().is_some_and(|empty| empty.medium.as_deref() == Some("Memory"))
-        })
-    };
-    let empty = || spec.volumes.iter().flatten().filter_map(|volume| Some((volume.name.as_str(), volume.empty_dir.as_ref()?)));
+    let spec = Arc::clone(&record.state().spec);
+    let containers = record.container_disk();
     if volumes {
-        for (name, volume) in empty() {
-            let Some(limit) = volume.size_limit.as_ref() else { continue };
-            if bytes(limit).is_some_and(|most| size(name) > most) {
-                return Some(format!("Usage of EmptyDir volume \"{name}\" exceeds the limit \"{}\". ", limit.0));
+        let contents = lock(&record.volumes);
+        for volume in spec.volumes.iter().flatten() {
+            let Some(limit) = volume.empty_dir.as_ref().and_then(|empty| empty.size_limit.as_ref()) else { continue };
+            if bytes(limit).is_some_and(|most| contents.get(&volume.name).is_some_and(|content| size(content) > most)) {
+                return Some(format!("Usage of EmptyDir volume \"{}\" exceeds the limit \"{}\". ", volume.name, limit.0));
             }
         }
     }
     let limits = limits(&spec);
-    let layer = |name: &str| -> u64 {
-        instances.get(name).and_then(|all| all.last()).map_or(0, |instance| {
-            let log = instance
-                .process
-                .as_ref()
-                .map_or(0, |process| process.log().since(0).iter().map(|line| line.text.len() as u64 + 1).sum());
-            instance.filesystem.written() + log
-        })
-    };
-    if limits.len() == spec.containers.len() && !limits.is_empty() {
+    let used = |name: &str| containers.iter().find(|(known, _)| known == name).map_or(0, |(_, used)| *used);
+    if !limits.is_empty() {
         let most: u64 = limits.iter().map(|(_, most, _)| most).sum();
-        let used = limits.iter().map(|(name, ..)| layer(name)).sum::<u64>()
-            + empty().map(|(name, _)| name).filter(disk).map(size).sum::<u64>();
-        if used > most {
+        if containers.iter().map(|(_, used)| used).sum::<u64>() + record.volume_disk() > most {
             let total = limits.iter().filter_map(|(_, _, text)| Amount::parse(text)).fold(Amount::ZERO, Amount::plus);
             return Some(format!("Pod ephemeral local storage usage exceeds the total limit of containers {}. ", total.text()));
         }
     }
-    let full = limits.iter().find(|(name, most, _)| layer(name) > *most);
+    let full = limits.iter().find(|(name, most, _)| used(name) > *most);
     full.map(|(name, _, text)| format!("Container {name} exceeded its local ephemeral storage limit \"{text}\". "))
 }
 

@@ -83,14 +83,15 @@ fn redefined(container: &Container, instance: &Instance) -> bool {
 
 /// What the starts of one sync came to.
 #[derive(Default)]
-struct Tally {
+pub(super) struct Tally {
     acted: bool,
     failed: bool,
     until: Option<Instant>,
 }
 
 impl Tally {
-    fn add(&mut self, result: Result<(), StartError>) {
+    /// Counts one start.
+    pub(super) fn add(&mut self, result: Result<(), StartError>) {
         match result {
             Ok(()) => self.acted = true,
             Err(StartError::Failed) => self.failed = true,
@@ -130,6 +131,7 @@ impl Worker {
         tally.acted |= resized || !killed.is_empty() || !stopped.is_empty();
         killed.extend(stopped.iter().cloned());
         self.ensure_sandbox().await;
+        self.start_ephemeral(&spec, &mut tally).await;
         if !self.initialize(&spec, &snapshot, &killed, &mut tally).await {
             return tally.outcome();
         }

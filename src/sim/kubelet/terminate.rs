@@ -1,6 +1,7 @@
 //! Stopping containers, and the end of a pod: graceful deletion, forced deletion, pods that finish by themselves.
 //! Restarts are not here.
 
+use super::ephemeral;
 use super::hook;
 use super::instance::Instance;
 use super::pod::{Deletion, PodRecord, ProbeKind, is_sidecar};
@@ -140,8 +141,9 @@ impl Worker {
         let deletion = record.deletion.get();
         let own = record.state().ending.as_ref().and_then(|ending| ending.grace);
         let grace = deletion.grace.or(own).or(spec.termination_grace_period_seconds).unwrap_or(30);
+        let debuggers = ephemeral::containers(&spec);
         let (sidecars, others): (Vec<_>, Vec<_>) =
-            spec.init_containers.iter().flatten().chain(&spec.containers).partition(|container| is_sidecar(container));
+            spec.init_containers.iter().flatten().chain(&spec.containers).chain(&debuggers).partition(|one| is_sidecar(one));
         let running = |container: &&Container| {
             let state = record.state();
             state.newest(&container.name).filter(|instance| instance.running()).cloned()

@@ -2,8 +2,10 @@
 //! Expected sequences are those of `shared/traces`; laws of single parts are tested beside them.
 
 mod configuration;
+mod disk;
 mod endings;
 mod environment;
+mod ephemeral;
 mod images;
 mod lifecycle;
 mod multinode;

@@ -1,6 +1,7 @@
 //! Fields of a pod that the embedded cluster cannot honour: said once when the pod arrives, never ignored in silence.
 //! Volumes, probes and hooks say so themselves where they are used.
 
+use super::ephemeral;
 use super::pod::PodRecord;
 use super::security;
 use crate::sim::limits::{Limit, LimitKind};
@@ -12,7 +13,11 @@ fn fields(spec: &PodSpec) -> Vec<String> {
     for volume in spec.volumes.iter().flatten() {
         found.extend(of_volume(spec, volume).map(|field| format!("{field} of volume {}", volume.name)));
     }
-    for container in spec.init_containers.iter().flatten().chain(&spec.containers) {
+    for container in spec.ephemeral_containers.iter().flatten().filter(|container| container.target_container_name.is_some()) {
+        // Its processes would be seen, and the files of its root.
+        found.push(format!("targetContainerName of container {}", container.name));
+    }
+    for container in spec.init_containers.iter().flatten().chain(&spec.containers).chain(&ephemeral::containers(spec)) {
         found.extend(of_container(container).map(|field| format!("{field} of container {}", container.name)));
     }
     found
@@ -30,7 +35,6 @@ fn any<T>(list: Option<&Vec<T>>) -> bool {
 fn of_pod(spec: &PodSpec) -> Vec<String> {
     let security = spec.security_context.as_ref();
     used([
-        (any(spec.ephemeral_containers.as_ref()), "ephemeralContainers"),
         (any(spec.resource_claims.as_ref()), "resourceClaims"),
         (spec.scheduling_group.is_some(), "schedulingGroup"),
         (spec.resources.as_ref().is_some_and(|resources| resources.limits.is_some()), "resources.limits of the pod"),

@@ -6,6 +6,7 @@ mod archive;
 mod arrange;
 mod compare;
 mod digest;
+mod disk;
 mod encode;
 mod expression;
 mod file;
@@ -261,7 +262,7 @@ pub fn run_simple(mut invocation: Invocation) -> BoxFuture<'static, i32> {
             "echo" | "printf" => format::run(call).await,
             "test" | "[" | "[[" => test::run(call).await,
             "sleep" | "usleep" | "kill" | "killall" | "pidof" | "ps" => process_control::run(call).await,
-            "cat" | "more" | "less" | "head" | "wc" | "tee" | "yes" | "dd" => stream::run(call).await,
+            "cat" | "more" | "less" | "head" | "wc" | "tee" | "yes" => stream::run(call).await,
             "od" | "hexdump" | "base64" | "xxd" => encode::run(call).await,
             "md5sum" | "sha1sum" | "sha256sum" | "sha512sum" | "crc32" => digest::run(call).await,
             "diff" | "cmp" | "comm" => compare::run(call).await,
@@ -277,7 +278,8 @@ pub fn run_simple(mut invocation: Invocation) -> BoxFuture<'static, i32> {
             "sed" => sed::run(call).await,
             "expr" | "seq" => expression::run(call).await,
             "touch" | "mkdir" | "rm" | "rmdir" | "mv" | "cp" | "ln" | "chmod" | "chown" | "chgrp" | "mktemp" | "mkfifo"
-            | "install" | "unlink" | "truncate" => files::run(call).await,
+            | "install" | "unlink" => files::run(call).await,
+            "dd" | "df" | "truncate" | "fallocate" => disk::run(call).await,
             "ls" | "stat" | "du" => listing::run(call).await,
             "find" => find::run(call).await,
             "basename" | "dirname" | "readlink" | "realpath" | "which" | "pwd" => file::run(call).await,

@@ -10,6 +10,24 @@ pub enum Data {
     Bytes(Vec<u8>),
     /// One byte, many times.
     Fill(u8, u64),
+    /// Random bytes: a stretch of the endless stream of a seed.
+    Noise {
+        /// Which stream.
+        seed: u64,
+        /// The offset of the first byte in it.
+        from: u64,
+        /// How many bytes.
+        length: u64,
+    },
+}
+
+/// The byte at an offset of the random stream of a seed.
+fn noise(seed: u64, at: u64) -> u8 {
+    // SplitMix64, eight bytes a step.
+    let mut word = seed.wrapping_add((at / 8 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (word ^ (word >> 31)).to_le_bytes()[to_usize(at % 8)]
 }
 
 impl Data {
@@ -19,6 +37,7 @@ impl Data {
         match self {
             Self::Bytes(bytes) => bytes.len() as u64,
             Self::Fill(_, count) => *count,
+            Self::Noise { length, .. } => *length,
         }
     }
 
@@ -41,7 +60,55 @@ impl Data {
                 *total -= taken;
                 Self::Fill(*byte, taken)
             }
+            Self::Noise { seed, from, length } => {
+                let taken = Self::Noise { seed: *seed, from: *from, length: count.min(*length) };
+                *from += taken.len();
+                *length -= taken.len();
+                taken
+            }
         }
+    }
+
+    /// A part of the bytes: up to `count` from an offset on.
+    #[must_use]
+    pub fn part(&self, from: u64, count: u64) -> Self {
+        let count = count.min(self.len().saturating_sub(from));
+        match self {
+            Self::Bytes(bytes) => Self::Bytes(bytes.get(to_usize(from)..to_usize(from + count)).unwrap_or_default().to_vec()),
+            Self::Fill(byte, _) => Self::Fill(*byte, count),
+            Self::Noise { seed, from: start, .. } => Self::Noise { seed: *seed, from: start + from, length: count },
+        }
+    }
+
+    /// These bytes and then others.
+    #[must_use]
+    pub fn followed_by(mut self, next: Self) -> Self {
+        match self.extend(next) {
+            Ok(()) => self,
+            Err(next) => {
+                let mut bytes = self.into_bytes();
+                bytes.extend(next.into_bytes());
+                Self::Bytes(bytes)
+            }
+        }
+    }
+
+    /// Adds bytes that continue these in kind.
+    ///
+    /// # Errors
+    /// Gives back bytes of another kind.
+    pub fn extend(&mut self, next: Self) -> Result<(), Self> {
+        match (self, next) {
+            (Self::Bytes(bytes), Self::Bytes(more)) => bytes.extend(more),
+            (Self::Fill(byte, count), Self::Fill(same, more)) if *byte == same => *count += more,
+            (Self::Noise { seed, from, length }, Self::Noise { seed: same, from: then, length: more })
+                if *seed == same && *from + *length == then =>
+            {
+                *length += more;
+            }
+            (_, next) => return Err(next),
+        }
+        Ok(())
     }
 
     /// The bytes, written out. Callers bound the length first.
@@ -50,6 +117,7 @@ impl Data {
         match self {
             Self::Bytes(bytes) => bytes,
             Self::Fill(byte, count) => vec![byte; to_usize(count)],
+            Self::Noise { seed, from, length } => (from..from + length).map(|at| noise(seed, at)).collect(),
         }
     }
 }

@@ -126,16 +126,19 @@ impl Descriptor {
 }
 
 impl OpenFile {
+    /// Goes on at this offset.
+    pub fn seek(&self, offset: u64) {
+        *self.offset.lock().unwrap_or_else(PoisonError::into_inner) = offset;
+    }
+
     fn read(&self, limit: u64) -> Result<Data, Errno> {
         if matches!(self.mode, Mode::Write | Mode::Append) {
             return Err(Errno::BadDescriptor);
         }
-        let bytes = self.filesystem.load(&self.path)?;
         let mut offset = self.offset.lock().unwrap_or_else(PoisonError::into_inner);
-        let from = to_usize(*offset).min(bytes.len());
-        let to = from.saturating_add(to_usize(limit)).min(bytes.len());
-        *offset = to as u64;
-        Ok(Data::Bytes(bytes[from..to].to_vec()))
+        let data = self.filesystem.slice(&self.path, *offset, limit)?;
+        *offset += data.len();
+        Ok(data)
     }
 
     fn write(&self, data: Data) -> Result<(), Errno> {

@@ -2,15 +2,21 @@
 //! Only the model; commands that use it live beside the interpreter.
 
 mod access;
+mod content;
 mod memory;
 mod volume;
+mod write;
 
 pub use access::Access;
+use content::BLOCK;
+pub use content::Content;
 use memory::Complaints;
-pub use memory::Tmpfs;
+pub use memory::{Space, Tmpfs};
+pub use volume::size;
 
-use super::data::{Data, to_usize};
+use super::data::Data;
 use super::errno::Errno;
+use super::node_disk::NodeDisk;
 use crate::sim::latest;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,7 +24,7 @@ use tokio::time::Instant;
 
 /// The content of a mounted volume: relative path to bytes. Shared, so that a ConfigMap's refresh is seen by running programs.
 /// A key that ends with `/` is an empty directory; the key `""` makes the volume a single file.
-pub type Volume = Arc<Mutex<BTreeMap<String, Vec<u8>>>>;
+pub type Volume = Arc<Mutex<BTreeMap<String, Content>>>;
 
 /// One volume at its place in a container.
 #[derive(Clone, Debug)]
@@ -29,9 +35,11 @@ pub struct Mount {
     pub read_only: bool,
     /// The content.
     pub volume: Volume,
+    /// Whether it lies on another disk than the node's: behind a network.
+    pub remote: bool,
 }
 
-/// The largest file that the model holds (bytes); a larger one fails with ENOSPC.
+/// The most of one file that a program of the model holds at once (bytes); with more, it fails with ENOSPC.
 pub const LARGEST_FILE: u64 = 256 * 1024 * 1024;
 /// The size of `/dev/shm` (bytes), containerd's default.
 const SHARED_MEMORY: u64 = 64 * 1024 * 1024;
@@ -56,6 +64,8 @@ pub struct Metadata {
     pub kind: Kind,
     /// Bytes in a file.
     pub size: u64,
+    /// Bytes of the blocks that it takes: none for holes, a directory's own one.
+    pub blocks: u64,
     /// Whether it may be executed.
     pub executable: bool,
     /// When it was last written.
@@ -65,7 +75,7 @@ pub struct Metadata {
 #[derive(Clone, Debug)]
 struct Entry {
     kind: Kind,
-    bytes: Vec<u8>,
+    content: Content,
     executable: bool,
     modified: Instant,
 }
@@ -77,6 +87,7 @@ pub struct FileSystem {
     mounts: Vec<Mount>,
     access: Arc<Access>,
     tmpfs: Arc<Vec<Tmpfs>>,
+    disk: NodeDisk,
     complaints: Complaints,
     version: latest::Sender<u64>,
 }
@@ -120,7 +131,7 @@ impl FileSystem {
     pub fn with_mounts(mut mounts: Vec<Mount>) -> Self {
         mounts.sort_by_key(|mount| std::cmp::Reverse(mount.path.len()));
         let now = Instant::now();
-        let entry = |kind: Kind, bytes: &[u8]| Entry { kind, bytes: bytes.to_vec(), executable: false, modified: now };
+        let entry = |kind: Kind, bytes: &[u8]| Entry { kind, content: bytes.into(), executable: false, modified: now };
         let mut layer = BTreeMap::new();
         for path in DIRECTORIES {
             layer.insert((*path).to_owned(), entry(Kind::Directory, b""));
@@ -141,6 +152,7 @@ impl FileSystem {
             mounts,
             access: Arc::default(),
             tmpfs: Arc::default(),
+            disk: NodeDisk::default(),
             complaints: Complaints::default(),
             version: latest::Sender::new(0),
         };
@@ -156,6 +168,19 @@ impl FileSystem {
     pub fn with_access(mut self, access: Access) -> Self {
         self.access = Arc::new(access);
         self
+    }
+
+    /// The same file system on this disk.
+    #[must_use]
+    pub fn with_disk(mut self, disk: NodeDisk) -> Self {
+        self.disk = disk;
+        self
+    }
+
+    /// The disk that it lies on.
+    #[must_use]
+    pub const fn disk(&self) -> &NodeDisk {
+        &self.disk
     }
 
     /// Who uses it.
@@ -221,7 +246,8 @@ impl FileSystem {
         if let Some(entry) = layer.get(&path) {
             return Ok(Metadata {
                 kind: entry.kind.clone(),
-                size: entry.bytes.len() as u64,
+                size: entry.content.len(),
+                blocks: if entry.kind == Kind::Directory { BLOCK } else { entry.content.blocks() },
                 executable: entry.executable,
                 modified: entry.modified,
             });
@@ -259,12 +285,12 @@ impl FileSystem {
     /// Puts a file of the container runtime's in place (the kubelet's `/etc/hosts`, say), whoever runs in the container and
     /// whether or not its root file system can be written.
     pub fn provide(&self, path: &str, content: Vec<u8>) {
-        let entry = Entry { kind: Kind::File, bytes: content, executable: false, modified: Instant::now() };
+        let entry = Entry { kind: Kind::File, content: content.into(), executable: false, modified: Instant::now() };
         self.lock().insert(normalize(path), entry);
     }
 
-    /// The bytes of a regular file.
-    pub fn load(&self, path: &str) -> Result<Vec<u8>, Errno> {
+    /// Does something with the content of a regular file.
+    fn with_content<T>(&self, path: &str, read: impl FnOnce(&Content) -> T) -> Result<T, Errno> {
         let path = self.resolve(path);
         match self.link_metadata(&path)?.kind {
             Kind::Directory => return Err(Errno::IsDirectory),
@@ -272,79 +298,26 @@ impl FileSystem {
             Kind::Device | Kind::Link(_) => return Err(Errno::Invalid),
         }
         if let Some((mount, key)) = self.mounted(&path) {
-            return volume::lock(&mount.volume).get(&key).cloned().ok_or(Errno::NotFound);
+            return volume::lock(&mount.volume).get(&key).map(read).ok_or(Errno::NotFound);
         }
-        self.lock().get(&path).map(|entry| entry.bytes.clone()).ok_or(Errno::NotFound)
+        self.lock().get(&path).map(|entry| read(&entry.content)).ok_or(Errno::NotFound)
     }
 
-    /// Changes the bytes of a regular file, which is created if it does not exist.
-    fn change(&self, path: &str, change: impl FnOnce(&mut Vec<u8>) -> Result<(), Errno>) -> Result<(), Errno> {
-        let path = self.resolve(path);
-        if self.link_metadata(&path).is_ok_and(|metadata| metadata.kind == Kind::Directory) {
-            return Err(Errno::IsDirectory);
-        }
-        let above = self.metadata(parent(&path))?;
-        if above.kind != Kind::Directory {
-            return Err(Errno::NotDirectory);
-        }
-        self.writable(&path)?;
-        if let Some((mount, key)) = self.mounted(&path) {
-            change(volume::lock(&mount.volume).entry(key).or_default())?;
-        } else if path.starts_with("/proc/") || path.starts_with("/sys/") {
-            return Err(Errno::Denied);
-        } else {
-            let mut layer = self.lock();
-            let now = Instant::now();
-            let fresh = || Entry { kind: Kind::File, bytes: Vec::new(), executable: false, modified: now };
-            let entry = layer.entry(path).or_insert_with(fresh);
-            entry.modified = now;
-            change(&mut entry.bytes)?;
-        }
-        self.version.send_modify(|version| *version += 1);
-        Ok(())
-    }
-
-    /// Creates a file, or empties it if `truncate`.
-    pub fn create(&self, path: &str, truncate: bool) -> Result<(), Errno> {
-        self.change(path, |bytes| {
-            if truncate {
-                bytes.clear();
+    /// The bytes of a regular file, all at once; ENOSPC, with a limit, for one that is too large for that.
+    pub fn load(&self, path: &str) -> Result<Vec<u8>, Errno> {
+        let is_small = |content: &Content| content.len() <= LARGEST_FILE;
+        match self.with_content(path, |content| is_small(content).then(|| content.to_bytes()))? {
+            Some(bytes) => Ok(bytes),
+            None => {
+                self.complain("reading a file of more than 256 MiB at once");
+                Err(Errno::NoSpace)
             }
-            Ok(())
-        })
+        }
     }
 
-    /// Replaces the content of a file.
-    pub fn store(&self, path: &str, content: Vec<u8>) -> Result<(), Errno> {
-        self.change(path, |bytes| {
-            *bytes = content;
-            Ok(())
-        })
-    }
-
-    /// Writes at `offset` (or at the end); returns the offset after the write.
-    pub fn write(&self, path: &str, offset: Option<u64>, data: Data) -> Result<u64, Errno> {
-        let shared = self.resolve(path).starts_with("/dev/shm/");
-        let others = if shared { self.memory() } else { 0 };
-        let room = self.room(&self.resolve(path));
-        let length = self.metadata(path).map_or(0, |metadata| metadata.size);
-        let from = offset.unwrap_or(length);
-        let end = from + data.len();
-        let is_full = (shared && others + data.len() > SHARED_MEMORY)
-            || room.is_some_and(|room| end.saturating_sub(length) > room)
-            || !self.holds(from, end);
-        self.change(path, |bytes| {
-            if is_full {
-                return Err(Errno::NoSpace);
-            }
-            let (from, to) = (to_usize(from), to_usize(end));
-            if bytes.len() < to {
-                bytes.resize(to, 0);
-            }
-            bytes[from..to].copy_from_slice(&data.into_bytes());
-            Ok(())
-        })?;
-        Ok(end)
+    /// Up to `limit` bytes of a regular file from an offset on; nothing at its end.
+    pub fn slice(&self, path: &str, from: u64, limit: u64) -> Result<Data, Errno> {
+        self.with_content(path, |content| content.slice(from, limit))
     }
 
     /// Changes with every write to a file of this container.

@@ -3,13 +3,22 @@
 
 use super::console::{Source, Taps};
 use super::data::{Data, to_usize};
+use super::node_disk::NodeDisk;
 use crate::sim::clock::Clock;
 use crate::sim::latest;
 use jiff::Timestamp;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The longest piece that containerd writes as one line of its log file (bytes).
 const LONGEST_PIECE: usize = 16 * 1024;
+
+/// What the runtime writes before each line of its log file, and the newline after it (bytes): time, stream, tag.
+const LINE_HEAD: u64 = 41;
+/// What a file's blocks are rounded up to (bytes).
+const BLOCK: u64 = 4_096;
+/// The most that the kubelet lets a container's log files take (bytes): five files of 10 MiB, of which it deletes the oldest.
+const LARGEST_LOG: u64 = 50 * 1024 * 1024;
 
 /// One line that a program wrote to standard output or error.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,17 +34,36 @@ pub struct LogLine {
 pub struct ContainerLog {
     lines: Arc<Mutex<Vec<LogLine>>>,
     length: latest::Sender<(usize, bool)>,
+    bytes: Arc<AtomicU64>,
+    disk: NodeDisk,
 }
 
 impl Default for ContainerLog {
     fn default() -> Self {
-        Self { lines: Arc::default(), length: latest::Sender::new((0, false)) }
+        Self::on(NodeDisk::default())
     }
 }
 
 impl ContainerLog {
-    /// Appends a line.
+    /// An empty log on this disk.
+    #[must_use]
+    pub fn on(disk: NodeDisk) -> Self {
+        Self { lines: Arc::default(), length: latest::Sender::new((0, false)), bytes: Arc::default(), disk }
+    }
+
+    /// Bytes of its files on the disk.
+    #[must_use]
+    pub fn bytes_on_disk(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed).min(LARGEST_LOG).div_ceil(BLOCK) * BLOCK
+    }
+
+    /// Appends a line; it is lost where the disk is full.
     pub fn push(&self, line: LogLine) {
+        let bytes = line.text.len() as u64 + LINE_HEAD;
+        if self.bytes_on_disk() < LARGEST_LOG && self.disk.grow(bytes).is_err() {
+            return;
+        }
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         lines.push(line);
         self.length.send_modify(|(length, _)| *length = lines.len());

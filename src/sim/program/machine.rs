@@ -18,6 +18,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// What one read of `/dev/urandom` gives at most (bytes).
+const LONGEST_RANDOM: u64 = 32 * 1024 * 1024 - 1;
+
 #[derive(Debug, Default)]
 struct Table {
     processes: BTreeMap<u32, Weak<Process>>,
@@ -56,7 +59,7 @@ impl Machine {
     /// A container in which nothing runs yet.
     #[must_use]
     pub fn new(spec: ContainerSpec) -> Arc<Self> {
-        let log = ContainerLog::default();
+        let log = ContainerLog::on(spec.filesystem.disk().clone());
         let taps = Taps::default();
         let stream = |source| Stream::new(log.clone(), spec.clock).shown(taps.clone(), source, spec.console.tty);
         let (stdout, stderr) = (stream(Source::Output), stream(Source::Error));
@@ -241,12 +244,7 @@ impl Machine {
     /// Random bytes, as `/dev/urandom` gives them.
     #[must_use]
     pub fn random_bytes(&self, count: u64) -> Data {
-        let mut bytes = Vec::new();
-        while (bytes.len() as u64) < count.min(65_536) {
-            bytes.extend(self.draw().to_le_bytes());
-        }
-        bytes.truncate(super::data::to_usize(count));
-        Data::Bytes(bytes)
+        Data::Noise { seed: self.draw(), from: 0, length: count.min(LONGEST_RANDOM) }
     }
 }
 

@@ -80,8 +80,8 @@ impl Writer {
                 if state.reader_gone {
                     return Err(Errno::BrokenPipe);
                 }
-                // A run of equal bytes costs nothing to hold, so it passes in one piece.
-                let room = if matches!(data, Data::Fill(..)) && state.size < CAPACITY {
+                // A run of equal or random bytes costs nothing to hold, so it passes in one piece.
+                let room = if matches!(data, Data::Fill(..) | Data::Noise { .. }) && state.size < CAPACITY {
                     data.len()
                 } else {
                     CAPACITY.saturating_sub(state.size)

@@ -1,9 +1,10 @@
 //! Bodies: reading a request's within its limit, and encoding JSON answers, lists and streams.
 //! What is in them is the handlers' business.
 
-use crate::sim::api::face::Served;
+use crate::sim::api::face::{Face, Served};
 use crate::sim::api::list::Page;
 use crate::sim::api::status::ApiError;
+use crate::sim::store::{Store, encoding};
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use http::{HeaderValue, Request, Response, StatusCode, header};
@@ -12,9 +13,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited, StreamBody};
 use kube::client::Body;
 use serde::Serialize;
-use serde::ser::{SerializeMap, Serializer};
 use serde_json::{Value, json};
-use std::borrow::Cow;
 use std::convert::Infallible;
 
 /// The body of an answer: at once or as it comes.
@@ -79,12 +78,30 @@ fn with_type(status: StatusCode, media_type: &'static str, body: ResponseBody) -
 }
 
 /// A list as the server writes it: items of built-in kinds have no apiVersion and kind of their own.
-pub(super) fn list(served: Served, page: &Page) -> Result<Response<ResponseBody>, ApiError> {
+pub(super) fn list(store: &Store, served: Served, page: &Page) -> Response<ResponseBody> {
     let bare = served.resource.is_built_in();
-    let items: Vec<Item> = page.objects.iter().map(|object| Item { object: served.show(object), bare }).collect();
-    let api_version = served.api_version();
+    let encoded = if served.face == Face::Stored {
+        store.encoded(served.resource, &page.objects)
+    } else {
+        page.objects.iter().map(|object| encoding::bare(&served.show(object))).collect()
+    };
     let kind = format!("{}List", served.resource.kind);
-    json(StatusCode::OK, &List { kind: &kind, api_version: &api_version, metadata: list_metadata(page), items })
+    let head = format!(
+        "{{\"kind\":{},\"apiVersion\":{},\"metadata\":{},\"items\":[",
+        json!(kind),
+        json!(served.api_version()),
+        list_metadata(page)
+    );
+    let mut bytes = Vec::with_capacity(head.len() + encoded.iter().map(|item| item.len() + 64).sum::<usize>());
+    bytes.extend(head.bytes());
+    for (place, (item, object)) in encoded.iter().zip(&page.objects).enumerate() {
+        if place > 0 {
+            bytes.push(b',');
+        }
+        if bare { bytes.extend(item) } else { bytes.extend(encoding::whole(&served.show(object), item)) }
+    }
+    bytes.extend(b"]}");
+    self::encoded(Bytes::from(bytes))
 }
 
 /// The metadata of a list.
@@ -97,29 +114,4 @@ pub(super) fn list_metadata(page: &Page) -> Value {
         metadata["remainingItemCount"] = json!(remaining);
     }
     metadata
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct List<'a> {
-    kind: &'a str,
-    api_version: &'a str,
-    metadata: Value,
-    items: Vec<Item<'a>>,
-}
-
-struct Item<'a> {
-    object: Cow<'a, Value>,
-    bare: bool,
-}
-
-impl Serialize for Item<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Some(fields) = self.object.as_object().filter(|_| self.bare) else { return self.object.serialize(serializer) };
-        let mut map = serializer.serialize_map(None)?;
-        for (name, value) in fields.iter().filter(|(name, _)| *name != "apiVersion" && *name != "kind") {
-            map.serialize_entry(name, value)?;
-        }
-        map.end()
-    }
 }

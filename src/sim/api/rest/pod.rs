@@ -92,10 +92,12 @@ pub(super) fn container_of(pod: &Value, query: &Query) -> Result<String, ApiErro
         let all = pod.pointer(&format!("/spec/{list}")).and_then(Value::as_array).into_iter().flatten();
         all.map(|container| text(container, "/name").to_owned()).collect()
     };
-    let (containers, init) = (names("containers"), names("initContainers"));
+    let (containers, init, ephemeral) = (names("containers"), names("initContainers"), names("ephemeralContainers"));
     let name = text(pod, "/metadata/name");
     match parameter(query, "container").filter(|container| !container.is_empty()) {
-        Some(asked) if containers.iter().chain(&init).any(|container| container == asked) => Ok(asked.to_owned()),
+        Some(asked) if containers.iter().chain(&init).chain(&ephemeral).any(|container| container == asked) => {
+            Ok(asked.to_owned())
+        }
         Some(asked) => Err(ApiError::bad_request(format!("container {asked} is not valid for pod {name}"))),
         None => {
             if let [only] = containers.as_slice() {

@@ -2,13 +2,15 @@
 //! Watches are in `watch`.
 
 use super::Rest;
-use super::body::ResponseBody;
+use super::accept::Form;
+use super::body::{self, ResponseBody};
 use super::route::ObjectPath;
 use super::show;
-use crate::sim::api::face::Served;
+use crate::sim::api::face::{Face, Served};
 use crate::sim::api::list::{self, ListOptions};
 use crate::sim::api::resource::Resource;
 use crate::sim::api::status::ApiError;
+use crate::sim::store::encoding;
 use http::{Response, StatusCode};
 
 /// How a path's resource is served, if it is.
@@ -34,7 +36,13 @@ pub(super) fn resource_of(rest: &Rest, path: &ObjectPath) -> Result<Resource, Ap
 pub(super) fn get(rest: &Rest, path: &ObjectPath) -> Result<Response<ResponseBody>, ApiError> {
     let served = served(rest, path)?;
     rest.api.heartbeats.read(served.resource);
-    show::object(rest, path, served, StatusCode::OK, &*rest.api.get(served.resource, path.namespace(), path.name())?)
+    let object = rest.api.get(served.resource, path.namespace(), path.name())?;
+    if path.form == Form::Objects && served.face == Face::Stored {
+        let encoded = rest.api.store.encoded(served.resource, std::slice::from_ref(&object));
+        let bytes = encoded.first().map(|bare| encoding::whole(&object, bare)).unwrap_or_default();
+        return Ok(body::encoded(bytes.into()));
+    }
+    show::object(rest, path, served, StatusCode::OK, &object)
 }
 
 /// The options of a LIST or WATCH of what a path serves.

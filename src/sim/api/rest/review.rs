@@ -120,9 +120,12 @@ fn rules(rest: &Rest, user: &User, namespace: &str) -> Result<Value, ApiError> {
         return Err(ApiError::bad_request("no namespace on request"));
     }
     let mut all = authorization::rules_of(&rest.api, user, namespace);
+    // Superusers need no binding; where they have one, as in every new cluster, it says so already.
+    let everything =
+        [json!({"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}), json!({"verbs": ["*"], "nonResourceURLs": ["*"]})];
     if user.groups.iter().any(|group| group == "system:masters") {
-        all.push(json!({"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}));
-        all.push(json!({"verbs": ["*"], "nonResourceURLs": ["*"]}));
+        let missing = everything.into_iter().filter(|rule| !all.contains(rule)).collect::<Vec<_>>();
+        all.extend(missing);
     }
     let (paths, resources): (Vec<Value>, Vec<Value>) = all.into_iter().partition(|rule| rule.get("nonResourceURLs").is_some());
     Ok(json!({"resourceRules": resources, "nonResourceRules": paths, "incomplete": false}))

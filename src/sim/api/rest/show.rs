@@ -39,7 +39,7 @@ pub(super) fn object(
 /// The answer with a page of a collection.
 pub(super) fn list(rest: &Rest, path: &ObjectPath, served: Served, page: &Page) -> Result<Response<ResponseBody>, ApiError> {
     match path.form {
-        Form::Objects => body::list(served, page),
+        Form::Objects => Ok(body::list(&rest.api.store, served, page)),
         Form::Metadata => {
             let items: Vec<Value> = page.objects.iter().map(|object| table::metadata_only(object)).collect();
             let kind = "PartialObjectMetadataList";

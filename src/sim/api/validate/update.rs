@@ -104,7 +104,10 @@ pub(in crate::sim::api) fn pod_face(subresource: Subresource, old: &Value, new: 
                 let why = format!("existing ephemeral containers {} may not be {what}\n", container["name"]);
                 errors.push(FieldError::forbidden(PATH, &why));
             }
+            let volumes = list(new, "/spec/volumes");
+            let volumes: Vec<&str> = volumes.iter().filter_map(|volume| volume["name"].as_str()).collect();
             for (index, container) in after.iter().enumerate() {
+                super::container::check(container, &format!("{PATH}[{index}]"), &volumes, false, &mut errors);
                 if others.contains(&container["name"]) {
                     errors.push(FieldError::duplicate(format!("{PATH}[{index}].name"), &container["name"]));
                 }

@@ -106,21 +106,3 @@ async fn a_container_over_its_memory_limit_is_oom_killed() {
     assert_eq!(world.get()["status"]["containerStatuses"][0]["lastState"]["terminated"]["exitCode"], 137);
     assert!(world.events().iter().all(|event| event.starts_with("Normal")), "{:#?}", world.events());
 }
-
-#[tokio::test(start_paused = true)]
-async fn an_ephemeral_container_that_comes_later_is_a_limit() {
-    let world = World::new(1);
-    world.pod(&json!({"containers": [script("sleep 100000")]}));
-    world.pass(5.0).await;
-    assert_eq!(world.limits.since(0), []);
-    let debugger = json!([{"name": "debugger", "image": "busybox:1.36", "stdin": true}]);
-    let name = world.get()["metadata"]["name"].as_str().unwrap().to_owned();
-    let add = |pod: &mut serde_json::Value| pod["spec"]["ephemeralContainers"] = debugger;
-    world
-        .api
-        .modify(crate::sim::api::resource::PODS, "t", &name, crate::sim::api::Subresource::EphemeralContainers, add)
-        .unwrap();
-    world.pass(5.0).await;
-    let met: Vec<_> = world.limits.since(0).into_iter().map(|limit| limit.construct).collect();
-    assert_eq!(met, ["ephemeralContainers"]);
-}

@@ -75,7 +75,7 @@ async fn sum(call: &Invocation, algorithm: Algorithm, file: &str) -> Result<Stri
         super::stream::spend(call, data.len() * 4).await;
         match data {
             Data::Bytes(bytes) => digest.update(&bytes),
-            fill @ Data::Fill(..) => digest.update(&fill.into_bytes()),
+            other => digest.update(&other.into_bytes()),
         }
     }
 }

@@ -18,7 +18,6 @@ pub async fn run(call: &Invocation) -> i32 {
         "ln" => ("sfnT", ""),
         "chmod" | "chown" | "chgrp" => ("Rv", ""),
         "mktemp" => ("dqtu", "p"),
-        "truncate" => ("c", "s"),
         "unlink" => ("", ""),
         other => return call.unsupported(other).await,
     };
@@ -70,18 +69,6 @@ pub async fn run(call: &Invocation) -> i32 {
                 None => files.metadata(path).map(|_| ()),
             };
             each(call, &operands[1..], change, |name, error| format!("{name}: {error}")).await
-        }
-        "truncate" => {
-            let size = value('s').and_then(|text| super::stream::count(&text));
-            let Some(size) = size.filter(|size| *size <= crate::sim::program::filesystem::LARGEST_FILE) else {
-                return call.bad_option("-s").await;
-            };
-            let change = |files: &FileSystem, path: &str| {
-                let mut bytes = files.load(path).unwrap_or_default();
-                bytes.resize(crate::sim::program::data::to_usize(size), 0);
-                files.store(path, bytes)
-            };
-            each(call, &operands, change, |name, error| format!("{name}: open: {error}")).await
         }
         // Everything runs as root: owners change nothing.
         _ => {
@@ -169,7 +156,7 @@ fn copy(files: &FileSystem, from: &str, to: &str) -> Result<(), Errno> {
         }
         return Ok(());
     }
-    files.store(to, files.load(from)?)?;
+    files.store(to, files.content(from)?)?;
     files.set_executable(to, metadata.executable)
 }
 

@@ -78,10 +78,7 @@ async fn ls(call: &Invocation) -> i32 {
             .filter_map(|name| Some((name, files.link_metadata(&normalize(&format!("{path}/{name}"))).ok()?)))
             .collect();
         if has('l') {
-            let blocks: u64 = found
-                .iter()
-                .map(|(_, metadata)| if metadata.kind == Kind::Directory { 4 } else { metadata.size.div_ceil(4096) * 4 })
-                .sum();
+            let blocks: u64 = found.iter().map(|(_, metadata)| metadata.blocks / 1024).sum();
             text.push_str(&format!("total {blocks}\n"));
         }
         text.extend(found.iter().map(|(name, metadata)| format!("{}\n", row(name, metadata))));
@@ -123,7 +120,7 @@ async fn stat(call: &Invocation) -> i32 {
                 Some('Y' | 'X' | 'Z') => text.push_str(&modified.as_second().to_string()),
                 Some('a') => text.push_str(if metadata.executable || metadata.kind == Kind::Directory { "755" } else { "644" }),
                 Some('A') => text.push_str(&describe(call, name, &metadata)[..10]),
-                Some('b') => text.push_str(&(metadata.size.div_ceil(4096) * 8).to_string()),
+                Some('b') => text.push_str(&(metadata.blocks / 512).to_string()),
                 Some('F') => text.push_str(match metadata.kind {
                     Kind::Directory => "directory",
                     Kind::Device => "character special file",
@@ -160,11 +157,7 @@ pub fn walk(files: &FileSystem, name: &str, path: &str, depth: usize, deepest: u
 
 /// Kibibytes on the disk: whole blocks of 4 KiB.
 fn blocks(files: &FileSystem, path: &str) -> u64 {
-    match files.link_metadata(&normalize(path)) {
-        Ok(Metadata { kind: Kind::Directory, .. }) => 4,
-        Ok(metadata) => metadata.size.div_ceil(4096) * 4,
-        Err(_) => 0,
-    }
+    files.link_metadata(&normalize(path)).map_or(0, |metadata| metadata.blocks / 1024)
 }
 
 async fn du(call: &Invocation) -> i32 {

@@ -1,4 +1,4 @@
-//! Programs that pass bytes on: `cat`, `head`, `wc`, `tee`, `yes`, `dd`.
+//! Programs that pass bytes on: `cat`, `head`, `wc`, `tee`, `yes`.
 //! Those that look at lines are `text`, `tail` has its own file.
 
 use super::Invocation;
@@ -22,8 +22,7 @@ pub async fn run(call: &Invocation) -> i32 {
         "head" => head(call).await,
         "wc" => wc(call).await,
         "tee" => tee(call).await,
-        "yes" => yes(call).await,
-        _ => dd(call).await,
+        _ => yes(call).await,
     }
 }
 
@@ -316,63 +315,6 @@ async fn yes(call: &Invocation) -> i32 {
             return 1;
         }
     }
-}
-
-async fn dd(call: &Invocation) -> i32 {
-    let (mut from, mut to, mut size, mut blocks) = ("-".to_owned(), None, 512, u64::MAX);
-    let mut quiet = false;
-    for word in call.arguments() {
-        let number = |text: &str| count(text);
-        match word.split_once('=') {
-            Some(("if", file)) => file.clone_into(&mut from),
-            Some(("of", file)) => to = Some(file.to_owned()),
-            Some(("bs", text)) if number(text).is_some() => size = number(text).unwrap_or(512).max(1),
-            Some(("count", text)) if number(text).is_some() => blocks = number(text).unwrap_or(0),
-            Some(("status", "none")) => quiet = true,
-            _ => return call.bad_option(word).await,
-        }
-    }
-    let input = match call.open(&from) {
-        Ok(input) => input,
-        Err(error) => {
-            call.error(&format!("can't open '{from}': {error}")).await;
-            return 1;
-        }
-    };
-    let output = match &to {
-        None => call.descriptors.get(1),
-        Some(file) => call.descriptors.open(&call.process.machine, &call.path(file), Mode::Write),
-    };
-    let output = match output {
-        Ok(output) => output,
-        Err(error) => {
-            call.error(&format!("can't open '{}': {error}", to.unwrap_or_default())).await;
-            return 1;
-        }
-    };
-    call.process.hold(size).await;
-    let (mut done, mut bytes, mut status) = (0, 0, 0);
-    while done < blocks {
-        let Ok(data) = input.read(size).await else { break };
-        if data.is_empty() {
-            break;
-        }
-        spend(call, data.len()).await;
-        let length = data.len();
-        if let Err(error) = output.write(data).await {
-            call.error(&format!("error writing '{}': {error}", to.clone().unwrap_or_else(|| "standard output".to_owned()))).await;
-            status = 1;
-            break;
-        }
-        call.process.machine.check_memory();
-        (done, bytes) = (done + 1, bytes + length);
-    }
-    if !quiet && let Ok(error) = call.descriptors.get(2) {
-        let text = format!("{done}+0 records in\n{done}+0 records out\n{bytes} bytes copied\n");
-        // A closed standard error swallows messages, as it does in a real process.
-        let _ = error.write(Data::Bytes(text.into_bytes())).await;
-    }
-    status
 }
 
 /// Whether a path is a directory.

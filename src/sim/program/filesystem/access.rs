@@ -80,7 +80,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn programs_meet_the_kernel() {
-        let data = Mount { path: "/data".to_owned(), read_only: false, volume: Arc::default() };
+        let data = Mount { path: "/data".to_owned(), read_only: false, volume: Arc::default(), remote: false };
         let script = "echo a >/x; echo b >/data/x && cat /data/x; mkdir /tmp/d; rm /etc/passwd; mv /data/x /etc/y; echo c >/dev/null; id; whoami; cat /data/x";
         let mut spec = spec(&["sh", "-c", script], Vec::new());
         let access = Access { read_only_root: true, user: 1000, group: 3000, groups: vec![2000, 3000] };

@@ -1,7 +1,7 @@
 //! Directories: listing, making, removing, renaming, links and modes.
 //! The content of files is `filesystem`.
 
-use super::{Entry, Errno, FileSystem, Kind, normalize, parent, volume};
+use super::{Content, Entry, Errno, FileSystem, Kind, normalize, parent, volume};
 use tokio::time::Instant;
 
 impl FileSystem {
@@ -42,13 +42,13 @@ impl FileSystem {
             if kind != Kind::Directory {
                 return Err(Errno::Invalid);
             }
-            volume::lock(&mount.volume).insert(format!("{key}/"), Vec::new());
+            volume::lock(&mount.volume).insert(format!("{key}/"), Content::default());
             return Ok(());
         }
         if path.starts_with("/proc/") || path.starts_with("/sys/") {
             return Err(Errno::NotFound);
         }
-        let entry = Entry { kind, bytes: Vec::new(), executable: true, modified: Instant::now() };
+        let entry = Entry { kind, content: Content::default(), executable: true, modified: Instant::now() };
         self.lock().insert(path.to_owned(), entry);
         Ok(())
     }
@@ -109,7 +109,7 @@ impl FileSystem {
             // The directory stays when its last file goes.
             if let Some((above, _)) = key.rsplit_once('/').filter(|(above, _)| !volume::has_children(&content, above)) {
                 let marker = format!("{above}/");
-                content.insert(marker, Vec::new());
+                content.insert(marker, Content::default());
             }
         } else {
             self.lock().remove(path);
@@ -156,8 +156,19 @@ impl FileSystem {
                 self.make_link(&to, &target)?;
                 self.remove_file(&from)
             }
+            Kind::File if self.mounted(&from).is_none() && self.mounted(&to).is_none() => {
+                // The directory must be there, as for any new file.
+                self.create(&to, false)?;
+                let mut layer = self.lock();
+                if let Some(entry) = layer.remove(&from) {
+                    layer.insert(to, entry);
+                }
+                drop(layer);
+                self.version.send_modify(|version| *version += 1);
+                Ok(())
+            }
             Kind::File | Kind::Device => {
-                self.store(&to, self.load(&from)?)?;
+                self.store(&to, self.content(&from)?)?;
                 self.set_executable(&to, metadata.executable)?;
                 self.remove_file(&from)
             }
@@ -172,8 +183,8 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     fn mount(path: &str, read_only: bool, files: &[(&str, &str)]) -> Mount {
-        let content = files.iter().map(|(key, text)| ((*key).to_owned(), text.as_bytes().to_vec())).collect();
-        Mount { path: path.to_owned(), read_only, volume: Arc::new(Mutex::new(content)) }
+        let content = files.iter().map(|(key, text)| ((*key).to_owned(), text.as_bytes().into())).collect();
+        Mount { path: path.to_owned(), read_only, volume: Arc::new(Mutex::new(content)), remote: false }
     }
 
     #[test]
@@ -184,7 +195,7 @@ mod tests {
         assert_eq!(files.list("/etc/app").unwrap(), ["a.conf", "sub"]);
         assert_eq!(files.load("/etc/app/sub/../a.conf").unwrap(), b"one");
         assert_eq!(files.store("/etc/app/a.conf", b"x".to_vec()), Err(Errno::ReadOnly));
-        volume.lock().unwrap().insert("a.conf".to_owned(), b"new".to_vec());
+        volume.lock().unwrap().insert("a.conf".to_owned(), b"new".to_vec().into());
         assert_eq!(files.read("/etc/app/a.conf").unwrap(), b"new");
         files.make_directory("/data/d").unwrap();
         files.store("/data/d/f", b"x".to_vec()).unwrap();
