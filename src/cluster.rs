@@ -46,6 +46,11 @@ pub trait Cluster: Send + Sync + std::fmt::Debug {
         Ok(())
     }
 
+    /// What leads other programs to the cluster, in the form of a kubeconfig with one current context; none where none reaches it.
+    fn kubeconfig(&self) -> Option<kube::config::Kubeconfig> {
+        None
+    }
+
     /// Gives up removing what connecting created, for the user to look at; its name, where there is something.
     fn keep(&self) -> Option<String> {
         None

@@ -5,9 +5,11 @@ pub mod change;
 pub mod choose;
 mod evict;
 mod exec;
+pub mod hold;
 pub mod inject;
 pub mod machine;
 pub mod prepare;
+pub mod program;
 mod subject;
 pub mod undo;
 mod verb;
@@ -17,7 +19,10 @@ use crate::cluster::machine::Machine;
 use crate::cluster::request::RequestError;
 use crate::observe::timeline::{FaultRecord, Reference};
 use crate::scenario::Fault;
+use hold::Holds;
+use program::Surroundings;
 use serde_json::Value;
+use std::sync::Arc;
 
 pub use choose::choose;
 pub use inject::inject;
@@ -33,7 +38,7 @@ pub enum FaultError {
     /// The request failed or was refused: the trial is an `error`.
     #[error(transparent)]
     Request(#[from] RequestError),
-    /// The command of an `exec` failed without ending its container.
+    /// The command of an `exec` failed without ending its container, or a `command` failed.
     #[error("{0}")]
     Command(String),
 }
@@ -77,6 +82,10 @@ pub struct Prepared {
     pub run: String,
     /// What it acts on.
     pub prey: Vec<Prey>,
+    /// What its commands hold in pods.
+    pub holds: Holds,
+    /// What the programs of a `command` find in their environment.
+    pub surroundings: Option<Arc<Surroundings>>,
 }
 
 impl Prepared {
@@ -85,7 +94,8 @@ impl Prepared {
     pub fn record(&self) -> FaultRecord {
         let targets: Vec<_> = self.prey.iter().map(|prey| prey.reference.clone()).collect();
         let shown: Vec<_> = targets.iter().map(|target| format!("{}/{}", target.kind.to_lowercase(), target.name)).collect();
-        let description = format!("{}{} on {}", self.fault.key(), Self::detail(&self.fault), shown.join(", "));
+        let on = if shown.is_empty() { String::new() } else { format!(" on {}", shown.join(", ")) };
+        let description = format!("{}{}{on}", self.fault.key(), Self::detail(&self.fault));
         FaultRecord { fault: self.position, key: self.fault.key().to_owned(), targets, description }
     }
 
@@ -94,6 +104,9 @@ impl Prepared {
     pub fn detail(fault: &Fault) -> String {
         match fault {
             Fault::Exec(exec) => format!(" `{}`", exec.command.join(" ")),
+            Fault::StressMemory(stress) => format!(" {}", stress.size),
+            Fault::FillDisk(fill) => format!(" {} by {}", fill.path, fill.size),
+            Fault::Command(command) => format!(" `{}`", command.run.join(" ")),
             Fault::KillContainer(kill) => format!(" by {}", kill.signal.name()),
             Fault::SetConfig(set) => format!(" {}={}", set.key, verb::as_text(&set.value)),
             Fault::SetSecret(set) => format!(" key {}", set.key),

@@ -33,6 +33,10 @@
 //! - No hold counts until a fresh list of the pods confirms that the watch had missed nothing: a watch that has silently died
 //!   shows no failure either.
 //! - Observations are numbered. A gap, or a timeline without its end, is an `error`: losing one never makes a verdict better.
+//! - What is asked from within the cluster is asked from a pod that no fault, no finding and no condition means. Where that pod
+//!   itself cannot ask, or a policy limits what it may, the condition is unknown (`observe::probe`).
+//! - With several faults each must show its own effect, and a finding counts only for what the faults act on and what depends
+//!   on that (`measure::relation`).
 //! - The baseline is taken after the steady state and before the fault; fewer replicas, lower limits or other images at the
 //!   end are `regressed` (`measure::invariant`).
 //! - What the embedded cluster cannot do faithfully reaches the trial through [`sim::limits::Limits`]: a construct that the

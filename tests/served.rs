@@ -14,6 +14,8 @@ mod go_client;
 mod kubectl;
 #[path = "served/port_forward.rs"]
 mod port_forward;
+#[path = "served/programs.rs"]
+mod programs;
 #[path = "served/prometheus.rs"]
 mod prometheus;
 #[path = "served/raw.rs"]

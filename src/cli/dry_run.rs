@@ -121,8 +121,12 @@ fn on(fault: &Fault) -> String {
             let field = |pointer: &str| apply.manifest.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
             format!("{}/{}", field("/kind").to_lowercase(), field("/metadata/name"))
         }
+        Fault::Command(command) => format!("what `{}` does (its permissions are not known)", command.run.join(" ")),
         Fault::Quota(quota) => format!("resourcequota/{}", quota.name),
-        Fault::DenyNetwork(deny) => format!("networkpolicy/{}, for the pods of {}", deny.name, named(deny.target().as_ref())),
+        Fault::DenyNetwork(_) | Fault::BreakDns(_) => {
+            let (target, name, _) = fault.policy().unwrap_or_default();
+            format!("networkpolicy/{name}, for the pods of {}", named(target.as_ref()))
+        }
         _ => fault.leaves().into_iter().map(on).collect::<Vec<_>>().join(", "),
     }
 }
@@ -150,13 +154,15 @@ fn undone(fault: &Fault, existing: bool) -> &'static str {
         Fault::RebootNode(_) => "it by switching the node's machine on, if it is off",
         Fault::StopKubelet(_) => "it by starting the kubelet",
         Fault::PartitionNode(_) => "it by removing the rules that drop the node's packets",
+        Fault::StressMemory(_) | Fault::FillDisk(_) => "it by closing the connection of the command that holds it",
+        Fault::Command(_) => "it by its own program",
         _ if !existing => "it with the namespace",
         Fault::Delete(_) => "it by creating the object again (with another uid)",
         Fault::DeleteConfig(DeleteConfig { key: None, .. }) | Fault::DeleteSecret(DeleteSecret { key: None, .. }) => {
             "it by creating the object again (with another uid)"
         }
         Fault::Apply(_) => "it by changing back what it changed, or removing what it created",
-        Fault::Quota(_) | Fault::DenyNetwork(_) => "it by removing what it created",
+        Fault::Quota(_) | Fault::DenyNetwork(_) | Fault::BreakDns(_) => "it by removing what it created",
         _ => "it by changing back what it changed",
     }
 }

@@ -29,6 +29,7 @@ const REACHABLE_WITHIN: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub struct Context {
     config: kube::Config,
+    kubeconfig: Kubeconfig,
     info: ClusterInfo,
     capabilities: Vec<Need>,
     /// The machines of its nodes, or why they cannot be reached.
@@ -61,6 +62,7 @@ impl Context {
     ) -> Result<Self, ClusterError> {
         super::block_on(async {
             let options = KubeConfigOptions { context: Some(context.to_owned()), ..KubeConfigOptions::default() };
+            let known = Kubeconfig { current_context: Some(context.to_owned()), ..kubeconfig.clone() };
             let mut config = kube::Config::from_custom_kubeconfig(kubeconfig, &options)
                 .await
                 .map_err(|error| ClusterError::new(format!("context {context:?} of the kubeconfig cannot be used: {error}")))?;
@@ -77,11 +79,15 @@ impl Context {
             let told = fingerprint::of(&client, &version.git_version).await;
             let machines = machines_of(&told.nodes);
             let mut capabilities = told.capabilities;
+            let groups = client.list_api_groups().await;
+            if groups.is_ok_and(|groups| groups.groups.iter().any(|group| group.name == "metrics.k8s.io")) {
+                capabilities.push(Need::Metrics);
+            }
             if machines.is_ok() {
                 capabilities.push(Need::NodeControl);
             }
             let info = ClusterInfo { provider: provider.to_owned(), name: name.to_owned(), fingerprint: told.fingerprint };
-            Ok(Self { config, info, capabilities, machines })
+            Ok(Self { config, kubeconfig: known, info, capabilities, machines })
         })?
     }
 }
@@ -92,7 +98,8 @@ impl Cluster for Context {
     }
 
     fn capabilities(&self) -> Vec<Need> {
-        self.capabilities.clone()
+        // Other programs reach it as we do.
+        self.capabilities.iter().copied().chain([Need::Programs, Need::Prometheus]).collect()
     }
 
     fn why_not(&self, need: Need) -> Option<String> {
@@ -101,6 +108,10 @@ impl Cluster for Context {
 
     fn is_virtual_time(&self) -> bool {
         false
+    }
+
+    fn kubeconfig(&self) -> Option<Kubeconfig> {
+        Some(self.kubeconfig.clone())
     }
 
     fn open<'a>(&'a self, _trial: &'a TrialContext) -> BoxFuture<'a, Result<Session, ClusterError>> {

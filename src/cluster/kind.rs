@@ -88,6 +88,10 @@ impl Cluster for Kind {
         false
     }
 
+    fn kubeconfig(&self) -> Option<Kubeconfig> {
+        self.context.kubeconfig()
+    }
+
     fn open<'a>(&'a self, trial: &'a TrialContext) -> BoxFuture<'a, Result<Session, ClusterError>> {
         self.context.open(trial)
     }

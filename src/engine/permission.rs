@@ -5,7 +5,7 @@ use crate::cluster::kinds::Kind;
 use crate::observe::probe::pod;
 use crate::observe::watch;
 use crate::scenario::model::Need;
-use crate::scenario::{Fault, Healer, Plan, Step, Target};
+use crate::scenario::{Condition, Fault, Healer, Plan, Step, Target};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Where a permission is needed.
@@ -143,8 +143,12 @@ fn trial(needed: &mut Needed, plan: &Plan) {
         needed.kind(watched.api_version.as_deref(), &watched.kind, &["list", "watch"]);
     }
     needed.add("", "pods/log", &["get"]);
-    if !plan.tried().is_empty() {
+    let tried = plan.tried();
+    if tried.iter().any(|one| one.is_asked_from_a_pod() || matches!(one, Condition::Exec(_))) {
         needed.add("", "pods/exec", &["create", "get"]);
+    }
+    if tried.iter().any(|one| matches!(one, Condition::Metric(_))) {
+        needed.add("metrics.k8s.io", "pods", &["list"]);
     }
     if pod::is_needed(plan) {
         needed.kind(None, "Pod", &["create", "list", "watch"]);
@@ -210,10 +214,11 @@ fn injecting(needed: &mut Needed, fault: &Fault) {
             needed.kind(text("apiVersion"), text("kind").unwrap_or_default(), FAULT_APPLY);
         }
         Fault::Quota(_) => needed.kind(None, "ResourceQuota", FAULT_APPLY),
-        Fault::DenyNetwork(deny) => {
+        Fault::DenyNetwork(_) | Fault::BreakDns(_) => {
             needed.kind(None, "NetworkPolicy", FAULT_APPLY);
             // What the workload selects is read.
-            if let Some((kind, _)) = deny.target().as_ref().and_then(Target::workload) {
+            let target = fault.policy().and_then(|(target, ..)| target);
+            if let Some((kind, _)) = target.as_ref().and_then(Target::workload) {
                 needed.kind(None, kind, &["get"]);
             }
         }
@@ -227,6 +232,12 @@ fn injecting(needed: &mut Needed, fault: &Fault) {
             needed.kind(None, "Pod", &["list"]);
             needed.add("", "pods/eviction", &["create"]);
         }
+        Fault::StressMemory(_) | Fault::FillDisk(_) => {
+            needed.kind(None, "Pod", &["get"]);
+            needed.add("", "pods/exec", &["create", "get"]);
+        }
+        // What a program does is not known.
+        Fault::Command(_) => {}
         Fault::Sequence(_) | Fault::Together(_) => fault.leaves().into_iter().for_each(|one| injecting(needed, one)),
     }
 }

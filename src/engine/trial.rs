@@ -4,6 +4,7 @@
 mod agenda;
 mod evidence;
 mod live;
+mod surroundings;
 
 use super::home::Home;
 use super::namespace::{self, Identity};
@@ -11,10 +12,10 @@ use super::{RunRequest, Stop, apply, baseline, saved};
 use crate::cluster::{Session, TrialContext};
 use crate::fault::undo::journal::Journal;
 use crate::measure::result::TrialResult;
-use crate::observe::probe::{Probing, pod};
+use crate::observe::probe::{Probing, pod, web};
 use crate::observe::timeline::{Began, Fact, Reference, Source};
 use crate::observe::watch;
-use crate::scenario::{Plan, Verdict};
+use crate::scenario::{Condition, Fault, Plan, Verdict};
 use agenda::Agenda;
 use live::{Goal, Live, Reached};
 use std::path::PathBuf;
@@ -24,6 +25,8 @@ use std::time::Duration;
 
 /// How long undoing faults may take before the trial's own namespace is removed all the same.
 const UNDO_WITHIN: Duration = Duration::from_secs(20);
+/// How long Prometheus may take to list its rules.
+const RULES_WITHIN: Duration = Duration::from_secs(10);
 /// How long removing a trial's namespace may take before what is left is reported.
 const RESTORE_WITHIN: Duration = Duration::from_mins(2);
 
@@ -150,6 +153,13 @@ async fn phases(job: &TrialJob<'_>, session: &Session, live: &mut Live<'_>, run_
         Some(Err(error)) => return live.fail(&error.message),
         None => return,
     }
+    for alert in plan.tried().iter().filter_map(|tried| if let Condition::Alert(alert) = tried { Some(alert) } else { None }) {
+        match live.unless_stopped(web::check_rule(alert, &namespace, RULES_WITHIN)).await {
+            Some(Ok(())) => {}
+            Some(Err(error)) => return live.fail(&error),
+            None => return,
+        }
+    }
     if pod::is_needed(plan) {
         match live.unless_stopped(pod::start(&session.client, &namespace)).await {
             Some(Ok(())) => {}
@@ -185,6 +195,12 @@ async fn phases(job: &TrialJob<'_>, session: &Session, live: &mut Live<'_>, run_
     }
     if plan.faults.is_empty() {
         (job.phase)("effect");
+    }
+    if plan.single_faults().into_iter().any(|fault| matches!(fault, Fault::Command(_))) {
+        match surroundings::of(job, &namespace, run_label) {
+            Ok(place) => live.surroundings = place,
+            Err(error) => return live.fail(&error),
+        }
     }
     live.agenda = Some(Agenda::new(plan, (run_label, job.seed), &job.request.safety, live.elapsed()));
     live.until(Goal::Verdict).await;

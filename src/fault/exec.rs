@@ -51,6 +51,13 @@ pub(super) async fn run(
     if ended_by_it(client, prepared, prey, &container).await { Ok(()) } else { Err(FaultError::Command(failure)) }
 }
 
+/// Starts the command that holds what the fault takes from one pod.
+pub(super) async fn hold(client: &kube::Client, prepared: &Prepared, prey: &Prey) -> Result<(), FaultError> {
+    let Some((script, named)) = prepared.fault.holding() else { return Ok(()) };
+    let pods: Api<Pod> = Api::namespaced(client.clone(), &prepared.namespace);
+    prepared.holds.start(&pods, &prey.reference.name, &container(prey, named)?, &script).await
+}
+
 /// What it said, in brackets.
 fn output(ended: &Ended) -> String {
     let said = if ended.stderr.trim().is_empty() { ended.stdout.trim() } else { ended.stderr.trim() };

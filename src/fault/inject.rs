@@ -3,7 +3,7 @@
 
 use super::undo::{Confirmation, confirmation_of};
 use super::verb::{Verb, verb};
-use super::{FaultError, Injected, Prepared, Prey, evict, exec, machine};
+use super::{FaultError, Injected, Prepared, Prey, evict, exec, machine, program};
 use crate::cluster::machine::Machines;
 use crate::cluster::request::{REQUEST_BUDGET, RequestError, retried};
 use crate::engine::apply::apply_object;
@@ -21,6 +21,10 @@ use serde_json::{Value, json};
 /// A target that is gone or was replaced; the server's refusal; a command that failed without ending its container.
 pub async fn inject(client: &kube::Client, machines: Option<&dyn Machines>, prepared: &Prepared) -> Result<Injected, FaultError> {
     let mut injected = Injected::default();
+    if let (Fault::Command(command), Some(surroundings)) = (&prepared.fault, &prepared.surroundings) {
+        let ran = program::run(&command.run, surroundings, &command.env, command.within()).await;
+        return ran.map(|()| injected).map_err(FaultError::Command);
+    }
     // A node takes no new pods before its own are evicted, so that none comes back to it.
     let (first, then): (Vec<_>, Vec<_>) = prepared.prey.iter().partition(|prey| prey.reference.kind == "Node");
     for group in [first, then] {
@@ -46,6 +50,7 @@ async fn act(
         Verb::Evict(grace) => return Ok((None, evict::evict(client, prepared, prey, grace).await?)),
         Verb::Run => run(client, prepared, prey).await?,
         Verb::Machine => machine::carry_out(machines, prepared, prey).await?,
+        Verb::Hold => exec::hold(client, prepared, prey).await?,
         change => {
             if let Some(after) = self::change(client, prepared, prey, change, false).await? {
                 return Ok((Some(confirmation_of(prepared.position, prey, &after)), None));
@@ -87,7 +92,7 @@ async fn change(
     Ok(match verb {
         Verb::Change(type_, patch) => Some(self::patch(client, prepared, prey, type_, patch, dry_run).await?),
         Verb::Apply(manifest) => Some(apply_object(client, &prepared.namespace, &prepared.run, &manifest, dry_run).await?),
-        Verb::DeletePod(_) | Verb::Evict(_) | Verb::Run | Verb::Machine | Verb::Delete => None,
+        Verb::DeletePod(_) | Verb::Evict(_) | Verb::Run | Verb::Hold | Verb::Machine | Verb::Delete => None,
     })
 }
 

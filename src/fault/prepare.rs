@@ -3,12 +3,14 @@
 
 use super::change::diff;
 use super::inject::rehearse;
+use super::hold::Holds;
+use super::program::Surroundings;
 use super::subject::{self, Subject};
 use super::verb::container_of;
 use super::{FaultError, Prepared, Prey, machine};
 use crate::cluster::kinds::{self, Kind};
 use crate::cluster::machine::Machines;
-use crate::cluster::request::{REQUEST_BUDGET, retried};
+use crate::cluster::request::{REQUEST_BUDGET, RequestError, retried};
 use crate::engine::labels::PROBE;
 use crate::observe::index::{reference_to, text};
 use crate::observe::timeline::Reference;
@@ -16,6 +18,7 @@ use crate::observe::watch::plain;
 use crate::scenario::{Fault, Target};
 use kube::api::ListParams;
 use serde_json::Value;
+use std::sync::Arc;
 
 /// Where a fault is injected.
 #[derive(Clone, Copy)]
@@ -30,6 +33,8 @@ pub struct Scene<'a> {
     pub pods: Option<&'a str>,
     /// The machines of the nodes, where they can be reached.
     pub machines: Option<&'a dyn Machines>,
+    /// What the programs of a `command` find in their environment; none where no program reaches the cluster.
+    pub surroundings: Option<&'a Arc<Surroundings>>,
 }
 
 /// Reads what a fault acts on: the chosen pods or nodes, or the object that it names.
@@ -37,16 +42,21 @@ pub struct Scene<'a> {
 /// # Errors
 /// No target where an object, key or container is not there; the server's refusal otherwise.
 pub async fn prepare(scene: Scene<'_>, position: usize, fault: &Fault, chosen: &[Reference]) -> Result<Prepared, FaultError> {
-    let mut prey = if fault.pods().is_some() {
+    let mut prey = if matches!(fault, Fault::Command(_)) {
+        if scene.surroundings.is_none() {
+            return Err(RequestError::of("command", "no program reaches this cluster").into());
+        }
+        Vec::new()
+    } else if fault.pods().is_some() {
         chosen_pods(scene, chosen).await?
     } else if fault.nodes().is_some() {
         nodes(scene, fault, chosen).await?
-    } else if let Fault::DenyNetwork(deny) = fault {
-        let owner = match deny.target().as_ref().and_then(Target::workload) {
+    } else if let Some((target, ..)) = fault.policy() {
+        let owner = match target.as_ref().and_then(Target::workload) {
             Some((kind, name)) => existing(scene, None, kind, name).await?.before,
             None => None,
         };
-        vec![made(scene, &subject::network_policy(deny, owner.as_ref())?).await?]
+        vec![made(scene, &subject::network_policy(fault, owner.as_ref())?).await?]
     } else {
         match subject::of(fault) {
             Some(Subject::Named(api_version, kind, name)) => {
@@ -66,7 +76,8 @@ pub async fn prepare(scene: Scene<'_>, position: usize, fault: &Fault, chosen: &
         }
     }
     let (namespace, run) = (scene.namespace.to_owned(), scene.run.to_owned());
-    let mut prepared = Prepared { position, fault: fault.clone(), namespace, run, prey };
+    let surroundings = scene.surroundings.cloned();
+    let mut prepared = Prepared { position, fault: fault.clone(), namespace, run, prey, holds: Holds::default(), surroundings };
     for index in 0..prepared.prey.len() {
         let prey = &prepared.prey[index];
         let expected = rehearse(scene.client, &prepared, prey).await?;

@@ -18,8 +18,8 @@ pub(super) enum Subject {
     Made(Value),
 }
 
-/// The object that a fault names or makes; none for faults on pods and nodes, for groups, and for `denyNetwork`, whose policy
-/// depends on what its target selects.
+/// The object that a fault names or makes; none for faults on pods and nodes, for groups, and for those by a `NetworkPolicy`, which
+/// depends on what their target selects.
 pub(super) fn of(fault: &Fault) -> Option<Subject> {
     let named = |kind: &str, name: &str| Subject::Named(None, kind.to_owned(), name.to_owned());
     if let Some((target, _)) = fault.workload() {
@@ -42,17 +42,18 @@ pub(super) fn of(fault: &Fault) -> Option<Subject> {
     })
 }
 
-/// The policy of `denyNetwork`; `owner` is the workload that it names, if it names one.
+/// The policy of a fault by policy; `owner` is the workload that it names, if it names one.
 ///
 /// # Errors
 /// Nothing says which pods are meant.
-pub(super) fn network_policy(fault: &DenyNetwork, owner: Option<&Value>) -> Result<Value, FaultError> {
-    let selector = match (&fault.selector, owner) {
+pub(super) fn network_policy(fault: &Fault, owner: Option<&Value>) -> Result<Value, FaultError> {
+    let (name, selector) = fault.policy().map(|(_, name, selector)| (name, selector)).unwrap_or_default();
+    let selector = match (selector, owner) {
         (Some(selector), _) => Selector::parse(selector).ok().map(|selector| selector.to_api()),
         (None, Some(owner)) => owner.pointer("/spec/selector").cloned(),
         (None, None) => None,
     };
-    let Some(mut selector) = selector else { return Err(FaultError::NoTarget("`denyNetwork` names no pods".to_owned())) };
+    let Some(mut selector) = selector else { return Err(FaultError::NoTarget(format!("`{}` names no pods", fault.key()))) };
     // The pod that only asks is no part of what is broken: denied itself, it could not tell what others see.
     if Selector::from_api(&selector).is_none_or(|selector| selector.matches(&pod::labels())) {
         let ours = json!({ "key": PROBE, "operator": "DoesNotExist" });
@@ -62,6 +63,19 @@ pub(super) fn network_policy(fault: &DenyNetwork, owner: Option<&Value>) -> Resu
         }
     }
     let mut spec = json!({ "podSelector": selector });
+    if let Fault::DenyNetwork(fault) = fault {
+        deny(fault, &mut spec);
+    } else {
+        // Policies only allow: everything but port 53, and nothing is said of what comes in.
+        let range = |protocol: &str| [(1, 52), (54, 65_535)].map(|(port, end)| json!({ "protocol": protocol, "port": port, "endPort": end }));
+        let all: Vec<_> = ["TCP", "UDP", "SCTP"].into_iter().flat_map(range).collect();
+        spec["policyTypes"] = json!(["Egress"]);
+        spec["egress"] = json!([{ "ports": all }]);
+    }
+    Ok(json!({ "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": { "name": name }, "spec": spec }))
+}
+
+fn deny(fault: &DenyNetwork, spec: &mut Value) {
     spec["policyTypes"] = match fault.direction {
         Direction::Ingress => json!(["Ingress"]),
         Direction::Egress => json!(["Egress"]),
@@ -70,7 +84,6 @@ pub(super) fn network_policy(fault: &DenyNetwork, owner: Option<&Value>) -> Resu
     if fault.allow_dns && fault.direction != Direction::Ingress {
         spec["egress"] = json!([{ "ports": [{ "port": 53, "protocol": "UDP" }, { "port": 53, "protocol": "TCP" }] }]);
     }
-    Ok(json!({ "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": { "name": fault.name }, "spec": spec }))
 }
 
 /// Whether the object can be broken in this way.
@@ -94,7 +107,7 @@ pub(super) fn check(fault: &Fault, prey: &Prey) -> Result<(), FaultError> {
             let selector = prey.before.as_ref().and_then(|service| service.pointer("/spec/selector")?.as_object());
             if selector.is_none_or(serde_json::Map::is_empty) { refused("has no selector to break".to_owned()) } else { Ok(()) }
         }
-        Fault::Quota(_) | Fault::DenyNetwork(_) if prey.before.is_some() => {
+        Fault::Quota(_) | Fault::DenyNetwork(_) | Fault::BreakDns(_) if prey.before.is_some() => {
             refused("exists already; give the fault another `name`".to_owned())
         }
         _ => Ok(()),

@@ -8,7 +8,9 @@ mod log;
 pub use log::UndoLog;
 
 use super::change::{Change, Reversal, diff, reversal};
+use super::hold::Holds;
 use super::machine::{self, Done};
+use super::program::Undoing;
 use super::verb::{Verb, verb};
 use super::{Prepared, Prey};
 use crate::cluster::kinds;
@@ -19,6 +21,8 @@ use crate::engine::labels::{FIELD_MANAGER, RUN};
 use crate::observe::index::text;
 use crate::observe::timeline::Reference;
 use crate::observe::watch::{observed, plain};
+use crate::scenario::Fault;
+use crate::scenario::duration::serde_text;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -42,6 +46,18 @@ pub enum Remedy {
     Remove,
     /// Take back what was done to the node's machine.
     Machine(Done),
+    /// Let go of what a command holds in the pod.
+    LetGo,
+    /// Run a program.
+    Run {
+        /// Program and arguments.
+        command: Vec<String>,
+        /// How long it may take.
+        #[serde(with = "serde_text")]
+        within: Duration,
+        /// The namespace that it is about.
+        namespace: String,
+    },
 }
 
 /// One fault on one object, before it acted.
@@ -66,6 +82,12 @@ pub struct UndoRecord {
     /// What the fault changes: as a dry run told, then as it was accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changes: Option<Vec<Change>>,
+    /// What its program needs; never written down: programs are run by the trial alone.
+    #[serde(skip)]
+    pub undoing: Option<Undoing>,
+    /// What is held in the pod; never written down: it ends with the connection.
+    #[serde(skip)]
+    pub holds: Option<Holds>,
 }
 
 /// What a fault did to one object.
@@ -162,9 +184,26 @@ pub async fn undo_all(
 }
 
 fn records_of(prepared: &Prepared) -> Vec<UndoRecord> {
+    if let (Fault::Command(fault), Some(surroundings)) = (&prepared.fault, &prepared.surroundings) {
+        let namespace = prepared.namespace.clone();
+        return vec![UndoRecord {
+            fault: prepared.position,
+            key: prepared.fault.key().to_owned(),
+            // What a program does may lie anywhere: it does not go with the trial's namespace.
+            target: Reference { kind: "Program".to_owned(), name: fault.run.join(" "), ..Reference::default() },
+            api_version: String::new(),
+            remedy: Remedy::Run { command: fault.undo.clone(), within: fault.within(), namespace },
+            run: prepared.run.clone(),
+            before: None,
+            changes: None,
+            undoing: Some(Undoing::new(surroundings, &fault.env)),
+            holds: None,
+        }];
+    }
     let remedy = |prey: &Prey| match verb(&prepared.fault, prey).ok()? {
         Verb::DeletePod(_) | Verb::Evict(_) | Verb::Run => None,
         Verb::Machine => machine::done(prepared, prey).map(Remedy::Machine),
+        Verb::Hold => Some(Remedy::LetGo),
         Verb::Delete => Some(Remedy::Recreate),
         Verb::Apply(_) if prey.before.is_none() => Some(Remedy::Remove),
         Verb::Apply(_) | Verb::Change(..) => Some(Remedy::Revert),
@@ -179,6 +218,8 @@ fn records_of(prepared: &Prepared) -> Vec<UndoRecord> {
             run: prepared.run.clone(),
             before: prey.before.clone(),
             changes: prey.before.as_ref().zip(prey.expected.as_ref()).map(|(before, expected)| diff(before, expected)),
+            undoing: None,
+            holds: prepared.fault.holding().map(|_| prepared.holds.clone()),
         })
     };
     prepared.prey.iter().filter_map(record).collect()
@@ -196,6 +237,23 @@ pub(super) fn confirmation_of(position: usize, prey: &Prey, after: &Value) -> Co
 /// # Errors
 /// The server's refusal, or no answer.
 pub async fn undo(client: &kube::Client, record: &UndoRecord) -> Result<Undone, RequestError> {
+    if record.remedy == Remedy::LetGo {
+        let Some(holds) = &record.holds else {
+            return Ok(Undone::Moot("what was held ended with the connection of its run".to_owned()));
+        };
+        return Ok(if holds.let_go(&record.target.name).await? { Undone::Reverted } else { Undone::AlreadyBack });
+    }
+    if let Remedy::Run { command, within, namespace } = &record.remedy {
+        let Some(undoing) = &record.undoing else {
+            let how = format!("run `{}` for namespace {namespace}", command.join(" "));
+            return Ok(Undone::LeftAlone(format!("programs are not run from what lies on a cluster or a disk: {how}")));
+        };
+        if undoing.is_done() {
+            return Ok(Undone::AlreadyBack);
+        }
+        let ran = undoing.run(command, *within).await;
+        return ran.map(|()| Undone::Reverted).map_err(|error| RequestError::of("undoing command", error));
+    }
     for _ in 1..ATTEMPTS {
         match attempt(client, record).await {
             // The patch is bound to what was read; somebody wrote meanwhile, as controllers do to the taints of nodes.
@@ -263,6 +321,8 @@ async fn attempt(client: &kube::Client, record: &UndoRecord) -> Result<Undone, R
             }
         }
         (Remedy::Machine(_), _) => Err(RequestError::of(&what, "this is not undone by the API")),
+        // It has no object.
+        (Remedy::Run { .. } | Remedy::LetGo, _) => Ok(Undone::LeftAlone("a program undoes it".to_owned())),
         (Remedy::Remove, None) => Ok(Undone::AlreadyBack),
         (Remedy::Remove, Some(present)) => {
             if uid.is_empty()

@@ -23,6 +23,8 @@ pub(super) enum Verb {
     Run,
     /// Something is done to the node's machine.
     Machine,
+    /// A command holds something in the pod.
+    Hold,
     /// The object is deleted.
     Delete,
     /// Its fields are changed by a patch.
@@ -46,6 +48,7 @@ pub(super) fn verb(fault: &Fault, prey: &Prey) -> Result<Verb, FaultError> {
         Fault::EvictPods(fault) => Verb::Evict(fault.grace_period_seconds),
         Fault::KillContainer(_) | Fault::Exec(_) => Verb::Run,
         fault if fault.is_about_a_machine() => Verb::Machine,
+        Fault::StressMemory(_) | Fault::FillDisk(_) => Verb::Hold,
         Fault::Delete(_) => Verb::Delete,
         Fault::DeleteConfig(fault) => unset(fault.key.as_deref()),
         Fault::DeleteSecret(fault) => unset(fault.key.as_deref()),

@@ -6,6 +6,7 @@ use crate::observe::Index;
 use crate::observe::index::{controller_of, text};
 use crate::observe::timeline::Baseline;
 use crate::scenario::Plan;
+use crate::scenario::quantity::value as quantity;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -86,37 +87,6 @@ fn lower_resources(before: &Value, after: &Value) -> Vec<String> {
         }
     }
     lower
-}
-
-/// A quantity as a number, for comparison only.
-fn quantity(value: &Value) -> Option<f64> {
-    let text = match value {
-        Value::Number(number) => return number.as_f64(),
-        Value::String(text) => text.as_str(),
-        _ => return None,
-    };
-    let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
-    let (number, suffix) = text.split_at(split);
-    let factor = match suffix {
-        "" => 1.0,
-        "n" => 1e-9,
-        "u" => 1e-6,
-        "m" => 1e-3,
-        "k" => 1e3,
-        "M" => 1e6,
-        "G" => 1e9,
-        "T" => 1e12,
-        "P" => 1e15,
-        "E" => 1e18,
-        "Ki" => 1024.0,
-        "Mi" => 1024f64.powi(2),
-        "Gi" => 1024f64.powi(3),
-        "Ti" => 1024f64.powi(4),
-        "Pi" => 1024f64.powi(5),
-        "Ei" => 1024f64.powi(6),
-        exponent => return format!("{number}{exponent}").parse().ok(),
-    };
-    number.parse::<f64>().ok().map(|number| number * factor)
 }
 
 /// Every image that a step of the scenario's own strategy names.

@@ -1,11 +1,13 @@
 //! The judge: folds a trial's observations, one by one, into stamps. The engine asks it live when a trial is decided;
 //! `comeback judge` feeds it a saved timeline. How stamps become a verdict lives in `verdict`.
 
+mod alerts;
 mod next;
 mod relevance;
 
 pub use next::Next;
 
+use self::alerts::AlertClocks;
 use super::breaks::Breaks;
 use super::effect::crowd::Crowd;
 use super::effect::{self, Latch};
@@ -61,6 +63,7 @@ pub struct Judge {
     /// The plan's single faults.
     pub(super) expected: Vec<Fault>,
     pub(super) throughout: Throughout,
+    pub(super) alerts: AlertClocks,
     /// When faults undid themselves, and which.
     pub(super) reverted: Vec<(Duration, Vec<usize>)>,
     /// What the injector wants a reader to know.
@@ -76,6 +79,7 @@ impl Judge {
         Self {
             expected: plan.single_faults().into_iter().cloned().collect(),
             throughout: Throughout::default(),
+            alerts: AlertClocks::default(),
             reverted: Vec::new(),
             fault_notes: Vec::new(),
             plan,
@@ -230,7 +234,13 @@ impl Judge {
                 let broken = uid.and_then(|uid| self.breaks.look(&self.index, uid, self.requested));
                 self.look(at, broken.as_deref());
             }
-            Fact::LogLine(_) | Fact::Sample(_) => self.look(at, None),
+            Fact::Sample(sample) => {
+                if let Some(seen) = &sample.alert {
+                    self.alerts.see(at, self.requested, seen);
+                }
+                self.look(at, None);
+            }
+            Fact::LogLine(_) => self.look(at, None),
             Fact::Confirmed => self.confirmed_at(at),
             Fact::NamespaceReady | Fact::Watching { .. } | Fact::Relisted { .. } | Fact::Restored { .. } => {}
         }

@@ -27,13 +27,13 @@ impl Concern {
     pub(super) fn of_fault(fault: Option<&Fault>, record: &FaultRecord, index: &Index) -> Self {
         let mut concern = Self::default();
         match fault {
-            Some(Fault::DenyNetwork(deny)) => match deny.target() {
-                Some(target) => concern.add_pods(index, &index.pods_of(&target)),
-                None => concern.everything = true,
-            },
             Some(Fault::Quota(_)) | None => concern.everything = true,
             Some(_) if record.targets.is_empty() => concern.everything = true,
-            Some(_) => {}
+            Some(fault) => {
+                if let Some((Some(target), ..)) = fault.policy() {
+                    concern.add_target(index, &target);
+                }
+            }
         }
         if !concern.everything && concern.groups.is_empty() {
             for target in &record.targets {
@@ -53,6 +53,7 @@ impl Concern {
                 Condition::Endpoints(endpoints) => concern.add_object(index, "Service", &endpoints.service, ""),
                 Condition::Http(http) => concern.add_object(index, "Service", &http.service, ""),
                 Condition::Tcp(tcp) => concern.add_object(index, "Service", &tcp.service, ""),
+                Condition::Cel(cel) => concern.add_object(index, &cel.kind, &cel.name, ""),
                 other => other.target().iter().for_each(|target| concern.add_target(index, target)),
             }
         }

@@ -252,6 +252,10 @@ pub struct Stamps {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detected: Option<Stamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alert_pending: Option<Stamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alert_firing: Option<Stamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_action: Option<Stamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_good: Option<Stamp>,

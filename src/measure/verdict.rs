@@ -220,6 +220,8 @@ impl Judge {
             accepted: exact(accepted),
             effective: self.effective.map(stamp),
             detected: self.detected.map(stamp),
+            alert_pending: self.alerts.pending.map(stamp),
+            alert_firing: self.alerts.firing.map(stamp),
             first_action: exact(
                 self.actions
                     .iter()
@@ -291,6 +293,7 @@ impl Judge {
         if let (Some(detect), false) = (&self.plan.detect, beside.is_empty()) {
             notes.push(format!("{} was found on {}, which the faults do not concern", detect.cause, beside.join(", ")));
         }
+        notes.extend(self.clocks());
         notes.extend(self.fault_notes.iter().cloned());
         let failing = self.index.objects("ReplicaSet").find_map(|set| condition_of(set, "ReplicaFailure"));
         notes.extend(

@@ -1,6 +1,7 @@
 //! The truth of conditions over the index: true, false or unknown, with the observed state in words.
 //! Holds, latches and budgets are `measure`'s.
 
+mod cel;
 mod object;
 mod pods;
 mod probe;
@@ -81,8 +82,15 @@ pub fn evaluate(condition: &Condition, frame: Frame<'_>) -> Seen {
         Condition::Endpoints(endpoints) => object::endpoints(endpoints, frame),
         Condition::Rollout(rollout) => object::rollout(rollout, frame),
         Condition::Absent(absent) => object::absent(absent, frame),
+        Condition::Cel(wanted) => cel::holds(wanted, frame),
         Condition::Node(node) => object::node(node, frame),
-        Condition::Http(_) | Condition::Tcp(_) | Condition::Dns(_) | Condition::Exec(_) => probe::tried(condition, frame),
+        Condition::Http(_)
+        | Condition::Tcp(_)
+        | Condition::Dns(_)
+        | Condition::Exec(_)
+        | Condition::Prometheus(_)
+        | Condition::Alert(_)
+        | Condition::Metric(_) => probe::tried(condition, frame),
         Condition::All(conditions) => all(conditions, frame),
         Condition::Any(conditions) => any(conditions, frame),
         Condition::Not(condition) => {

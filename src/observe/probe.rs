@@ -1,21 +1,25 @@
 //! Trying: requests, connections, look-ups and commands on a fixed schedule, one task a tick, so that a slow answer delays none
 //! after it and is not left out; an answer that is late is a failed one. What the samples mean is `evaluate`'s.
 
+mod metric;
 pub mod pod;
+pub mod web;
 
 use super::Index;
 use super::index::text;
-use super::timeline::Sample;
+use super::timeline::{AlertPhase, AlertSeen, Sample};
 use super::watch::Seen;
 use crate::cluster::exec::{self, Ended};
 use crate::cluster::request::RequestError;
+use crate::scenario::condition::{Alert, AlertState};
 use crate::scenario::{Condition, Plan, Target};
 use futures::future::join_all;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, AttachParams};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -25,14 +29,20 @@ use tokio::time::{Instant, interval, timeout};
 /// Whether the answer was late is decided in the pod; no answer at all says that the pod itself was hit.
 const WAY: Duration = Duration::from_secs(2);
 
-/// Pod and container of each target.
-type Places = Arc<Mutex<BTreeMap<String, Vec<(String, Option<String>)>>>>;
+/// What conditions on pods mean now, by sample key.
+#[derive(Debug, Default)]
+struct Meant {
+    /// Pod and container of commands.
+    places: BTreeMap<String, Vec<(String, Option<String>)>>,
+    /// What containers may use.
+    bounds: BTreeMap<String, metric::Bounds>,
+}
 
 /// Running probes; they stop when this is dropped.
 #[derive(Debug)]
 pub struct Probing {
     probes: Vec<Condition>,
-    places: Places,
+    meant: Arc<Mutex<Meant>>,
     _tasks: JoinSet<()>,
 }
 
@@ -41,28 +51,46 @@ impl Probing {
     #[must_use]
     pub fn start(client: &kube::Client, namespace: &str, plan: &Plan, sink: &mpsc::UnboundedSender<Seen>) -> Self {
         let probes = plan.tried();
-        let places = Places::default();
+        let meant = Arc::default();
         let mut tasks = JoinSet::new();
         for probe in &probes {
-            let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
-            let key = probe.sample_key();
-            let Some((command, rhythm)) = command_of(probe, plan).zip(probe.rhythm()) else { continue };
-            let (within, places, probe) = (rhythm.timeout, Arc::clone(&places), probe.clone());
-            let try_one = TryOne { pods, probe, key, command, within, places };
+            let Some(rhythm) = probe.rhythm() else { continue };
+            let try_one = TryOne {
+                client: client.clone(),
+                namespace: namespace.to_owned(),
+                key: probe.sample_key(),
+                command: command_of(probe, plan),
+                within: rhythm.timeout,
+                probe: probe.clone(),
+                meant: Arc::clone(&meant),
+                has_fired: Arc::default(),
+            };
             tasks.spawn(keep_trying(try_one, rhythm.every, sink.clone()));
         }
-        Self { probes, places, _tasks: tasks }
+        Self { probes, meant, _tasks: tasks }
     }
 
     /// Takes note of which pods the targets mean now.
     pub fn look(&self, index: &Index) {
         for probe in &self.probes {
-            let Condition::Exec(exec) = probe else { continue };
-            let Some(target) = exec.target() else { continue };
-            let pods = running(index, &target).map(|pod| (pod, exec.container.clone())).collect();
-            self.places.lock().unwrap_or_else(PoisonError::into_inner).insert(probe.sample_key(), pods);
+            match probe {
+                Condition::Exec(exec) => {
+                    let Some(target) = exec.target() else { continue };
+                    let pods = running(index, &target).map(|pod| (pod, exec.container.clone())).collect();
+                    lock(&self.meant).places.insert(probe.sample_key(), pods);
+                }
+                Condition::Metric(metric) => {
+                    let bounds = metric::bounds(metric, index);
+                    lock(&self.meant).bounds.insert(probe.sample_key(), bounds);
+                }
+                _ => {}
+            }
         }
     }
+}
+
+fn lock(meant: &Mutex<Meant>) -> MutexGuard<'_, Meant> {
+    meant.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn running<'a>(index: &'a Index, target: &Target) -> impl Iterator<Item = String> + use<'a> {
@@ -71,8 +99,8 @@ fn running<'a>(index: &'a Index, target: &Target) -> impl Iterator<Item = String
 }
 
 /// What is run to try it. What is run in our own pod ends there when its time is over, so that a late answer is known from none.
-fn command_of(probe: &Condition, plan: &Plan) -> Option<Vec<String>> {
-    let limit = probe.rhythm()?.timeout;
+fn command_of(probe: &Condition, plan: &Plan) -> Vec<String> {
+    let limit = probe.rhythm().map(|rhythm| rhythm.timeout).unwrap_or_default();
     let (limit, seconds) = (limit.as_secs_f64().to_string(), limit.as_secs_f64().ceil().to_string());
     let port = |service: &str, port: Option<u32>| {
         let manifest = plan
@@ -86,7 +114,7 @@ fn command_of(probe: &Condition, plan: &Plan) -> Option<Vec<String>> {
         let all = ["timeout", &limit].into_iter().chain(words.iter().copied());
         all.map(ToOwned::to_owned).collect::<Vec<_>>()
     };
-    Some(match probe {
+    match probe {
         Condition::Http(http) => {
             let url = format!("http://{}:{}{}", http.service, port(&http.service, http.port), http.path);
             limited(&["wget", "-q", "-T", &seconds, "-O", "/dev/null", &url])
@@ -94,19 +122,22 @@ fn command_of(probe: &Condition, plan: &Plan) -> Option<Vec<String>> {
         Condition::Tcp(tcp) => limited(&["nc", "-w", &seconds, &tcp.service, &port(&tcp.service, tcp.port), "-e", "true"]),
         Condition::Dns(dns) => limited(&["nslookup", &dns.name]),
         Condition::Exec(exec) => exec.command.clone(),
-        _ => return None,
-    })
+        _ => Vec::new(),
+    }
 }
 
 /// What one tick does.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct TryOne {
-    pods: Api<Pod>,
+    client: kube::Client,
+    namespace: String,
     probe: Condition,
     key: String,
     command: Vec<String>,
     within: Duration,
-    places: Places,
+    meant: Arc<Mutex<Meant>>,
+    /// Whether the alert has fired in this trial.
+    has_fired: Arc<AtomicBool>,
 }
 
 async fn keep_trying(what: TryOne, every: Duration, sink: mpsc::UnboundedSender<Seen>) {
@@ -125,9 +156,47 @@ async fn keep_trying(what: TryOne, every: Duration, sink: mpsc::UnboundedSender<
 impl TryOne {
     async fn sample(&self, number: u64) -> Sample {
         let began = Instant::now();
-        let (good, text) =
-            if matches!(self.probe, Condition::Exec(_)) { self.in_its_pods().await } else { self.in_our_pod().await };
-        Sample { probe: self.key.clone(), number, good, took: began.elapsed(), text }
+        let mut alert = None;
+        let (good, text) = match &self.probe {
+            Condition::Exec(_) => self.in_its_pods().await,
+            Condition::Prometheus(one) => {
+                let query = one.query.replace("$namespace", &self.namespace);
+                web::query(&one.url, &query, self.within).await
+            }
+            Condition::Alert(one) => match web::alert(one, &self.namespace, self.within).await {
+                Ok(seen) => {
+                    let told = self.told(one, &seen);
+                    alert = Some(seen);
+                    told
+                }
+                Err(error) => (None, error),
+            },
+            Condition::Metric(one) => {
+                let bounds = lock(&self.meant).bounds.get(&self.key).cloned().unwrap_or_default();
+                match timeout(self.within, metric::measure(&self.client, &self.namespace, one, &bounds)).await {
+                    Ok(measured) => measured,
+                    Err(_) => (None, "the metrics gave no answer in time".to_owned()),
+                }
+            }
+            _ => self.in_our_pod().await,
+        };
+        Sample { probe: self.key.clone(), number, good, took: began.elapsed(), text, alert }
+    }
+
+    /// Whether an alert is where it is wanted.
+    fn told(&self, alert: &Alert, seen: &AlertSeen) -> (Option<bool>, String) {
+        let fired = self.has_fired.fetch_or(seen.phase == AlertPhase::Firing, Ordering::Relaxed);
+        let (holds, text) = match seen.phase {
+            AlertPhase::Inactive if fired => (alert.is == AlertState::Resolved, "it is resolved"),
+            AlertPhase::Inactive => (false, "it is neither pending nor firing"),
+            AlertPhase::Pending => (alert.is == AlertState::Pending, "it is pending"),
+            AlertPhase::Firing => (alert.is != AlertState::Resolved, "it fires"),
+        };
+        (Some(holds), text.to_owned())
+    }
+
+    fn pods(&self) -> Api<Pod> {
+        Api::namespaced(self.client.clone(), &self.namespace)
     }
 
     /// From the pod of our own: what it says is true of what it asked; when it says nothing, nothing is known.
@@ -137,7 +206,7 @@ impl TryOne {
             Ok(Err(error)) => {
                 if exec::is_without_pod(&error) {
                     // Somebody removed it: what it would have seen is unknown, what its successor will see is not.
-                    drop(timeout(WAY, pod::create(&self.pods)).await);
+                    drop(timeout(WAY, pod::create(&self.pods())).await);
                 }
                 let why = RequestError::new("exec", &error).message;
                 (None, format!("it could not be asked from the pod {}: {why}", pod::NAME))
@@ -160,7 +229,7 @@ impl TryOne {
 
     /// In all running pods of the target.
     async fn in_its_pods(&self) -> (Option<bool>, String) {
-        let places = self.places.lock().unwrap_or_else(PoisonError::into_inner).get(&self.key).cloned().unwrap_or_default();
+        let places = lock(&self.meant).places.get(&self.key).cloned().unwrap_or_default();
         let tries = places.iter().map(|(pod, container)| async move {
             match self.run(pod, container.as_deref()).await {
                 Err(error) => (None, format!("{pod}: it could not be tried: {}", RequestError::new("exec", &error).message)),
@@ -195,7 +264,7 @@ impl TryOne {
         if let Some(container) = container {
             parameters = parameters.container(container);
         }
-        let mut process = self.pods.exec(pod, self.command.iter().map(String::as_str), &parameters).await?;
+        let mut process = self.pods().exec(pod, self.command.iter().map(String::as_str), &parameters).await?;
         Ok(exec::finish(&mut process).await)
     }
 }

@@ -221,9 +221,39 @@ pub struct Sample {
     /// How long it took.
     #[serde(with = "serde_seconds")]
     pub took: Duration,
-    /// What went wrong.
+    /// What went wrong, or what was measured.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub text: String,
+    /// How far the alert has got, where one was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alert: Option<AlertSeen>,
+}
+
+/// An alert as it was seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AlertSeen {
+    /// How far it has got.
+    pub phase: AlertPhase,
+    /// Since when its expression holds, by Prometheus.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub active_at: Option<jiff::Timestamp>,
+    /// Since when it fires, by Alertmanager.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starts_at: Option<jiff::Timestamp>,
+}
+
+/// How far an alert has got, least first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum AlertPhase {
+    /// Its expression does not hold.
+    #[default]
+    Inactive,
+    /// It holds, and not yet for long enough.
+    Pending,
+    /// It fires; with an Alertmanager: that has it.
+    Firing,
 }
 
 /// A fault at the moment of its request.

@@ -118,6 +118,9 @@ fn collect(condition: &Condition, wanted: &mut BTreeSet<WatchedKind>) {
         Condition::Condition(status) => {
             wanted.insert(WatchedKind { kind: status.kind.clone(), api_version: status.api_version.clone() });
         }
+        Condition::Cel(cel) => {
+            wanted.insert(WatchedKind { kind: cel.kind.clone(), api_version: cel.api_version.clone() });
+        }
         Condition::Absent(absent) => {
             wanted.insert(WatchedKind { kind: absent.kind.clone(), api_version: absent.api_version.clone() });
         }

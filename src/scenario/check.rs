@@ -257,6 +257,9 @@ impl Check<'_> {
     }
 
     fn cause(&mut self) {
+        if let Some(alert) = self.spec.at(&["detect", "alert"]) {
+            self.addresses(alert);
+        }
         let Some(node) = self.spec.at(&["detect", "cause"]) else { return };
         let Some(cause) = node.text() else { return };
         let covers = |known: &&&str| **known == cause || known.strip_prefix(cause).is_some_and(|rest| rest.starts_with('.'));

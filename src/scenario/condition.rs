@@ -1,8 +1,12 @@
 //! The conditions of the language: what may stand under `until`, `any`, `all`, `not`.
 //! Their truth over observed objects is decided in `observe::evaluate`.
 
+pub mod cel;
+pub mod measured;
 mod probe;
 
+pub use cel::Cel;
+pub use measured::{Alert, AlertState, Bound, Metric, Prometheus, Resource};
 pub use probe::{Dns, ExecSucceeds, Http, Rhythm, Tcp};
 
 use super::target::{Target, targeted};
@@ -37,6 +41,8 @@ pub enum Condition {
     Rollout(Rollout),
     /// An object does not exist.
     Absent(Absent),
+    /// An expression over an object is true.
+    Cel(Cel),
     /// Nodes are in a state.
     Node(NodeIs),
     /// A Service answers over HTTP.
@@ -47,6 +53,12 @@ pub enum Condition {
     Dns(Dns),
     /// A command succeeds in pods.
     Exec(ExecSucceeds),
+    /// A query of Prometheus has a result.
+    Prometheus(Prometheus),
+    /// An alert has got somewhere.
+    Alert(Alert),
+    /// Containers use much or little of what they may.
+    Metric(Metric),
     /// At least one holds.
     Any(Vec<Condition>),
     /// All hold.
@@ -282,6 +294,7 @@ impl Condition {
             Self::Phase(condition) => condition.target(),
             Self::Log(condition) => condition.target(),
             Self::Exec(condition) => condition.target(),
+            Self::Metric(condition) => condition.target(),
             Self::Rollout(condition) => Some(Target::Deployment(condition.deployment.clone())),
             _ => None,
         }

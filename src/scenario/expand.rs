@@ -86,7 +86,11 @@ pub fn plan(file: &str, scenario: Scenario, objects: &[Object], given: &Given) -
         existing,
         images: workload.images,
         effect: EffectPlan { until: effect.until, within: effect.within.unwrap_or(EFFECT_WITHIN) },
-        detect: detect.map(|detect| DetectPlan { cause: detect.cause, within: detect.within.or(rto).unwrap_or(DETECT_WITHIN) }),
+        detect: detect.map(|detect| DetectPlan {
+            cause: detect.cause,
+            within: detect.within.or(rto).unwrap_or(DETECT_WITHIN),
+            alert: detect.alert,
+        }),
         thresholds,
         heal: heal.unwrap_or_default(),
         recover: RecoverPlan {
@@ -148,13 +152,16 @@ fn ready_pods(selector: &str) -> Condition {
 }
 
 fn all_needs(mut needs: Vec<Need>, plan: &Plan) -> Vec<Need> {
-    if !plan.tried().is_empty() {
-        needs.push(Need::Exec);
-    }
+    needs.extend(plan.tried().iter().map(|tried| match tried {
+        Condition::Prometheus(_) | Condition::Alert(_) => Need::Prometheus,
+        Condition::Metric(_) => Need::Metrics,
+        _ => Need::Exec,
+    }));
     for fault in plan.single_faults() {
         match fault {
-            Fault::Exec(_) | Fault::KillContainer(_) => needs.push(Need::Exec),
-            Fault::DenyNetwork(_) => needs.push(Need::NetworkPolicy),
+            Fault::Exec(_) | Fault::KillContainer(_) | Fault::StressMemory(_) | Fault::FillDisk(_) => needs.push(Need::Exec),
+            Fault::DenyNetwork(_) | Fault::BreakDns(_) => needs.push(Need::NetworkPolicy),
+            Fault::Command(_) => needs.push(Need::Programs),
             fault if fault.is_about_a_machine() => needs.push(Need::NodeControl),
             _ => {}
         }

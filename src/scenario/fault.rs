@@ -1,12 +1,14 @@
 //! The faults of the language: what may stand under `fault`. Injecting and undoing them lives in `crate::fault`.
 //! Each body has an example in its documentation, which the tests inject on the embedded cluster.
 
+pub mod command;
 pub mod config;
 pub mod machine;
 pub mod network;
 pub mod node;
 pub mod object;
 pub mod pod;
+pub mod stress;
 mod timing;
 pub mod workload;
 
@@ -15,12 +17,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use command::Command;
 pub use config::{DeleteConfig, DeleteSecret, SetConfig, SetSecret};
 pub use machine::{PartitionNode, PauseNode, RebootNode, StopKubelet};
-pub use network::{BreakService, DenyNetwork, Direction};
+pub use network::{BreakDns, BreakService, DenyNetwork, Direction};
 pub use node::{CordonNode, DrainNode, TaintEffect, TaintNode};
 pub use object::{Apply, Delete, PatchObject, Quota};
 pub use pod::{DeletePods, EvictPods, Exec, KillContainer};
+pub use stress::{FillDisk, StressMemory};
 pub use timing::Timing;
 use timing::fault_body;
 pub use workload::{SetCommand, SetEnv, SetImage, SetProbe, SetReplicas, SetResources, StopDependency};
@@ -64,6 +68,10 @@ faults! {
     KillContainer(KillContainer) = "killContainer",
     /// Runs a command in containers.
     Exec(Exec) = "exec",
+    /// Uses up a container's memory.
+    StressMemory(StressMemory) = "stressMemory",
+    /// Fills a container's disk.
+    FillDisk(FillDisk) = "fillDisk",
     /// Sets a key of a ConfigMap.
     SetConfig(SetConfig) = "setConfig",
     /// Deletes a ConfigMap, or one key of it.
@@ -96,6 +104,8 @@ faults! {
     Quota(Quota) = "quota",
     /// Cuts pods off by a NetworkPolicy.
     DenyNetwork(DenyNetwork) = "denyNetwork",
+    /// Lets pods look no name up.
+    BreakDns(BreakDns) = "breakDns",
     /// Takes a Service's endpoints away.
     BreakService(BreakService) = "breakService",
     /// Lets no new pod onto a node.
@@ -112,6 +122,8 @@ faults! {
     StopKubelet(StopKubelet) = "stopKubelet",
     /// Cuts a node off the network.
     PartitionNode(PartitionNode) = "partitionNode",
+    /// Runs a program of your own.
+    Command(Command) = "command",
     /// Faults one after the other.
     Sequence(Sequence) = "sequence",
     /// Faults at the same time.
@@ -167,6 +179,8 @@ impl Fault {
             Self::EvictPods(fault) => Some(fault.aim()),
             Self::KillContainer(fault) => Some(fault.aim()),
             Self::Exec(fault) => Some(fault.aim()),
+            Self::StressMemory(fault) => Some(fault.aim()),
+            Self::FillDisk(fault) => Some(fault.aim()),
             _ => None,
         }
     }
@@ -190,6 +204,26 @@ impl Fault {
     #[must_use]
     pub const fn is_about_a_machine(&self) -> bool {
         matches!(self, Self::PauseNode(_) | Self::RebootNode(_) | Self::StopKubelet(_) | Self::PartitionNode(_))
+    }
+
+    /// The command that holds what a fault takes from containers, and the container; none for others.
+    #[must_use]
+    pub fn holding(&self) -> Option<(String, Option<&str>)> {
+        match self {
+            Self::StressMemory(fault) => Some((fault.script(), fault.container.as_deref())),
+            Self::FillDisk(fault) => Some((fault.script(), fault.container.as_deref())),
+            _ => None,
+        }
+    }
+
+    /// The pods that a fault by `NetworkPolicy` cuts off, the policy's name, and the labels that select them; none for others.
+    #[must_use]
+    pub fn policy(&self) -> Option<(Option<Target>, &str, Option<&str>)> {
+        match self {
+            Self::DenyNetwork(fault) => Some((fault.target(), &fault.name, fault.selector.as_deref())),
+            Self::BreakDns(fault) => Some((fault.target(), &fault.name, fault.selector.as_deref())),
+            _ => None,
+        }
     }
 
     /// The workload whose template or replicas the fault changes, with the container where it means one; none for others.

@@ -5,7 +5,7 @@ mod gate;
 
 pub use gate::{Gate, RegressionGate, SuccessRateGate, SuccessRateJudge};
 
-use super::condition::Condition;
+use super::condition::{Alert, Condition};
 use super::duration::serde_text_option;
 use super::fault::{Fault, Scalar};
 use super::heal::Heal;
@@ -130,6 +130,12 @@ pub enum Need {
     NetworkPolicy,
     /// The machines of nodes can be paused, switched off and cut off: containers of kind on this computer, or simulated ones.
     NodeControl,
+    /// Prometheus can look at the cluster: it runs in real time.
+    Prometheus,
+    /// The metrics API (`metrics.k8s.io`) is served.
+    Metrics,
+    /// Other programs reach the cluster, by a kubeconfig and in real time.
+    Programs,
 }
 
 /// What is deployed.
@@ -220,6 +226,9 @@ pub struct Detect {
     #[serde(default, with = "serde_text_option", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub within: Option<Duration>,
+    /// An alert whose times are reported beside comeback's own detection; it decides no verdict, and is not waited for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alert: Option<Alert>,
 }
 
 /// `recover`

@@ -1,7 +1,7 @@
 //! The resolved plan of one scenario: parameters replaced, manifests read, every default filled in.
 //! Engine, healer and judge work from this alone; it is saved beside each run so that the run can be judged again.
 
-use super::condition::Condition;
+use super::condition::{Alert, Condition};
 use super::duration::{serde_text, serde_text_option};
 use super::fault::Fault;
 use super::heal::Heal;
@@ -110,6 +110,9 @@ pub struct DetectPlan {
     /// Budget from `effective`.
     #[serde(with = "serde_text")]
     pub within: Duration,
+    /// An alert whose times are reported, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alert: Option<Alert>,
 }
 
 /// `recover`, resolved.
@@ -154,6 +157,8 @@ impl Plan {
     pub fn tried(&self) -> Vec<Condition> {
         let mut found = Vec::new();
         self.conditions().for_each(|condition| condition.tried(&mut found));
+        let observed = self.detect.as_ref().and_then(|detect| detect.alert.clone()).map(Condition::Alert);
+        observed.iter().for_each(|alert| alert.tried(&mut found));
         found
     }
 

@@ -77,6 +77,7 @@ fn formats(definition: &str, schema: &mut Value) {
     let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) else { return };
     for (name, property) in properties {
         let (format, property) = match (definition, name.as_str()) {
+            ("StressMemory" | "FillDisk", "size") => (QUANTITY, Some(property)),
             ("SetResources", "requests" | "limits") | ("Quota", "hard") => (QUANTITY, values_of(property)),
             ("SuiteSpec", "rto") => (DURATION, values_of(property)),
             (

@@ -32,6 +32,12 @@ impl Target {
         given.next().filter(|_| given.next().is_none())
     }
 
+    /// The target that exactly one of the keys names, where Jobs and single pods cannot be meant.
+    #[must_use]
+    pub fn of_pods([deployment, stateful_set, daemon_set]: [Option<&String>; 3], selector: Option<&String>) -> Option<Self> {
+        Self::of([deployment, stateful_set, daemon_set, None, None, selector])
+    }
+
     /// The workload object that the target names, by kind and name.
     #[must_use]
     pub fn workload(&self) -> Option<(&'static str, &str)> {

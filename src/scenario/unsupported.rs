@@ -7,20 +7,14 @@ pub fn key(part: &str, key: &str) -> bool {
     let keys: &[&str] = match part {
         "Workload" => &["render", "imagePullSecrets", "registry"],
         "SuiteSpec" => &["matrix"],
-        "Condition" => &["metric", "prometheus", "alert", "cel"],
         "Fault" => &[
-            "stressMemory",
             "stressCpu",
-            "fillDisk",
-            "breakDns",
             "blockRegistry",
             "pauseApiServer",
             "expireToken",
             "chaosMesh",
-            "command",
         ],
         "Step" => &["scale", "cordonNode", "drainNode", "rebootNode", "webhook", "notify"],
-        "Detect" => &["alert"],
         // The other kinds of target.
         "Rollout" => &["statefulSet", "daemonSet", "job"],
         "SetImage" | "SetResources" | "SetEnv" | "SetCommand" | "SetProbe" => &["job"],
@@ -35,7 +29,7 @@ pub fn value(part: &str, value: &str) -> bool {
     match part {
         "Healer" => matches!(value, "webhook" | "external"),
         "Need" => {
-            matches!(value, "chaosMesh" | "prometheus" | "openshift" | "metrics" | "nodeAccess" | "storage")
+            matches!(value, "chaosMesh" | "openshift" | "nodeAccess" | "storage")
         }
         _ => false,
     }

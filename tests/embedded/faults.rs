@@ -5,7 +5,7 @@ use comeback::measure::result::RunResult;
 use comeback::scenario::{self, Verdict};
 use std::path::Path;
 
-const SOURCES: [&str; 8] = [
+const SOURCES: [&str; 9] = [
     include_str!("../../src/scenario/fault.rs"),
     include_str!("../../src/scenario/fault/config.rs"),
     include_str!("../../src/scenario/fault/machine.rs"),
@@ -13,6 +13,7 @@ const SOURCES: [&str; 8] = [
     include_str!("../../src/scenario/fault/node.rs"),
     include_str!("../../src/scenario/fault/object.rs"),
     include_str!("../../src/scenario/fault/pod.rs"),
+    include_str!("../../src/scenario/fault/stress.rs"),
     include_str!("../../src/scenario/fault/workload.rs"),
 ];
 

@@ -157,7 +157,9 @@ impl Live<'_> {
         let (client, namespace) = (self.client(), self.namespace().to_owned());
         let (pods, machines) = (agenda.pods.as_deref(), self.machines());
         let machines = machines.as_deref();
-        let scene = Scene { client: &client, namespace: &namespace, run: &agenda.run, pods, machines };
+        let surroundings = self.surroundings.as_ref().map(|place| Arc::clone(&place.shared));
+        let surroundings = surroundings.as_ref();
+        let scene = Scene { client: &client, namespace: &namespace, run: &agenda.run, pods, machines, surroundings };
         let chosen = fault::choose(&injection.fault, self.index(), agenda.seed)?;
         let prepared = self.unless_stopped(fault::prepare(scene, position, &injection.fault, &chosen)).await.ok_or(None)??;
         let (hit, present) = fault::choose::hits(&prepared, self.index());

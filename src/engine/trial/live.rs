@@ -5,6 +5,7 @@ mod undoing;
 
 use super::TrialJob;
 use super::agenda::Agenda;
+use super::surroundings::Place;
 use crate::cluster::Session;
 use crate::cluster::machine::Machines;
 use crate::detect::{self, Finding};
@@ -72,6 +73,8 @@ pub(super) struct Live<'a> {
     /// The faults, once their time has come.
     pub(super) agenda: Option<Agenda>,
     told_effective: bool,
+    /// What programs of faults find in their environment.
+    pub(super) surroundings: Option<Place>,
 }
 
 impl<'a> Live<'a> {
@@ -104,6 +107,7 @@ impl<'a> Live<'a> {
             run_label: job.run_label(),
             agenda: None,
             told_effective: false,
+            surroundings: None,
         }
     }
 

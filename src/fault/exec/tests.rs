@@ -78,6 +78,7 @@ impl Stage {
             run: "run-1",
             pods: None,
             machines: self.session.machines.as_deref(),
+            surroundings: None,
         };
         let pods = choose(&fault, &self.index, 1)?;
         let prepared = prepare(scene, 0, &fault, &pods).await?;

@@ -127,6 +127,8 @@ impl UndoLog {
             run: run.to_owned(),
             before: Some(before.clone()),
             changes: Some(diff(before, after)),
+            undoing: None,
+            holds: None,
         };
         self.add(record).await
     }

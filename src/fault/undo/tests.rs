@@ -42,6 +42,7 @@ impl Stage {
             run: "run-1",
             pods: None,
             machines: self.session.machines.as_deref(),
+            surroundings: None,
         };
         let prepared = prepare(scene, 0, &fault, &[]).await?;
         let mut log = UndoLog::at(self.path());

@@ -10,7 +10,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-fn object_or_pod<'a>(frame: Frame<'a>, kind: &str, name: &str) -> Option<&'a Arc<Value>> {
+pub(super) fn object_or_pod<'a>(frame: Frame<'a>, kind: &str, name: &str) -> Option<&'a Arc<Value>> {
     if kind == "Pod" {
         return frame.index.pods().find(|pod| pod.reference.name == name).map(|pod| &pod.object);
     }

@@ -16,15 +16,19 @@ pub(super) fn tried(condition: &Condition, frame: Frame<'_>) -> Seen {
         Condition::Tcp(tcp) => format!("tcp service/{}", tcp.service),
         Condition::Dns(dns) => format!("dns {}", dns.name),
         Condition::Exec(exec) => format!("exec `{}`", exec.command.join(" ")),
+        Condition::Prometheus(prometheus) => format!("prometheus `{}`", prometheus.query),
+        Condition::Alert(alert) => format!("alert {}", alert.name),
+        Condition::Metric(metric) => format!("metric {}", metric.resource.name()),
         _ => "condition".to_owned(),
     };
     let Some(sample) = frame.index.sample(&condition.sample_key()) else {
         return Seen { truth: Truth::Unknown, text: format!("{what}: it was not tried yet"), server: None };
     };
     let said = if sample.text.is_empty() { String::new() } else { format!(": {}", sample.text) };
-    let limited = if matches!(condition, Condition::Exec(_)) { None } else { limiting_policy(frame.index) };
+    let limited = condition.is_asked_from_a_pod().then(|| limiting_policy(frame.index)).flatten();
     let (truth, text) = match (sample.good, limited) {
-        (Some(true), _) => (Truth::True, format!("{what}: succeeded in {} ms", sample.took.as_millis())),
+        (Some(true), _) if said.is_empty() => (Truth::True, format!("{what}: succeeded in {} ms", sample.took.as_millis())),
+        (Some(true), _) => (Truth::True, format!("{what}: holds{said}")),
         (Some(false), Some(policy)) => {
             let why = format!("NetworkPolicy {policy} limits the pod {} that asks", pod::NAME);
             (Truth::Unknown, format!("{what}: unknown: {why} (failed{said})"))
@@ -65,7 +69,7 @@ mod tests {
         let mut tried = Vec::new();
         condition.tried(&mut tried);
         let (probe, took) = (tried[0].sample_key(), Duration::from_millis(3));
-        let sample = Fact::Sample(Sample { probe, number: 0, good, took, text: String::new() });
+        let sample = Fact::Sample(Sample { probe, number: 0, good, took, text: String::new(), alert: None });
         let policy = policy.map(|spec| {
             let metadata = json!({ "name": "p", "namespace": "n", "uid": "u" });
             Fact::Object(Arc::new(json!({ "kind": "NetworkPolicy", "metadata": metadata, "spec": spec })))

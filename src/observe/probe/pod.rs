@@ -22,7 +22,7 @@ const STARTED_WITHIN: Duration = Duration::from_mins(2);
 /// Whether some of a plan's conditions are tried from it.
 #[must_use]
 pub fn is_needed(plan: &Plan) -> bool {
-    plan.tried().iter().any(|probe| !matches!(probe, Condition::Exec(_)))
+    plan.tried().iter().any(Condition::is_asked_from_a_pod)
 }
 
 /// The selector of the pods that a trial observes, where it does not observe all: those of `workload.existing`, and never this.

@@ -3,7 +3,10 @@
 use super::Check;
 use super::objects::Pods;
 use crate::scenario::diagnostic::{Code, allowed};
+use crate::scenario::expand::duration_of;
+use crate::scenario::fault::command;
 use crate::scenario::node::Node;
+use std::time::Duration;
 
 /// Objects that a fault changes by name: key and kind.
 const OBJECTS: [(&str, &str); 3] = [("configMap", "ConfigMap"), ("secret", "Secret"), ("service", "Service")];
@@ -27,18 +30,19 @@ impl Check<'_> {
         }
         match name {
             "sequence" | "together" => self.group(name, body),
-            "deletePods" | "evictPods" | "killContainer" | "exec" => {
+            "deletePods" | "evictPods" | "killContainer" | "exec" | "stressMemory" | "fillDisk" => {
                 self.targeted(name, body);
                 self.amount(body);
                 self.command(body, "command");
             }
+            "command" => self.programs(body),
             "deleteConfig" => self.has_key(body, "configMap", "ConfigMap"),
             "deleteSecret" => self.has_key(body, "secret", "Secret"),
             "setImage" | "setResources" | "setEnv" | "setCommand" | "setProbe" => self.template(name, body),
             "setReplicas" | "stopDependency" => {
                 self.one_target(name, body, &["deployment", "statefulSet"]);
             }
-            "denyNetwork" => {
+            "denyNetwork" | "breakDns" => {
                 self.one_target(name, body, &["deployment", "statefulSet", "daemonSet", "selector"]);
                 self.selected(body);
             }
@@ -72,6 +76,19 @@ impl Check<'_> {
     pub(super) fn command(&mut self, body: &Node, key: &str) {
         if let Some(command) = body.get(key).filter(|node| node.kind() == "a list" && node.items().is_empty()) {
             self.report(Code::EmptyList, command.span, format!("`{key}` is empty"), "Name a program: `[sh, -c, …]`.");
+        }
+    }
+
+    /// The programs of `command`, and the time that they are given.
+    fn programs(&mut self, body: &Node) {
+        self.command(body, "run");
+        if let Some(undo) = body.get("undo").filter(|node| node.kind() == "a list" && node.items().is_empty()) {
+            let help = "Where there is nothing to undo, say so: `undo: [\"true\"]`.";
+            self.report(Code::EmptyList, undo.span, "`undo` is empty", help);
+        }
+        let out_of_range = |time: &Duration| time.is_zero() || *time > command::LONGEST;
+        if let Some(node) = body.get("timeout").filter(|node| duration_of(Some(node)).as_ref().is_some_and(out_of_range)) {
+            self.report(Code::OutOfRange, node.span, "`timeout` is above 0s and 1m at most", "Leave it out for 30s.");
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::Check;
 use super::objects::Pods;
+use crate::scenario::condition::{cel, measured};
 use crate::scenario::diagnostic::{Code, allowed};
 use crate::scenario::expand::duration_of;
 use crate::scenario::node::Node;
@@ -51,6 +52,20 @@ impl<'a> Check<'a> {
                     self.command(body, "command");
                     self.rhythm(body);
                 }
+                "metric" => {
+                    self.targeted("metric", body);
+                    self.rhythm(body);
+                    let given: Vec<_> = ["above", "below"].iter().filter_map(|key| body.key(key)).collect();
+                    if given.len() != 1 && body.kind() == "a mapping" {
+                        let span = given.get(1).map_or(body.span, |key| key.span);
+                        let help = "In per cent of the limit: `above: 90`.";
+                        self.report(Code::EmptyCondition, span, "`metric` asks for either `above` or `below`", help);
+                    }
+                }
+                "prometheus" | "alert" => {
+                    self.rhythm(body);
+                    self.addresses(body);
+                }
                 "http" | "tcp" | "dns" => {
                     self.named(body, "service", "Service");
                     self.rhythm(body);
@@ -68,10 +83,33 @@ impl<'a> Check<'a> {
                 }
                 "event" => self.says_something(body, "event", &["reason", "message", "kind", "name"]),
                 "condition" | "absent" => self.object(body),
+                "cel" => {
+                    self.object(body);
+                    self.expression(body);
+                }
                 _ => {}
             }
             if let Some(at_least) = body.get("atLeast").filter(|node| node.count() == Some(0)) {
                 self.report(Code::OutOfRange, at_least.span, "`atLeast: 0` always holds", "Give at least 1.");
+            }
+        }
+    }
+
+    /// An expression that can be compiled.
+    fn expression(&mut self, body: &Node) {
+        let Some(node) = body.get("expression") else { return };
+        if let Some(Err(error)) = node.text().map(cel::check) {
+            let message = format!("the expression is not CEL: {error}");
+            self.report(Code::BadValue, node.span, message, "As `object.status.readyReplicas == object.spec.replicas`.");
+        }
+    }
+
+    /// Where monitoring answers.
+    pub(super) fn addresses(&mut self, body: &Node) {
+        for key in ["url", "alertmanager"] {
+            let Some(node) = body.get(key) else { continue };
+            if let Some(Err(message)) = node.text().map(measured::address) {
+                self.report(Code::BadValue, node.span, message, "Without a user's name and password; a path may follow.");
             }
         }
     }
@@ -81,7 +119,7 @@ impl<'a> Check<'a> {
         for key in ["every", "timeout"] {
             if let Some(node) = body.get(key).filter(|node| duration_of(Some(node)) == Some(Duration::ZERO)) {
                 let message = format!("`{key}` leaves no time at all");
-                self.report(Code::OutOfRange, node.span, message, "Leave it out for the default of 1s.");
+                self.report(Code::OutOfRange, node.span, message, "Leave it out for the default.");
             }
         }
     }

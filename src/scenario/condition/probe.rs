@@ -11,6 +11,8 @@ use std::time::Duration;
 const EVERY: Duration = Duration::from_secs(1);
 /// How long an answer may take where nothing is said.
 const TIMEOUT: Duration = Duration::from_secs(1);
+/// The same two for what is asked of monitoring, which itself looks seldom.
+const MONITORING: Duration = Duration::from_secs(5);
 
 /// `http`: a Service answers a GET with success (2xx, redirects followed), asked by name from a pod of its own in the trial's
 /// namespace (image `busybox:1.37`): what a client in the cluster sees, with DNS, the Service, its endpoints and policies.
@@ -111,9 +113,18 @@ impl super::Condition {
             Self::Tcp(one) => (one.every, one.timeout),
             Self::Dns(one) => (one.every, one.timeout),
             Self::Exec(one) => (one.every, one.timeout),
+            Self::Prometheus(one) => (one.every.or(Some(MONITORING)), one.timeout.or(Some(MONITORING))),
+            Self::Alert(one) => (one.every.or(Some(MONITORING)), one.timeout.or(Some(MONITORING))),
+            Self::Metric(one) => (one.every.or(Some(MONITORING)), Some(MONITORING)),
             _ => return None,
         };
         Some(Rhythm { every: every.unwrap_or(EVERY), timeout: timeout.unwrap_or(TIMEOUT) })
+    }
+
+    /// Whether it is tried from a pod of our own.
+    #[must_use]
+    pub const fn is_asked_from_a_pod(&self) -> bool {
+        matches!(self, Self::Http(_) | Self::Tcp(_) | Self::Dns(_))
     }
 
     /// Those within that are measured by trying, each once.

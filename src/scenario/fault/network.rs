@@ -1,11 +1,11 @@
 //! Faults on the network, made of the API's own objects. What was changed is put back, what was added removed.
 
-use super::timing::fault_body;
+use super::timing::{fault_body, workload_fault};
 use crate::scenario::Target;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-fault_body! {
+workload_fault! {
     /// `denyNetwork`: adds a NetworkPolicy that lets nothing in to pods, or nothing out of them. It needs a network that
     /// enforces policies, and connections that are open already stay so. Effect: the good state is lost, or a container fails.
     ///
@@ -13,15 +13,6 @@ fault_body! {
     /// denyNetwork: { deployment: pool, direction: ingress, for: 1m }
     /// ```
     pub struct DenyNetwork {
-        /// The pods of this Deployment.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        deployment: Option<String>,
-        /// The pods of this `StatefulSet`.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        stateful_set: Option<String>,
-        /// The pods of this `DaemonSet`.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        daemon_set: Option<String>,
         /// Pods by label selector, as kubectl writes it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         selector: Option<String>,
@@ -58,14 +49,37 @@ impl DenyNetwork {
     /// The pods, if exactly one of the keys is given (validation ensures it).
     #[must_use]
     pub fn target(&self) -> Option<Target> {
-        Target::of([
-            self.deployment.as_ref(),
-            self.stateful_set.as_ref(),
-            self.daemon_set.as_ref(),
-            None,
-            None,
-            self.selector.as_ref(),
-        ])
+        self.named(self.selector.as_ref())
+    }
+}
+
+workload_fault! {
+    /// `breakDns`: adds a NetworkPolicy that lets pods reach everything but DNS servers (port 53): names are not looked up any
+    /// more, and connections that are open stay so. It needs a network that enforces policies and their ranges of ports. Effect: the
+    /// good state is lost, or a container fails.
+    ///
+    /// ```yaml
+    /// breakDns: { deployment: front, for: 1m }
+    /// ```
+    pub struct BreakDns {
+        /// Pods by label selector, as kubectl writes it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        selector: Option<String>,
+        /// The policy's name (default `comeback-no-dns`).
+        #[serde(default = "dns_policy_name")]
+        name: String,
+    }
+}
+
+fn dns_policy_name() -> String {
+    "comeback-no-dns".to_owned()
+}
+
+impl BreakDns {
+    /// The pods, if exactly one of the keys is given (validation ensures it).
+    #[must_use]
+    pub fn target(&self) -> Option<Target> {
+        self.named(self.selector.as_ref())
     }
 }
 

@@ -45,9 +45,35 @@ macro_rules! fault_body {
     };
 }
 
-/// Declares the body of a fault on pods: the target keys, how many, `after`. Nothing undoes it but Kubernetes.
+/// Declares the body of a fault on pods: the target keys, how many, its own fields, `after`. Nothing undoes it but Kubernetes;
+/// what begins with `lasting` has `for`, too.
 macro_rules! pod_fault {
-    ($(#[$meta:meta])* pub struct $name:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty,)* }) => {
+    (lasting $(#[$meta:meta])* pub struct $name:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty,)* }) => {
+        $crate::scenario::fault::timing::pod_fault! {
+            @body $(#[$meta])*
+            pub struct $name {
+                $($(#[$field_meta])* $field: $type,)*
+                /// Undoes itself this long after it was accepted (default: at the end of the trial).
+                #[serde(
+                    rename = "for",
+                    default,
+                    with = "crate::scenario::duration::serde_text_option",
+                    skip_serializing_if = "Option::is_none"
+                )]
+                #[schemars(with = "Option<String>")]
+                lasts: Option<std::time::Duration>,
+            }
+        }
+
+        impl $name {
+            /// When it is injected and how long it lasts.
+            #[must_use]
+            pub fn timing(&self) -> $crate::scenario::fault::Timing {
+                $crate::scenario::fault::Timing { after: self.after.unwrap_or_default(), lasts: self.lasts }
+            }
+        }
+    };
+    (@body $(#[$meta:meta])* pub struct $name:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty,)* }) => {
         $crate::scenario::target::targeted! {
             $(#[$meta])*
             pub struct $name {
@@ -69,12 +95,6 @@ macro_rules! pod_fault {
         }
 
         impl $name {
-            /// When it is injected.
-            #[must_use]
-            pub fn timing(&self) -> $crate::scenario::fault::Timing {
-                $crate::scenario::fault::Timing { after: self.after.unwrap_or_default(), lasts: None }
-            }
-
             /// What it acts on, and on how many.
             #[must_use]
             pub fn aim(&self) -> $crate::scenario::fault::Aim {
@@ -88,10 +108,24 @@ macro_rules! pod_fault {
             }
         }
     };
+    ($(#[$meta:meta])* pub struct $name:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty,)* }) => {
+        $crate::scenario::fault::timing::pod_fault! {
+            @body $(#[$meta])*
+            pub struct $name { $($(#[$field_meta])* $field: $type,)* }
+        }
+
+        impl $name {
+            /// When it is injected.
+            #[must_use]
+            pub fn timing(&self) -> $crate::scenario::fault::Timing {
+                $crate::scenario::fault::Timing { after: self.after.unwrap_or_default(), lasts: None }
+            }
+        }
+    };
 }
 
-/// Declares the body of a fault on a workload's pod template: which workload, which container, its own fields, `after`, `for`.
-macro_rules! template_fault {
+/// Declares the body of a fault on a workload or its pods: which workload, its own fields, `after`, `for`.
+macro_rules! workload_fault {
     ($(#[$meta:meta])* pub struct $name:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty,)* }) => {
         $crate::scenario::fault::timing::fault_body! {
             $(#[$meta])*
@@ -105,6 +139,26 @@ macro_rules! template_fault {
                 /// The `DaemonSet` by name.
                 #[serde(default, skip_serializing_if = "Option::is_none")]
                 daemon_set: Option<String>,
+                $($(#[$field_meta])* $field: $type,)*
+            }
+        }
+
+        impl $name {
+            /// The workload, where exactly one is named.
+            fn named(&self, selector: Option<&String>) -> Option<$crate::scenario::target::Target> {
+                let workloads = [self.deployment.as_ref(), self.stateful_set.as_ref(), self.daemon_set.as_ref()];
+                $crate::scenario::target::Target::of_pods(workloads, selector)
+            }
+        }
+    };
+}
+
+/// Declares the body of a fault on a workload's pod template: which workload, which container, its own fields, `after`, `for`.
+macro_rules! template_fault {
+    ($(#[$meta:meta])* pub struct $name:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty,)* }) => {
+        $crate::scenario::fault::timing::workload_fault! {
+            $(#[$meta])*
+            pub struct $name {
                 /// The container; absent: the only one.
                 #[serde(default, skip_serializing_if = "Option::is_none")]
                 container: Option<String>,
@@ -116,14 +170,7 @@ macro_rules! template_fault {
             /// The workload, if exactly one of the keys is given (validation ensures it).
             #[must_use]
             pub fn target(&self) -> Option<$crate::scenario::target::Target> {
-                $crate::scenario::target::Target::of([
-                    self.deployment.as_ref(),
-                    self.stateful_set.as_ref(),
-                    self.daemon_set.as_ref(),
-                    None,
-                    None,
-                    None,
-                ])
+                self.named(None)
             }
         }
     };
@@ -158,18 +205,12 @@ macro_rules! node_fault {
             /// What it acts on, and on how many.
             #[must_use]
             pub fn aim(&self) -> $crate::scenario::fault::Aim {
-                let target = $crate::scenario::target::Target::of([
-                    self.deployment.as_ref(),
-                    self.stateful_set.as_ref(),
-                    None,
-                    None,
-                    None,
-                    self.selector.as_ref(),
-                ]);
+                let workloads = [self.deployment.as_ref(), self.stateful_set.as_ref(), None];
+                let target = $crate::scenario::target::Target::of_pods(workloads, self.selector.as_ref());
                 $crate::scenario::fault::Aim { target, node: self.node.clone(), count: self.count, percent: None, all: false }
             }
         }
     };
 }
 
-pub(crate) use {fault_body, node_fault, pod_fault, template_fault};
+pub(crate) use {fault_body, node_fault, pod_fault, template_fault, workload_fault};
