@@ -75,7 +75,7 @@ impl Holds {
         let ((let_go, release), (tell, ended)) = (oneshot::channel(), oneshot::channel());
         tokio::spawn(async move {
             hold(process, release).await;
-            drop(tell.send(()));
+            let _ = tell.send(());
         });
         self.held.lock().unwrap_or_else(PoisonError::into_inner).push((pod.to_owned(), Held { let_go, ended }));
         Ok(())
@@ -93,10 +93,12 @@ impl Holds {
         };
         let Some(held) = held else { return Ok(false) };
         // It may have ended by itself, with its container.
-        drop(held.let_go.send(()));
+        let _ = held.let_go.send(());
         match tokio::time::timeout(ENDS_WITHIN, held.ended).await {
             Ok(_) => Ok(true),
-            Err(_) => Err(RequestError::of("letting go", format!("the command in {pod} has not ended; its connection was closed"))),
+            Err(_) => {
+                Err(RequestError::of("letting go", format!("the command in {pod} has not ended; its connection was closed")))
+            }
         }
     }
 }

@@ -2,8 +2,8 @@
 //! Which pods and nodes are meant was chosen in `choose`; which objects a fault names or makes stands in `subject`.
 
 use super::change::diff;
-use super::inject::rehearse;
 use super::hold::Holds;
+use super::inject::rehearse;
 use super::program::Surroundings;
 use super::subject::{self, Subject};
 use super::verb::container_of;

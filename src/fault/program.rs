@@ -95,10 +95,8 @@ pub async fn run(
         .map_err(|error| format!("`{shown}` could not be started: {error}"))?;
     let group = Group { id: started.id(), over: false };
     let output = Arc::new(Mutex::new(Vec::new()));
-    let readers = [
-        started.stdout.take().map(|stream| read(stream, &output)),
-        started.stderr.take().map(|stream| read(stream, &output)),
-    ];
+    let readers =
+        [started.stdout.take().map(|stream| read(stream, &output)), started.stderr.take().map(|stream| read(stream, &output))];
     let (tell, ended) = oneshot::channel();
     std::thread::spawn(move || drop(tell.send(started.wait())));
     let status = match tokio::time::timeout(within, ended).await {
@@ -149,7 +147,7 @@ fn read(mut stream: impl Read + Send + 'static, output: &Arc<Mutex<Vec<u8>>>) ->
             let room = KEPT.saturating_sub(kept.len()).min(n);
             kept.extend_from_slice(&buffer[..room]);
         }
-        drop(done.send(()));
+        let _ = done.send(());
     });
     finished
 }

@@ -67,7 +67,9 @@ pub(super) fn network_policy(fault: &Fault, owner: Option<&Value>) -> Result<Val
         deny(fault, &mut spec);
     } else {
         // Policies only allow: everything but port 53, and nothing is said of what comes in.
-        let range = |protocol: &str| [(1, 52), (54, 65_535)].map(|(port, end)| json!({ "protocol": protocol, "port": port, "endPort": end }));
+        let range = |protocol: &str| {
+            [(1, 52), (54, 65_535)].map(|(port, end)| json!({ "protocol": protocol, "port": port, "endPort": end }))
+        };
         let all: Vec<_> = ["TCP", "UDP", "SCTP"].into_iter().flat_map(range).collect();
         spec["policyTypes"] = json!(["Egress"]);
         spec["egress"] = json!([{ "ports": all }]);

@@ -270,10 +270,13 @@ async fn a_command_and_its_undoing_each_run_once() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("done");
     let append = |word: &str| json!(["sh", "-c", format!("echo {word} $COMEBACK_NAMESPACE >> done")]);
-    let fault: Fault = serde_json::from_value(json!({ "command": { "run": append("broken"), "undo": append("mended") } })).unwrap();
-    let scene = Scene { client: &session.client, namespace: "shop", run: "run-1", pods: None, machines: None, surroundings: None };
+    let fault: Fault =
+        serde_json::from_value(json!({ "command": { "run": append("broken"), "undo": append("mended") } })).unwrap();
+    let scene =
+        Scene { client: &session.client, namespace: "shop", run: "run-1", pods: None, machines: None, surroundings: None };
     assert!(matches!(prepare(scene, 0, &fault, &[]).await, Err(FaultError::Request(_))), "no program reaches it");
-    let surroundings = super::program::Surroundings { folder: folder.path().to_owned(), namespace: "shop".to_owned(), ..Default::default() };
+    let surroundings =
+        super::program::Surroundings { folder: folder.path().to_owned(), namespace: "shop".to_owned(), ..Default::default() };
     let surroundings = std::sync::Arc::new(surroundings);
     let scene = Scene { surroundings: Some(&surroundings), ..scene };
     let prepared = prepare(scene, 0, &fault, &[]).await.unwrap();

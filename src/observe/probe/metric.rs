@@ -83,9 +83,7 @@ mod tests {
     use serde_json::json;
 
     fn answer(used: &[(&str, &str)]) -> Value {
-        let pod = |(name, memory): &(&str, &str)| {
-            json!({ "metadata": { "name": name }, "containers": [{ "name": "app", "usage": { "memory": memory, "cpu": "10m" } }] })
-        };
+        let pod = |(name, memory): &(&str, &str)| json!({ "metadata": { "name": name }, "containers": [{ "name": "app", "usage": { "memory": memory, "cpu": "10m" } }] });
         json!({ "items": used.iter().map(pod).collect::<Vec<_>>() })
     }
 

@@ -146,7 +146,10 @@ fn covered(answer: &Value, alert: &Alert, namespace: &str) -> Result<(), String>
         names.sort_unstable();
         names.dedup();
         let known = if names.is_empty() { "none at all".to_owned() } else { names.join(", ") };
-        return Err(format!("no alert covers this: Prometheus at {} has no alerting rule {} (it has {known})", alert.url, alert.name));
+        return Err(format!(
+            "no alert covers this: Prometheus at {} has no alerting rule {} (it has {known})",
+            alert.url, alert.name
+        ));
     }
     match named.iter().map(|query| excluding(query, namespace)).collect::<Option<Vec<_>>>() {
         Some(excluding) => Err(format!(

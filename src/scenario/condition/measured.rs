@@ -15,7 +15,11 @@ pub fn address(url: &str) -> Result<http::Uri, String> {
     let wrong = || format!("`{url}` is not an address such as http://localhost:9090");
     let uri: http::Uri = url.trim_end_matches('/').parse().map_err(|_| wrong())?;
     let host = uri.authority().filter(|authority| !authority.as_str().contains('@'));
-    if matches!(uri.scheme_str(), Some("http" | "https")) && host.is_some() && uri.query().is_none() { Ok(uri) } else { Err(wrong()) }
+    if matches!(uri.scheme_str(), Some("http" | "https")) && host.is_some() && uri.query().is_none() {
+        Ok(uri)
+    } else {
+        Err(wrong())
+    }
 }
 
 /// `prometheus`: a query has a result, as in an alerting rule: `sum(rate(http_requests_total{namespace="$namespace"}[1m])) > 5`

@@ -65,6 +65,8 @@ impl FillDisk {
     pub fn script(&self) -> String {
         let file = format!("'{}/comeback-fill'", self.path.trim_end_matches('/').replace('\'', "'\\''"));
         let count = bytes(&self.size).div_ceil(1 << 20);
-        format!("dd if=/dev/zero of={file} bs=1048576 count={count} 2>/dev/null; echo '{HOLDING}' >&2; cat >/dev/null; rm -f {file}")
+        format!(
+            "dd if=/dev/zero of={file} bs=1048576 count={count} 2>/dev/null; echo '{HOLDING}' >&2; cat >/dev/null; rm -f {file}"
+        )
     }
 }

@@ -100,7 +100,8 @@ async fn only_alerts_about_the_namespace_count_and_alertmanager_has_the_last_wor
     let seen = alert(&alert_of(&url, None), "shop", LONG).await.unwrap();
     assert_eq!((seen.phase, seen.active_at), (AlertPhase::Firing, early.parse().ok()));
     // Not paged yet, then paged.
-    let silent = server(vec![("/api/v2/alerts?active=true&filter=alertname%3D%22PodCrashLooping%22", 200, "[]".to_owned())]).await;
+    let silent =
+        server(vec![("/api/v2/alerts?active=true&filter=alertname%3D%22PodCrashLooping%22", 200, "[]".to_owned())]).await;
     assert_eq!(alert(&alert_of(&url, Some(&silent)), "shop", LONG).await.unwrap().phase, AlertPhase::Pending);
     let paged = json!([found("", "shop", "2026-11-21T16:31:00Z")]).to_string();
     let loud = server(vec![("/api/v2/alerts", 200, paged)]).await;
@@ -118,7 +119,8 @@ async fn only_alerts_about_the_namespace_count_and_alertmanager_has_the_last_wor
 #[case::by_name("x{namespace=\"shop\"} * on(namespace) y{namespace='a'}", true)]
 #[case::not_understood("x{namespace=~\"(\"}", true)]
 fn a_rule_covers_what_its_matchers_let_through(#[case] query: &str, #[case] covers: bool) {
-    let rules = json!({ "data": { "groups": [{ "rules": [{ "type": "alerting", "name": "PodCrashLooping", "query": query }] }] } });
+    let rules =
+        json!({ "data": { "groups": [{ "rules": [{ "type": "alerting", "name": "PodCrashLooping", "query": query }] }] } });
     let result = covered(&rules, &alert_of("http://p", None), "shop");
     assert_eq!(result.is_ok(), covers, "{result:?}");
 }
