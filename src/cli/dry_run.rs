@@ -6,7 +6,7 @@ use crate::fault::Prepared;
 use crate::observe::probe::pod;
 use crate::scenario::fault::{Aim, DeleteConfig, DeleteSecret};
 use crate::scenario::schedule::Injection;
-use crate::scenario::{Fault, Healer, Plan, Target, duration};
+use crate::scenario::{Condition, Fault, Healer, Plan, Target, duration};
 use serde_json::Value;
 use std::fmt::Write as _;
 
@@ -43,6 +43,16 @@ fn scenario(text: &mut String, plan: &Plan) {
     }
     if pod::is_needed(plan) {
         line("applies", &format!("pod/{} ({}), from which Services are asked", pod::NAME, pod::IMAGE));
+    }
+    for tried in plan.tried() {
+        match &tried {
+            Condition::Prometheus(one) => line("asks", &format!("{} for `{}`", one.url, one.query)),
+            Condition::Alert(one) => {
+                let alertmanager = one.alertmanager.as_ref().map_or_else(String::new, |url| format!(" and {url}"));
+                line("asks", &format!("{}{alertmanager} for the alert {}", one.url, one.name));
+            }
+            _ => {}
+        }
     }
     for manifest in &plan.manifests {
         let field = |pointer: &str| manifest.object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();

@@ -145,7 +145,9 @@ async fn every_example_is_undone_to_what_was_there_before() {
         let only_pods = only_pods || matches!(fault, Fault::RebootNode(_));
         assert_eq!(changed, !only_pods, "{}: is what it changes seen?", fault.key());
         for (target, undone) in log.undo(&stage.session.client).await {
-            let expected = if matches!(fault, Fault::RebootNode(_)) { Undone::AlreadyBack } else { Undone::Reverted };
+            // What held the memory was killed with its container.
+            let gone = matches!(fault, Fault::RebootNode(_) | Fault::StressMemory(_));
+            let expected = if gone { Undone::AlreadyBack } else { Undone::Reverted };
             assert_eq!(undone, Ok(expected), "{} on {target}", fault.key());
         }
         tokio::time::sleep(Duration::from_secs(if lost { 20 } else { 5 })).await;

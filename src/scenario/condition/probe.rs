@@ -15,7 +15,9 @@ const TIMEOUT: Duration = Duration::from_secs(1);
 const MONITORING: Duration = Duration::from_secs(5);
 
 /// `http`: a Service answers a GET with success (2xx, redirects followed), asked by name from a pod of its own in the trial's
-/// namespace (image `busybox:1.37`): what a client in the cluster sees, with DNS, the Service, its endpoints and policies.
+/// namespace (image `busybox:1.37`): what a client in the cluster sees, with DNS, the Service, its endpoints and policies. That pod
+/// is no target of faults and conditions, but quotas count it (10m cpu, 16Mi memory); a NetworkPolicy on its own egress makes a
+/// failure unknown.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Http {
