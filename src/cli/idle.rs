@@ -35,11 +35,11 @@ pub(super) fn refuse(given: &BTreeSet<String>, choice: &ClusterChoice, dry_run: 
             ("profile", ClusterChoice::Kind(_) | ClusterChoice::Context(_)) => {
                 Some("it is what the embedded cluster imitates, and a real cluster is what it is")
             }
-            ("report" | "out" | "history" | "timeout" | "concurrency" | "fail_fast" | "keep_on_failure" | "no_progress", _)
-                if dry_run =>
-            {
-                Some(RESULTS)
-            }
+            (
+                "report" | "out" | "history" | "notify" | "retries" | "timeout" | "concurrency" | "fail_fast" | "keep_on_failure"
+                | "no_progress",
+                _,
+            ) if dry_run => Some(RESULTS),
             _ => None,
         }
     };
@@ -67,6 +67,8 @@ mod tests {
     #[case(&["--allow-namespace", "shop"], "kind", false, None)]
     #[case(&["--profile", "1.34"], "kind", false, Some("--profile does nothing here"))]
     #[case(&["--report", "json"], "embedded", true, Some("--report does nothing here: a dry run"))]
+    #[case(&["--retries", "2"], "embedded", true, Some("--retries does nothing here: a dry run"))]
+    #[case(&["--notify", "x.yaml"], "kind", true, Some("--notify does nothing here: a dry run"))]
     #[case(&["--trials", "2", "--seed", "1"], "embedded", true, None)]
     fn what_would_do_nothing_is_refused(
         #[case] options: &[&str],

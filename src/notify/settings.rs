@@ -329,6 +329,14 @@ mod tests {
         assert_eq!(settings.notifications.iter().filter(|one| one.when == When::Problem).count(), 3);
     }
 
+    #[test]
+    fn the_example_of_the_readme_is_read() {
+        let readme = include_str!("../../README.md");
+        let example = readme.split("`--notify notify.yaml`").nth(1).unwrap().split("```").nth(1).unwrap();
+        let settings = Settings::parse(example.strip_prefix("yaml\n").unwrap()).unwrap();
+        assert_eq!(settings.notifications.len(), 5);
+    }
+
     #[rstest]
     #[case("- to: { slack: { url: https://hooks.slack.com/services/x } }", ":1:", "")]
     #[case("- to: { slack: { url: { env: A }, channel: x } }", ":1:", "unknown field `channel`")]

@@ -141,6 +141,7 @@ pub(super) fn text(value: &str) -> String {
 mod tests {
     use super::*;
     use crate::report::fixture;
+    use crate::scenario::Verdict;
     use rstest::rstest;
 
     fn written(result: &RunResult) -> String {
@@ -162,6 +163,19 @@ mod tests {
         let names: std::collections::BTreeSet<&str> = rows.iter().map(|row| &row[8]).collect();
         assert_eq!(names.len(), result.scenarios.len());
         assert!(rows.iter().all(|row| row.len() == COLUMNS.len()));
+    }
+
+    #[test]
+    fn the_last_columns_tell_of_retries_and_of_the_gate() {
+        let mut result = fixture::run();
+        result.gate = Some(fixture::gate());
+        let scenario = &mut result.scenarios[1];
+        scenario.trials[1].retries = vec![fixture::trial(1, Verdict::Late, ""), fixture::trial(1, Verdict::Recovered, "")];
+        scenario.planned = Some(5);
+        let text = written(&result);
+        let row = |start: &str| text.lines().find(|line| line.contains(start)).unwrap().to_owned();
+        assert!(row(",crash-after-rollout,").ends_with(",,false,3,failed"), "{text}");
+        assert!(row(",late,").ends_with(",late recovered,true,5,"), "{text}");
     }
 
     #[rstest]

@@ -11,7 +11,7 @@ use super::format;
 use super::style::{mark, word};
 use super::summary::{cluster, succeeded, sums};
 use crate::measure::marks::Marks;
-use crate::measure::result::{Outcome, Rate, RunResult, ScenarioResult, TrialResult};
+use crate::measure::result::{ExitReason, Outcome, Rate, RunResult, ScenarioResult, TrialResult};
 use crate::measure::statistics;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -19,6 +19,8 @@ use std::fmt::Write as _;
 /// How many trials of a scenario that went as expected are drawn; the others are rows of a table. All unexpected ones are drawn,
 /// up to [`MOST_UNEXPECTED`].
 const DRAWN: usize = 20;
+/// How many reasons for the exit code stand open above everything else.
+const REASONS: usize = 5;
 /// How many unexpected trials of a scenario are drawn.
 const MOST_UNEXPECTED: usize = 100;
 
@@ -115,9 +117,14 @@ fn headline(result: &RunResult) -> String {
         escaped(&cluster(result))
     );
     if !result.exit_reasons.is_empty() || !result.warnings.is_empty() {
+        let (shown, folded) = result.exit_reasons.split_at(result.exit_reasons.len().min(REASONS));
+        let item = |reason: &ExitReason| format!("<li>exit code {}: {}</li>\n", reason.code, escaped(&reason.reason));
         out.push_str("<ul>\n");
-        for reason in &result.exit_reasons {
-            let _ = writeln!(out, "<li>exit code {}: {}</li>", reason.code, escaped(&reason.reason));
+        out.extend(shown.iter().map(item));
+        if !folded.is_empty() {
+            let _ = writeln!(out, "<li><details><summary>{}</summary>\n<ul>", format::count(folded.len(), "more reason"));
+            out.extend(folded.iter().map(item));
+            out.push_str("</ul>\n</details></li>\n");
         }
         for warning in &result.warnings {
             let _ = writeln!(out, "<li class=\"doubt\">warning: {}</li>", escaped(warning));

@@ -16,6 +16,13 @@ pub const LIMIT: usize = 1_000_000;
 const SHOWN_TRIALS: usize = 3;
 /// From this many objectives on the gate's table has only those that are not met.
 const MOST_OBJECTIVES: usize = 100;
+/// Up to so many scenarios are in the run's order; of more, those that need a look come first.
+const MOST_IN_ORDER: usize = 200;
+/// How many bytes of the page lists may take that have no end of their own; the rest of them is counted.
+const REASONS: usize = 100_000;
+const WARNINGS: usize = 50_000;
+const OBJECTIVES: usize = 200_000;
+const ROWS: usize = 300_000;
 /// The longest piece of foreign text, in characters.
 const LONGEST: usize = 1_000;
 
@@ -69,13 +76,27 @@ fn headline(result: &RunResult) -> String {
     if !result.exit_reasons.is_empty() || !result.warnings.is_empty() {
         page.push('\n');
     }
-    for reason in &result.exit_reasons {
-        let _ = writeln!(page, "- exit code {}: {}", reason.code, escaped(&reason.reason));
-    }
-    for warning in &result.warnings {
-        let _ = writeln!(page, "- warning: {}", escaped(warning));
-    }
+    let reasons = result.exit_reasons.iter().map(|one| format!("- exit code {}: {}\n", one.code, escaped(&one.reason)));
+    page.push_str(&bounded(reasons, REASONS, "more reason"));
+    let warnings = result.warnings.iter().map(|warning| format!("- warning: {}\n", escaped(warning)));
+    page.push_str(&bounded(warnings, WARNINGS, "more warning"));
     page
+}
+
+/// The first lines of a list that have room, and how many more there are.
+fn bounded(lines: impl Iterator<Item = String>, room: usize, what: &str) -> String {
+    let (mut out, mut left_out) = (String::new(), 0);
+    for line in lines {
+        if left_out > 0 || out.len() + line.len() > room {
+            left_out += 1;
+        } else {
+            out.push_str(&line);
+        }
+    }
+    if left_out > 0 {
+        let _ = writeln!(out, "\n*{} in the result file.*", format::count(left_out, what));
+    }
+    out
 }
 
 /// The gate's table; where it is very long, what is met is only counted.
@@ -86,18 +107,19 @@ fn gate(result: &RunResult) -> String {
     let is_met = |row: &gate::Row| matches!(row.outcome, Outcome::Passed | Outcome::Skipped);
     let mut out = format!("\n### {} Gate {}\n\n", mark(gate.outcome).0, escaped(&gate::headline(gate)));
     out.push_str("| | objective | required | observed | interval | what to do |\n|---|---|---|---|---|---|\n");
-    for row in rows.iter().filter(|row| !many || !is_met(row)).take(MOST_OBJECTIVES) {
-        let _ = writeln!(
-            out,
-            "| {} | {} | {} | {} | {} | {} |",
+    let line = |row: &gate::Row| {
+        format!(
+            "| {} | {} | {} | {} | {} | {} |\n",
             row.mark,
             escaped(&row.objective),
             escaped(&row.required),
             escaped(&row.observed),
             row.interval,
             row.next.as_deref().map_or_else(|| "–".to_owned(), escaped)
-        );
-    }
+        )
+    };
+    let shown = rows.iter().filter(|row| !many || !is_met(row)).take(MOST_OBJECTIVES);
+    out.push_str(&bounded(shown.map(line), OBJECTIVES, "more objective"));
     if many {
         let _ = writeln!(out, "\n*The result file has all {} objectives.*", rows.len());
     }
@@ -110,29 +132,35 @@ fn table(result: &RunResult) -> String {
     }
     let mut table = "\n| | scenario | expected | trials | detected | recovered | RTO | within RTO | outcome |\n".to_owned();
     table.push_str("|---|---|---|---|---:|---:|---:|---|---|\n");
-    for scenario in &result.scenarios {
-        let valid = || scenario.trials.iter().filter(|trial| trial.verdict.is_valid());
-        let times = |of: fn(&TrialResult) -> Option<&Measured>| format::range(valid().filter_map(of));
-        let expect: Vec<&str> = scenario.expect.iter().map(|verdict| verdict.as_str()).collect();
-        let _ = writeln!(
-            table,
-            "| {} | {} | {} | {} | {} | {} | {} | {} | {} |",
-            mark(scenario.outcome).0,
-            escaped(&scenario.name),
-            expect.join(" or "),
-            format::counts(scenario, " "),
-            times(|trial| trial.durations.to_detect.as_ref()),
-            times(|trial| trial.durations.to_recover.as_ref()),
-            scenario.rto.map_or_else(|| "–".to_owned(), format::seconds),
-            scenario
-                .within_rto
-                .as_ref()
-                .filter(|rate| rate.n > 0)
-                .map_or_else(|| "–".to_owned(), |rate| format!("{} of {}", rate.successes, rate.n)),
-            word(scenario.outcome),
-        );
+    // Those that need a look first, where not all have room.
+    let mut shown: Vec<&ScenarioResult> = result.scenarios.iter().collect();
+    if shown.len() > MOST_IN_ORDER {
+        shown.sort_by_key(|scenario| !is_told(scenario));
     }
+    table.push_str(&bounded(shown.into_iter().map(row), ROWS, "more scenario"));
     table
+}
+
+fn row(scenario: &ScenarioResult) -> String {
+    let valid = || scenario.trials.iter().filter(|trial| trial.verdict.is_valid());
+    let times = |of: fn(&TrialResult) -> Option<&Measured>| format::range(valid().filter_map(of));
+    let expect: Vec<&str> = scenario.expect.iter().map(|verdict| verdict.as_str()).collect();
+    format!(
+        "| {} | {} | {} | {} | {} | {} | {} | {} | {} |\n",
+        mark(scenario.outcome).0,
+        escaped(&scenario.name),
+        expect.join(" or "),
+        format::counts(scenario, " "),
+        times(|trial| trial.durations.to_detect.as_ref()),
+        times(|trial| trial.durations.to_recover.as_ref()),
+        scenario.rto.map_or_else(|| "–".to_owned(), format::seconds),
+        scenario
+            .within_rto
+            .as_ref()
+            .filter(|rate| rate.n > 0)
+            .map_or_else(|| "–".to_owned(), |rate| format!("{} of {}", rate.successes, rate.n)),
+        word(scenario.outcome),
+    )
 }
 
 fn block(result: &RunResult, scenario: &ScenarioResult) -> String {
@@ -236,6 +264,32 @@ mod tests {
         assert!(page.len() <= LIMIT + 200, "{}", page.len());
         assert!(page.contains("left out here"), "{}", &page[page.len() - 200..]);
         assert!(page.contains('…'));
+    }
+
+    #[test]
+    fn a_mebibyte_is_enough_for_any_number_of_anything() {
+        const MEBIBYTE: usize = 1 << 20;
+        let mut result = fixture::run();
+        let mut failed = result.scenarios[1].clone();
+        failed.name = "n".repeat(200);
+        failed.reason = "@".repeat(3_000);
+        result.scenarios = vec![result.scenarios[0].clone(); 5_000];
+        result.scenarios.extend(vec![failed; 5_000]);
+        let reason = crate::measure::result::ExitReason { reason: "&".repeat(3_000), ..result.exit_reasons[0].clone() };
+        result.exit_reasons = vec![reason; 5_000];
+        result.warnings = vec!["<".repeat(3_000); 5_000];
+        let mut gate = fixture::gate();
+        gate.objectives = gate.objectives.into_iter().cycle().take(20_000).collect();
+        for objective in &mut gate.objectives {
+            objective.observed = "*".repeat(3_000);
+        }
+        result.gate = Some(gate);
+        let page = written(&result);
+        assert!(page.len() < MEBIBYTE, "{}", page.len());
+        for left_out in ["more reasons", "more warnings", "more objectives", "more scenarios", "left out here"] {
+            assert!(page.contains(left_out), "{left_out}");
+        }
+        assert!(!page.contains("| ✓ | crash-after-rollout |"), "what needs a look comes first");
     }
 
     #[test]

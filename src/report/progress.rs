@@ -130,6 +130,7 @@ impl Progress {
             _ if expected => trial.verdict.to_string(),
             _ => format!("{}: {}", trial.verdict, format::plain(&trial.reason)),
         };
+        let what = what + &format::retries(trial, expect).map(|retries| format!("; {retries}")).unwrap_or_default();
         let digits = self.total.to_string().len();
         let mark = self.palette.paint(tone, mark);
         let line = format!("[{:>digits$}/{}] {mark} {}: {what}", self.done, self.total, self.name(scenario, trial.index));

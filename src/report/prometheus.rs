@@ -237,8 +237,26 @@ mod tests {
     }
 
     #[test]
+    fn a_gate_has_its_outcome_and_its_objectives() {
+        let mut result = fixture::run();
+        assert!(!written(&result).contains("comeback_gate"));
+        result.gate = Some(fixture::gate());
+        let text = written(&result);
+        for sample in [
+            "comeback_gate_outcome{outcome=\"failed\"} 1\n",
+            "comeback_gate_outcome{outcome=\"passed\"} 0\n",
+            "comeback_gate_objectives{objective=\"recoveryRegression\",scenario=\"crash-after-rollout\",class=\"\",outcome=\"failed\"} 1\n",
+            "comeback_gate_objectives{objective=\"withinRto\",scenario=\"\",class=\"crash\",outcome=\"passed\"} 1\n",
+        ] {
+            assert!(text.contains(sample), "{sample}{text}");
+        }
+    }
+
+    #[test]
     fn no_sample_stands_twice_and_each_family_is_in_one_piece() {
-        let text = written(&fixture::run());
+        let mut result = fixture::run();
+        result.gate = Some(fixture::gate());
+        let text = written(&result);
         let samples: Vec<&str> =
             text.lines().filter(|line| !line.starts_with('#')).map(|line| line.rsplit_once(' ').unwrap().0).collect();
         assert_eq!(samples.iter().collect::<BTreeSet<_>>().len(), samples.len());

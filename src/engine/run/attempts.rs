@@ -35,7 +35,8 @@ pub(super) fn run(first: &TrialJob<'_>, told: &dyn Fn(&TrialResult), goes_on: &d
     told(&result);
     for attempt in 1..=first.plan.retries {
         let last = result.retries.last().unwrap_or(&result);
-        if !is_retried(&first.plan, last.verdict) || !goes_on() {
+        // Whoever left something behind does not do it again.
+        if !is_retried(&first.plan, last.verdict) || !last.leftovers.is_empty() || !goes_on() {
             break;
         }
         (first.phase)("retry");

@@ -41,9 +41,11 @@ fn every_element_is_closed_and_nothing_foreign_is_markup() {
     let mut result = fixture::run();
     let html = with_marks(&mut result);
     result.gate = Some(fixture::gate());
+    result.exit_reasons = vec![result.exit_reasons[0].clone(); 9];
     result.scenarios[1].name = "<script>alert(1)</script>".into();
     result.scenarios[1].trials[2].reason = "\"><img src=x onerror=alert(1)>".into();
     let page = page(&html, &result);
+    assert!(page.contains("<summary>4 more reasons</summary>"), "{page}");
     assert!(!page.contains("<script") && !page.contains("<img"), "{page}");
     let mut open: Vec<&str> = Vec::new();
     for piece in page.split('<').skip(1) {

@@ -10,7 +10,10 @@ use std::fmt::Write as _;
 /// The page.
 #[must_use]
 pub fn html(report: &RtoReport) -> String {
-    let since = report.since.as_deref().map_or_else(|| "all runs".to_owned(), |since| format!("runs since {since}"));
+    let since = report
+        .since
+        .as_deref()
+        .map_or_else(|| "all runs".to_owned(), |since| format!("runs since {}", since.get(..10).unwrap_or(since)));
     let simulated =
         if report.environments.values().any(|one| one.simulated) { " <small>(simulated in part or whole)</small>" } else { "" };
     let mut page = format!(
@@ -58,7 +61,8 @@ fn section(page: &mut String, title: &str, rows: &[RtoRow]) {
         let _ = writeln!(
             page,
             "<tr class=\"{}\"><td>{}</td><th scope=\"row\">{}</th><td class=\"number\">{}</td><td class=\"number\">{}</td>\
-             <td class=\"number\">{}</td><td class=\"number\">{share}</td><td>{bar}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
+             <td class=\"number\">{}</td><td class=\"number\">{share}</td><td class=\"keep\">{bar}</td><td class=\"keep\">{}</td><td class=\"keep\">{}</td>\
+             <td>{}</td></tr>",
             if row.latest { "" } else { "faint" },
             escaped(&row.class),
             escaped(&name(row)),
