@@ -2,6 +2,7 @@
 //! Each has a module of its own.
 
 pub mod images;
+pub mod kind_config;
 pub mod record;
 pub mod replay;
 pub mod serve;
@@ -24,6 +25,8 @@ pub struct Cluster {
 pub enum ClusterCommand {
     /// The images whose programs the embedded cluster knows
     Images(images::Images),
+    /// Print the configuration with which `run --cluster kind` creates a cluster
+    KindConfig(kind_config::KindConfig),
     /// Record what happens in a namespace of any cluster, for `replay`
     Record(record::Record),
     /// Replay a recording of a cluster on the embedded one, and say where the two part
@@ -37,6 +40,7 @@ pub enum ClusterCommand {
 pub fn run(cluster: Cluster, console: Console) -> ExitCode {
     match cluster.command {
         ClusterCommand::Images(arguments) => images::run(&arguments, console),
+        ClusterCommand::KindConfig(arguments) => kind_config::run(&arguments, console),
         ClusterCommand::Record(arguments) => record::run(&arguments, console),
         ClusterCommand::Replay(arguments) => replay::run(&arguments, console),
         ClusterCommand::Serve(arguments) => serve::serve(&arguments, console),

@@ -1,6 +1,7 @@
 //! Options of `run` that would do nothing on the chosen cluster: refused with the reason, never ignored. Only what stands on the
 //! command line is meant: environment variables and `comeback.yaml` give defaults for every cluster.
 
+use crate::cluster::ClusterError;
 use crate::cluster::select::ClusterChoice;
 use clap::ArgMatches;
 use clap::parser::ValueSource;
@@ -12,14 +13,23 @@ pub(super) fn given(matches: &ArgMatches) -> BTreeSet<String> {
     ids.filter(|id| matches.value_source(id) == Some(ValueSource::CommandLine)).collect()
 }
 
-/// Refuses the first option that would do nothing.
+/// Refuses the first option that would do nothing. `exists` tells whether a kind cluster of a name is there.
 ///
 /// # Errors
 /// Which, and why.
-pub(super) fn refuse(given: &BTreeSet<String>, choice: &ClusterChoice, dry_run: bool) -> Result<(), String> {
+pub(super) fn refuse(
+    given: &BTreeSet<String>,
+    choice: &ClusterChoice,
+    dry_run: bool,
+    exists: &dyn Fn(&str) -> Result<bool, ClusterError>,
+) -> Result<(), String> {
     const RESULTS: &str = "a dry run runs nothing and writes no results";
     let why = |id: &str| -> Option<&'static str> {
         match (id, choice) {
+            // Where that cannot be told, connecting tells why.
+            ("kind_image", ClusterChoice::Kind(name)) if exists(name).unwrap_or(false) => {
+                Some("the kind cluster is there already, made from its own image")
+            }
             ("kind_image", ClusterChoice::Embedded | ClusterChoice::Context(_)) => {
                 Some("it is the image of a kind cluster's nodes; give `--cluster kind`")
             }
@@ -59,6 +69,7 @@ mod tests {
     #[case(&["--kind-image", "x"], "embedded", false, Some("--kind-image does nothing here"))]
     #[case(&["--kind-image", "x"], "context", false, Some("--kind-image does nothing here"))]
     #[case(&["--kind-image", "x"], "kind", false, None)]
+    #[case(&["--kind-image", "x"], "kind:old", false, Some("made from its own image"))]
     #[case(&["--allow-context", "x"], "embedded", false, Some("--allow-context does nothing here"))]
     #[case(&["--protected", "live"], "kind", false, Some("--protected does nothing here"))]
     #[case(&["--protected", "live"], "context", false, None)]
@@ -79,7 +90,7 @@ mod tests {
         let words = ["comeback", "run"].into_iter().chain(options.iter().copied());
         let matches = arguments::command().try_get_matches_from(words).unwrap();
         let given = given(matches.subcommand_matches("run").unwrap());
-        let result = refuse(&given, &cluster.parse().unwrap(), dry_run);
+        let result = refuse(&given, &cluster.parse().unwrap(), dry_run, &|name| Ok(name == "old"));
         assert_eq!(result.is_err(), refused.is_some(), "{result:?}");
         assert!(result.is_ok() || result.unwrap_err().contains(refused.unwrap_or_default()));
     }

@@ -69,7 +69,7 @@ fn row(plan: &Plan) -> [String; 6] {
 }
 
 /// Every image of the workload, of the faults and of the ladder; not those of faults whose point is that there is no such image.
-fn images(plan: &Plan) -> BTreeSet<String> {
+pub(super) fn images(plan: &Plan) -> BTreeSet<String> {
     let mut images = BTreeSet::new();
     let breaks_images = plan.detect.as_ref().is_some_and(|detect| detect.cause.starts_with("image"));
     let mut values: Vec<Value> = plan.manifests.iter().map(|manifest| manifest.object.clone()).collect();

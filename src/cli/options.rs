@@ -45,7 +45,7 @@ pub struct Options {
     /// Act in a namespace that the run did not create, for workloads that are there already. Repeatable
     #[arg(long, env = "COMEBACK_ALLOW_NAMESPACE", value_name = "NS", value_delimiter = ',', help_heading = "Where")]
     pub allow_namespace: Vec<String>,
-    /// Allow what others on the cluster would notice: cluster-faults (cordon, taint and drain nodes of a context). Repeatable
+    /// Allow what others on the cluster would notice: cluster-faults (whatever breaks nodes of a context). Repeatable
     #[arg(long, env = "COMEBACK_ALLOW", value_name = "WHAT", value_delimiter = ',', value_parser = guard::allow, help_heading = "Where")]
     #[serde(deserialize_with = "guard::allow_list")]
     pub allow: Vec<Allow>,

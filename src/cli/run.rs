@@ -11,7 +11,7 @@ use super::signals;
 use super::suitable::{self, Suitable};
 use super::{dry_run, github, guard, idle, notify};
 use crate::cluster::select::{self, ClusterChoice, ClusterOptions};
-use crate::cluster::{Cluster, TrialContext};
+use crate::cluster::{Cluster, TrialContext, kind};
 use crate::engine::inventory::Inventory;
 use crate::engine::permission::{self, Permission};
 use crate::engine::preflight;
@@ -25,7 +25,7 @@ use crate::measure::{outcome, until_confident};
 use crate::notify::Settings;
 use crate::report::Progress;
 use crate::scenario::load::{self, LoadOptions, Loaded};
-use crate::scenario::model::Order;
+use crate::scenario::model::{KindCluster, Order};
 use crate::scenario::{Plan, Verdict};
 use jiff::Timestamp;
 use siphasher::sip::SipHasher13;
@@ -58,7 +58,7 @@ pub(super) fn run(arguments: RunArguments, given: &BTreeSet<String>, display: &D
         }
     };
     let dry_run = options.dry_run.unwrap_or(false);
-    if let Err(error) = idle::refuse(given, &options.cluster.clone().unwrap_or_default(), dry_run) {
+    if let Err(error) = idle::refuse(given, &options.cluster.clone().unwrap_or_default(), dry_run, &kind::exists) {
         console.error(&error);
         return ExitCode::Usage;
     }
@@ -76,7 +76,7 @@ pub(super) fn run(arguments: RunArguments, given: &BTreeSet<String>, display: &D
         }
     };
     let done =
-        if dry_run { rehearse(&options, &prepared.loaded.plans, console) } else { execute(&options, prepared, words, console) };
+        if dry_run { rehearse(&options, &prepared.loaded, console) } else { execute(&options, prepared, words, console) };
     match done {
         Ok(code) => code,
         Err((code, message)) => {
@@ -142,16 +142,18 @@ fn gate_request(options: &Options, loaded: &Loaded, console: Console) -> Result<
 }
 
 /// `--dry-run`: the plan, and what the user of a context may not do. A kind cluster that does not exist is not created for it.
-fn rehearse(options: &Options, plans: &[Arc<Plan>], console: Console) -> Result<ExitCode, Refusal> {
+fn rehearse(options: &Options, loaded: &Loaded, console: Console) -> Result<ExitCode, Refusal> {
+    let plans = &loaded.plans;
     let choice = options.cluster.clone().unwrap_or_default();
     let environment = |message: String| (ExitCode::Environment, message);
     let (missing, suitable) = match &choice {
         ClusterChoice::Context(_) => {
-            let cluster = select::connect(&choice, &cluster_options(options)).map_err(|error| environment(error.to_string()))?;
-            let suitable = suitable::of(plans.to_vec(), cluster.as_ref(), &choice, &options.allow);
+            let cluster = select::connect(&choice, &cluster_options(options, loaded, None))
+                .map_err(|error| environment(error.to_string()))?;
+            let suitable = suitable::of(plans.clone(), cluster.as_ref(), &choice, &options.allow);
             (Some(missing_permissions(&cluster, &suitable.plans, options).map_err(environment)?), suitable)
         }
-        ClusterChoice::Embedded | ClusterChoice::Kind(_) => (None, Suitable { plans: plans.to_vec(), skipped: Vec::new() }),
+        ClusterChoice::Embedded | ClusterChoice::Kind(_) => (None, Suitable { plans: plans.clone(), skipped: Vec::new() }),
     };
     let name = match &choice {
         ClusterChoice::Embedded => "the embedded cluster".to_owned(),
@@ -177,9 +179,14 @@ fn missing_permissions(cluster: &Arc<dyn Cluster>, plans: &[Arc<Plan>], options:
     asked.map_err(|error| error.to_string())?
 }
 
-fn cluster_options(options: &Options) -> ClusterOptions {
+fn cluster_options(options: &Options, loaded: &Loaded, directory: Option<&Path>) -> ClusterOptions {
+    let of_suite = loaded.kind.clone().unwrap_or_default();
+    let images: BTreeSet<String> = loaded.plans.iter().flat_map(|plan| super::list::images(plan)).collect();
     ClusterOptions {
-        kind_image: options.kind_image.clone(),
+        kind: KindCluster { image: options.kind_image.clone().or(of_suite.image.clone()), ..of_suite },
+        images: images.into_iter().collect(),
+        logs: directory.map(|directory| directory.join("kind-logs")),
+        progress: directory.is_some() && !options.no_progress.unwrap_or(false) && !options.quiet.unwrap_or(false),
         allowed_contexts: options.allow_context.clone(),
         protected: options.protected.clone(),
         ledger: Some(PathBuf::from(engine::ledger::DEFAULT_PATH)),
@@ -212,7 +219,7 @@ fn execute(
             if matches!(choice, ClusterChoice::Kind(_)) { "; one that does not exist takes about a minute" } else { "" };
         console.tell(format!("connecting to {choice}{created}\n").as_bytes());
     }
-    let cluster = select::connect(&choice, &cluster_options(options)).map_err(|error| {
+    let cluster = select::connect(&choice, &cluster_options(options, &loaded, Some(&directory))).map_err(|error| {
         keeper.refuse(ExitCode::Environment, &error.to_string());
         environment(error.to_string())
     })?;

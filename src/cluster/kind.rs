@@ -1,13 +1,18 @@
 //! A kind cluster: used if it exists, else created with the `kind` CLI and removed again.
 //! Blocking: called outside of asynchronous runtimes. The user's kubeconfig and current context are never touched.
 
+pub mod config;
+mod images;
+
 use super::context::Context;
+use super::select::ClusterOptions;
 use super::{Cluster, ClusterError, Session, TrialContext};
 use crate::engine::ledger::{self, Entry, Ledger};
 use crate::measure::result::ClusterInfo;
 use crate::scenario::model::Need;
 use futures::future::BoxFuture;
 use kube::config::Kubeconfig;
+use std::io::Write as _;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
@@ -29,15 +34,14 @@ struct Created {
 }
 
 impl Kind {
-    /// Uses the kind cluster `name`, or creates it (from `image`, if given) and notes that in the ledger first. Blocking.
+    /// Uses the kind cluster `name`, or creates it and notes that in the ledger first. Images of the workloads that are on this
+    /// computer are loaded into it. Blocking.
     ///
     /// # Errors
     /// `kind` or docker is missing or fails: with the tool's last words and what to install.
-    pub fn connect(name: &str, image: Option<&str>, ledger: Option<&Ledger>) -> Result<Self, ClusterError> {
-        let known = run(&["get", "clusters"], name)?;
-        let exists = known.lines().any(|line| line.trim() == name);
+    pub fn connect(name: &str, options: &ClusterOptions, ledger: Option<&Ledger>) -> Result<Self, ClusterError> {
         let mut created = None;
-        if !exists {
+        if !exists(name)? {
             if let Some(ledger) = ledger {
                 ledger.append(&Entry::KindCreated { name: name.to_owned() }).map_err(|error| {
                     ClusterError::new(format!("the ledger {} cannot be written: {error}", ledger.path().display()))
@@ -45,7 +49,7 @@ impl Kind {
             }
             // From here on it is removed however this ends.
             created = Some(Created { name: name.to_owned(), ledger: ledger.cloned() });
-            if let Err(error) = create(name, image) {
+            if let Err(error) = create(name, options) {
                 let leftover = created.take().and_then(|created| created.remove().err());
                 return Err(match leftover {
                     Some(leftover) => ClusterError::new(format!("{error}. And then: {leftover}")),
@@ -54,7 +58,8 @@ impl Kind {
             }
         }
         let guard = Mutex::new(created);
-        let connected = run(&["get", "kubeconfig", "--name", name], name).and_then(|yaml| {
+        let loaded = images::load(name, &options.images);
+        let connected = loaded.and_then(|_| run(&["get", "kubeconfig", "--name", name], name)).and_then(|yaml| {
             let kubeconfig = Kubeconfig::from_yaml(&yaml).map_err(|error| {
                 ClusterError::new(format!("`kind get kubeconfig --name {name}` printed no kubeconfig: {error}"))
             })?;
@@ -131,15 +136,30 @@ impl Created {
     }
 }
 
-fn create(name: &str, image: Option<&str>) -> Result<(), ClusterError> {
-    let own = tempfile::NamedTempFile::new()
-        .map_err(|error| ClusterError::new(format!("no temporary file for the kubeconfig of kind cluster {name}: {error}")))?;
-    let path = own.path().to_string_lossy().into_owned();
-    let mut arguments = vec!["create", "cluster", "--name", name, "--kubeconfig", &path, "--wait", "2m"];
-    if let Some(image) = image {
-        arguments.extend(["--image", image]);
-    }
-    run(&arguments, name).map(|_| ())
+/// Whether a kind cluster is there. Blocking.
+///
+/// # Errors
+/// `kind` is missing or fails.
+pub fn exists(name: &str) -> Result<bool, ClusterError> {
+    Ok(run(&["get", "clusters"], name)?.lines().any(|line| line.trim() == name))
+}
+
+fn create(name: &str, options: &ClusterOptions) -> Result<(), ClusterError> {
+    let failed = |what: &str, error: std::io::Error| ClusterError::new(format!("no {what} for kind cluster {name}: {error}"));
+    let own = tempfile::NamedTempFile::new().map_err(|error| failed("temporary kubeconfig", error))?;
+    let written = tempfile::NamedTempFile::new().map_err(|error| failed("temporary configuration", error))?;
+    std::fs::write(written.path(), config::config(&options.kind)).map_err(|error| failed("temporary configuration", error))?;
+    let (own, written) = (own.path().to_string_lossy().into_owned(), written.path().to_string_lossy().into_owned());
+    // Retained, so that its logs tell what failed; whoever called removes it.
+    let arguments = ["create", "cluster", "--name", name, "--kubeconfig", &own, "--config", &written, "--wait", "2m", "--retain"];
+    let Err(error) = watched(&arguments, name, options.progress) else { return Ok(()) };
+    let Some(logs) = &options.logs else { return Err(error) };
+    let folder = logs.to_string_lossy().into_owned();
+    Err(match run(&["export", "logs", &folder, "--name", name], name) {
+        Ok(_) => ClusterError::new(format!("{error}. The nodes' logs are in {folder}")),
+        // There may be no node yet that has logs.
+        Err(_) => error,
+    })
 }
 
 /// Deletes a kind cluster; one that does not exist is no error. Blocking.
@@ -166,19 +186,41 @@ pub fn delete_outstanding(ledger: &Ledger) -> Result<Vec<String>, ClusterError> 
     Ok(names)
 }
 
+/// Runs `kind` and tells what it writes line by line while it runs.
+fn watched(arguments: &[&str], cluster: &str, progress: bool) -> Result<(), ClusterError> {
+    let shown = arguments.iter().take_while(|word| **word != "--kubeconfig").copied().collect::<Vec<_>>().join(" ");
+    let command = duct::cmd("kind", arguments).stdin_null().stderr_to_stdout().unchecked();
+    let reader = command.reader().map_err(|error| not_started(&shown, cluster, &error))?;
+    let mut said = String::new();
+    for line in std::io::BufRead::lines(std::io::BufReader::new(&reader)).map_while(Result::ok) {
+        if progress {
+            // There is nobody to tell where that fails.
+            let _ = writeln!(std::io::stderr(), "  {}", line.trim_end());
+        }
+        said.push_str(&line);
+        said.push('\n');
+    }
+    match reader.try_wait() {
+        Ok(Some(output)) if output.status.success() => Ok(()),
+        _ => Err(ClusterError::new(explain(&shown, &said))),
+    }
+}
+
+fn not_started(shown: &str, cluster: &str, error: &std::io::Error) -> ClusterError {
+    ClusterError::new(if error.kind() == std::io::ErrorKind::NotFound {
+        format!(
+            "`kind` is not installed (needed for `--cluster kind:{cluster}`): install kind and docker, see https://kind.sigs.k8s.io, or run with `--cluster embedded`"
+        )
+    } else {
+        format!("`kind {shown}` could not be started: {error}")
+    })
+}
+
 /// Runs `kind` and returns what it printed on stdout.
 fn run(arguments: &[&str], cluster: &str) -> Result<String, ClusterError> {
     let shown = arguments.join(" ");
     let output = duct::cmd("kind", arguments).stdin_null().stdout_capture().stderr_capture().unchecked().run();
-    let output = output.map_err(|error| {
-        ClusterError::new(if error.kind() == std::io::ErrorKind::NotFound {
-            format!(
-                "`kind` is not installed (needed for `--cluster kind:{cluster}`): install kind and docker, see https://kind.sigs.k8s.io, or run with `--cluster embedded`"
-            )
-        } else {
-            format!("`kind {shown}` could not be started: {error}")
-        })
-    })?;
+    let output = output.map_err(|error| not_started(&shown, cluster, &error))?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
@@ -188,6 +230,11 @@ fn run(arguments: &[&str], cluster: &str) -> Result<String, ClusterError> {
 /// What went wrong with `kind`, from what it wrote.
 fn explain(command: &str, stderr: &str) -> String {
     let mut lines: Vec<_> = stderr.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    // kind's own reason comes first; what it prints of commands and stacks after it is for its developers.
+    if let Some(reason) = lines.iter().position(|line| line.starts_with("ERROR:")) {
+        lines = lines.split_off(reason);
+        lines.truncate(3);
+    }
     let tail = lines.split_off(lines.len().saturating_sub(3)).join(" / ");
     let hint = if stderr.contains("Cannot connect to the Docker daemon") {
         ". Start docker, or run with `--cluster embedded`"

@@ -6,6 +6,7 @@ use super::embedded::Embedded;
 use super::kind::{self, Kind};
 use super::{Cluster, ClusterError};
 use crate::engine::ledger::Ledger;
+use crate::scenario::model::KindCluster;
 use crate::sim::profile::ProfileChoice;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -56,8 +57,14 @@ impl std::fmt::Display for ClusterChoice {
 /// What connecting may be told beside the choice.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClusterOptions {
-    /// The node image of a kind cluster that has to be created; `None`: kind's own.
-    pub kind_image: Option<String>,
+    /// What a kind cluster that has to be created looks like.
+    pub kind: KindCluster,
+    /// Images of the workloads, loaded into a kind cluster where they are on this computer.
+    pub images: Vec<String>,
+    /// Where the logs of a kind cluster go whose creation failed.
+    pub logs: Option<PathBuf>,
+    /// Whether what takes long is told on stderr.
+    pub progress: bool,
     /// Contexts that may be used although they look like production.
     pub allowed_contexts: Vec<String>,
     /// Parts of names and servers that look like production; empty: `prod`.
@@ -78,7 +85,7 @@ pub fn connect(choice: &ClusterChoice, options: &ClusterOptions) -> Result<Arc<d
         ClusterChoice::Embedded => Arc::new(Embedded::new(options.profile.profile())),
         ClusterChoice::Kind(name) => {
             let ledger = options.ledger.clone().map(Ledger::at);
-            Arc::new(Kind::connect(name, options.kind_image.as_deref(), ledger.as_ref())?)
+            Arc::new(Kind::connect(name, options, ledger.as_ref())?)
         }
         ClusterChoice::Context(name) => {
             Arc::new(Context::connect(name.as_deref(), &options.allowed_contexts, &options.protected)?)

@@ -5,7 +5,7 @@ use super::diagnostic::{Code, Diagnostic, Position, Severity, allowed, sort};
 use super::discover::{Document, DocumentKind, discover};
 use super::expand::{self, Given};
 use super::manifest::{self, Object};
-use super::model::{Gate, Order};
+use super::model::{Gate, KindCluster, Order};
 use super::node::Node;
 use super::parameters::{self, Values};
 use super::plan::Plan;
@@ -48,6 +48,8 @@ pub struct Loaded {
     pub concurrency: Option<u32>,
     /// In which order.
     pub order: Order,
+    /// What a kind cluster that is created for it looks like, where a suite says so.
+    pub kind: Option<KindCluster>,
     /// What the user should know.
     pub warnings: Vec<Diagnostic>,
 }
@@ -207,6 +209,13 @@ fn take_settings(settings: &Settings, loaded: &mut Loaded, found: &mut Vec<Diagn
             found.push(Diagnostic::argument(Code::SeveralGates, message).help("Run the suites one after the other."));
         }
         loaded.gate = Some(gate.clone());
+    }
+    if let Some(kind) = suite.spec.cluster.as_ref().and_then(|cluster| cluster.kind.as_ref()) {
+        if loaded.kind.as_ref().is_some_and(|other| other != kind) {
+            let message = format!("`{}` is the second suite with a kind cluster of its own", suite.metadata.name);
+            found.push(Diagnostic::argument(Code::BadValue, message).help("Run the suites one after the other."));
+        }
+        loaded.kind = Some(kind.clone());
     }
     loaded.concurrency = loaded.concurrency.or(suite.spec.concurrency);
     if let Some(order) = suite.spec.order {

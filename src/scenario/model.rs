@@ -1,8 +1,10 @@
 //! The documents as written: Scenario and Suite with every key of this version of the language, nothing resolved.
 //! Defaults are filled in `plan`; positions and diagnostics live in `parse` and `validate`.
 
+mod cluster;
 mod gate;
 
+pub use cluster::{KindCluster, SuiteCluster};
 pub use gate::{Gate, RegressionGate, SuccessRateGate, SuccessRateJudge};
 
 use super::condition::{Alert, Condition};
@@ -332,6 +334,9 @@ pub struct SuiteSpec {
     /// What must be proven.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gate: Option<Gate>,
+    /// What a cluster that is created for it looks like.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<SuiteCluster>,
     /// How many trials run at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<u32>,

@@ -76,6 +76,14 @@ pub fn settings(document: &Document, found: &mut Vec<Diagnostic>) -> Settings {
 }
 
 fn check(spec: &Node, document: &Document, found: &mut Vec<Diagnostic>) {
+    if let Some(nodes) = spec.at(&["cluster", "kind", "nodes"])
+        && nodes.count().is_some_and(|count| !(1..=20).contains(&count))
+    {
+        let message = "a kind cluster has 1 to 20 nodes";
+        found.push(
+            Diagnostic::error(Code::OutOfRange, &document.source, nodes.span, message).help("Scenarios about nodes need 3."),
+        );
+    }
     let mut error = |code, node: &Node, message: String, help: &str| {
         found.push(Diagnostic::error(code, &document.source, node.span, message).help(help));
     };
