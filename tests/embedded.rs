@@ -7,6 +7,8 @@
 mod faults;
 #[path = "embedded/several.rs"]
 mod several;
+#[path = "embedded/nodes.rs"]
+mod nodes;
 #[path = "embedded/traps.rs"]
 mod traps;
 

@@ -1,0 +1,118 @@
+//! A cluster that misbehaves: refusals, lost answers, slowness, watches that break off, an expired token, pauses, cut connections.
+//! A workload that never recovers is never reported as recovered, one that recovers is never reported as lost, and nothing is left
+//! but what the run itself names.
+#![cfg(unix)]
+#![expect(clippy::unwrap_used, reason = "what cannot be started or asked fails the test")]
+
+#[path = "misbehaving/proxy.rs"]
+mod proxy;
+#[path = "kill/world.rs"]
+mod world;
+
+use comeback::measure::result::RunResult;
+use comeback::scenario::Verdict;
+use proxy::Misbehaviour;
+use rstest::rstest;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use world::World;
+
+/// A pod is deleted and replaced at once; an image that does not exist never starts.
+const FAULTS: [(&str, &str); 2] = [
+    ("recovers", "{ deletePods: { deployment: app } }"),
+    ("stays", "{ setImage: { deployment: app, image: 'nowhere/none:1' } }"),
+];
+
+fn write(folder: &Path) {
+    for (name, fault) in FAULTS {
+        let text = format!(
+            "apiVersion: comeback.dev/v1alpha1
+kind: Scenario
+metadata: {{ name: {name} }}
+spec:
+  summary: Under a server that misbehaves
+  workload:
+    inline:
+      - apiVersion: apps/v1
+        kind: Deployment
+        metadata: {{ name: app }}
+        spec:
+          replicas: 1
+          strategy: {{ type: Recreate }}
+          selector: {{ matchLabels: {{ app: app }} }}
+          template:
+            metadata: {{ labels: {{ app: app }} }}
+            spec:
+              terminationGracePeriodSeconds: 1
+              containers: [ {{ name: app, image: 'busybox:1.37', command: [ sleep, '3600' ] }} ]
+  steady: {{ within: 60s, hold: 1s }}
+  fault: [ {fault} ]
+  effect: {{ within: 20s }}
+  recover: {{ within: 12s, hold: 1s, rto: 12s }}
+"
+        );
+        std::fs::write(folder.join(format!("{name}.yaml")), text).unwrap();
+    }
+}
+
+/// Runs the harness; its exit code, and its output.
+fn comeback(folder: &Path, kubeconfig: &str, arguments: &[&str]) -> (i32, String) {
+    std::fs::write(folder.join("kubeconfig"), kubeconfig).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_comeback"));
+    command.args(arguments).current_dir(folder).env_clear().env("HOME", folder).env("KUBECONFIG", folder.join("kubeconfig"));
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    (output.status.code().unwrap_or(-1), text)
+}
+
+fn kubeconfig_of(address: std::net::SocketAddr) -> String {
+    format!(
+        "apiVersion: v1\nkind: Config\ncurrent-context: bad\nclusters: [{{ name: bad, cluster: {{ server: 'http://{address}' }} }}]\n\
+         contexts: [{{ name: bad, context: {{ cluster: bad, user: u }} }}]\nusers: [{{ name: u, user: {{}} }}]\n"
+    )
+}
+
+#[rstest]
+#[case::too_many_requests(Misbehaviour::Refuses(429), true)]
+#[case::internal_errors(Misbehaviour::Refuses(500), true)]
+#[case::unavailable(Misbehaviour::Refuses(503), true)]
+#[case::lost_answers(Misbehaviour::Loses(504), true)]
+#[case::slow(Misbehaviour::IsSlow, true)]
+#[case::dropped_watches(Misbehaviour::DropsWatches, true)]
+#[case::compacted(Misbehaviour::Forgets, true)]
+#[case::expired(Misbehaviour::Expires, false)]
+#[case::paused(Misbehaviour::Pauses(4), true)]
+#[case::cut(Misbehaviour::IsCut(4), true)]
+fn the_truth_or_no_verdict_and_nothing_left(#[case] how: Misbehaviour, #[case] recovers: bool) {
+    let world = World::start();
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path());
+    let before = world.snapshot(&BTreeSet::new());
+    assert!(world.kubeconfig.contains(&world.address.to_string()));
+    let bad = kubeconfig_of(proxy::start(how, &world.kubeconfig));
+    let run =
+        ["run", "--cluster", "context", "--no-progress", "--concurrency", "2", "--out", "run", "recovers.yaml", "stays.yaml"];
+    let (code, output) = comeback(folder.path(), &bad, &run);
+    let text = std::fs::read_to_string(folder.path().join("run/result.json")).unwrap_or_else(|_| panic!("{how:?}: {output}"));
+    let result: RunResult = serde_json::from_str(&text).unwrap();
+    let verdict = |name: &str| {
+        let scenario = result.scenarios.iter().find(|scenario| scenario.name == name).unwrap();
+        (scenario.trials[0].verdict, scenario.trials[0].reason.clone())
+    };
+    let (good, stays) = (verdict("recovers"), verdict("stays"));
+    let unsaid = |verdict: Verdict| matches!(verdict, Verdict::Error | Verdict::Invalid);
+    assert!(stays.0 == Verdict::Unrecovered || unsaid(stays.0), "{how:?}: {stays:?}");
+    assert!(good.0 == Verdict::Recovered || unsaid(good.0), "{how:?}: {good:?}");
+    assert_eq!(good.0 == Verdict::Recovered, recovers, "{how:?}: {good:?}");
+    assert_ne!(code, 0, "{how:?}: the workload that stays broken is no pass\n{output}");
+    if code != 5 {
+        let left = world.differences(&before, &BTreeSet::new());
+        assert!(left.is_empty(), "{how:?} with code {code}:\n{}\n{output}", left.join("\n"));
+    }
+    // What could not be removed then is removed by a clean-up that can reach the server.
+    let (code, output) = comeback(folder.path(), &world.kubeconfig, &["cleanup", "--all"]);
+    assert_eq!(code, 0, "{how:?}: {output}");
+    let left = world.differences(&before, &BTreeSet::new());
+    assert!(left.is_empty(), "{how:?}:\n{}", left.join("\n"));
+}
