@@ -15,6 +15,7 @@
 //!    Whatever is wrong in any file is reported in one go, with positions; nothing that is wrong is ever tried.
 //! 2. [`cluster`] gives a `kube::Client`, a clock and a fingerprint, whatever is behind it. Nothing else asks whether a
 //!    cluster is simulated. [`sim`] is the embedded one: a Kubernetes on tokio's paused clock that knows nothing of us.
+//!    [`cluster::machine`] reaches the machines of nodes, containers of kind or simulated ones, past the API.
 //! 3. [`engine`] runs each trial on a thread and a runtime of its own, in a namespace of its own: apply, steady state,
 //!    baseline, fault, watching, restoration. Everything that it sees or does becomes an [`observe::Observation`], is written
 //!    to the timeline's file at once, and is given to the judge.

@@ -5,10 +5,10 @@
 
 #[path = "embedded/faults.rs"]
 mod faults;
-#[path = "embedded/several.rs"]
-mod several;
 #[path = "embedded/nodes.rs"]
 mod nodes;
+#[path = "embedded/several.rs"]
+mod several;
 #[path = "embedded/traps.rs"]
 mod traps;
 

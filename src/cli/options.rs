@@ -42,6 +42,10 @@ pub struct Options {
     #[arg(long, env = "COMEBACK_MAX_PODS", value_name = "N|N%", help_heading = "Where")]
     #[serde(deserialize_with = "most")]
     pub max_pods: Option<Most>,
+    /// The same for nodes, of all that the cluster has [default: no limit]
+    #[arg(long, env = "COMEBACK_MAX_NODES", value_name = "N|N%", help_heading = "Where")]
+    #[serde(deserialize_with = "most")]
+    pub max_nodes: Option<Most>,
     /// Act in a namespace that the run did not create, for workloads that are there already. Repeatable
     #[arg(long, env = "COMEBACK_ALLOW_NAMESPACE", value_name = "NS", value_delimiter = ',', help_heading = "Where")]
     pub allow_namespace: Vec<String>,
@@ -228,6 +232,7 @@ impl Options {
             allow_context: list(self.allow_context, defaults.allow_context),
             protected: list(self.protected, defaults.protected),
             max_pods: self.max_pods.or(defaults.max_pods),
+            max_nodes: self.max_nodes.or(defaults.max_nodes),
             allow_namespace: list(self.allow_namespace, defaults.allow_namespace),
             allow: list(self.allow, defaults.allow),
             kind_image: self.kind_image.or(defaults.kind_image),

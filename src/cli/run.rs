@@ -14,9 +14,9 @@ use crate::cluster::select::{self, ClusterChoice, ClusterOptions};
 use crate::cluster::{Cluster, TrialContext, kind};
 use crate::engine::inventory::Inventory;
 use crate::engine::permission::{self, Permission};
-use crate::engine::preflight;
 use crate::engine::safety::Safety;
 use crate::engine::{self, GateRequest, RunRequest};
+use crate::engine::{doctor, preflight};
 use crate::exit_code::ExitCode;
 use crate::history::address::without_password;
 use crate::history::labels;
@@ -235,6 +235,9 @@ fn execute(
             keeper.refuse(ExitCode::Environment, &refusal);
             return Err(environment(refusal));
         }
+        for warning in doctor::warnings(cluster.as_ref(), &suitable.plans) {
+            console.warning(&warning);
+        }
     }
     let request = request(options, (loaded, gate), suitable, &cluster, inventory, (id, seed, directory.clone(), words));
     let labels = labels::of_here(&directory);
@@ -326,7 +329,7 @@ fn request(
         command,
         fail_fast: options.fail_fast.unwrap_or(false),
         keep_on_failure: options.keep_on_failure.unwrap_or(false),
-        safety: Safety { namespaces: options.allow_namespace.clone(), max_pods: options.max_pods },
+        safety: Safety { namespaces: options.allow_namespace.clone(), max_pods: options.max_pods, max_nodes: options.max_nodes },
         inventory,
     }
 }

@@ -67,6 +67,22 @@ pub fn examine(cluster: &dyn Cluster, plans: &[Arc<Plan>], allowed: &[String]) -
     })?
 }
 
+/// What the start of a run tells beside what it refuses: problems with a remedy. Blocking.
+#[must_use]
+pub fn warnings(cluster: &dyn Cluster, plans: &[Arc<Plan>]) -> Vec<String> {
+    let plans: Vec<&Plan> = plans.iter().map(AsRef::as_ref).collect();
+    let checks = crate::cluster::block_on(async {
+        let context = TrialContext { seed: 0, images: BTreeMap::new(), nodes: 1 };
+        let Ok(session) = cluster.open(&context).await else { return Vec::new() };
+        let mut checks = vec![clock(&session.client).await];
+        checks.extend(images::check(&session.client, &plans).await);
+        checks.extend(admission::quotas_of(&session.client, &plans).await);
+        checks
+    });
+    let troubles = checks.unwrap_or_default().into_iter().filter(|check| check.grade > Grade::Good && !check.remedy.is_empty());
+    troubles.map(|check| format!("{}: {}; {}", check.name, check.found, check.remedy)).collect()
+}
+
 /// The server's clock against ours, by the header of an answer.
 async fn clock(client: &kube::Client) -> Check {
     const NAME: &str = "clock";

@@ -10,6 +10,8 @@ pub struct Safety {
     pub namespaces: Vec<String>,
     /// The most pods that one fault may hit (`--max-pods`); `None`: as many as the scenario says.
     pub max_pods: Option<Most>,
+    /// The most nodes that one fault may hit (`--max-nodes`); `None`: as many as the scenario says.
+    pub max_nodes: Option<Most>,
 }
 
 /// An upper limit.
@@ -59,13 +61,25 @@ impl Safety {
     /// # Errors
     /// Why not, and what would allow it.
     pub fn check_pods(&self, hit: usize, present: usize) -> Result<(), String> {
-        match self.max_pods {
-            Some(most) if hit > most.of(present) => Err(format!(
-                "it would hit {hit} of {present} pods, and --max-pods {most} allows {}; nothing was injected",
-                most.of(present)
-            )),
-            _ => Ok(()),
-        }
+        check(self.max_pods, (hit, present), ("pods", "--max-pods"))
+    }
+
+    /// Whether a fault may hit `hit` of the cluster's `present` nodes.
+    ///
+    /// # Errors
+    /// Why not, and what would allow it.
+    pub fn check_nodes(&self, hit: usize, present: usize) -> Result<(), String> {
+        check(self.max_nodes, (hit, present), ("nodes", "--max-nodes"))
+    }
+}
+
+fn check(most: Option<Most>, (hit, present): (usize, usize), (what, option): (&str, &str)) -> Result<(), String> {
+    match most {
+        Some(most) if hit > most.of(present) => Err(format!(
+            "it would hit {hit} of {present} {what}, and {option} {most} allows {}; nothing was injected",
+            most.of(present)
+        )),
+        _ => Ok(()),
     }
 }
 
@@ -84,6 +98,9 @@ mod tests {
         assert_eq!((most.of(present), most.to_string().as_str()), (is, text));
         let safety = Safety { max_pods: Some(most), ..Safety::default() };
         assert!(safety.check_pods(is, present).is_ok() && safety.check_pods(is + 1, present).is_err());
+        assert!(safety.check_nodes(is + 1, present).is_ok());
+        let safety = Safety { max_nodes: Some(most), ..Safety::default() };
+        assert!(safety.check_nodes(is, present).is_ok() && safety.check_nodes(is + 1, present).is_err());
     }
 
     #[rstest]

@@ -34,11 +34,14 @@ spec:
 #[case::grouped("{ together: { faults: [ { evictPods: { deployment: app, all: true } } ] } }", "1", "--max-pods 1 allows 1")]
 #[case::drain("{ drainNode: { deployment: app } }", "0", "--max-pods 0 allows 0")]
 #[case::taint("{ taintNode: { deployment: app, effect: NoExecute } }", "0", "--max-pods 0 allows 0")]
+#[case::pause("{ pauseNode: { deployment: app } }", "0", "--max-pods 0 allows 0")]
+#[case::node("{ cordonNode: { deployment: app } }", "nodes 50%", "it would hit 1 of 1 nodes, and --max-nodes 50% allows 0")]
 fn more_pods_than_allowed_are_not_hit(#[case] fault: &str, #[case] most: &str, #[case] why: &str) {
     let folder = folder();
     scenario(folder.path(), fault);
+    let limit = most.strip_prefix("nodes ").map_or(["--max-pods", most], |most| ["--max-nodes", most]);
     let (code, stdout, stderr) =
-        output(comeback(folder.path()).args(["run", "limited.yaml", "--max-pods", most, "--out", "here"]));
+        output(comeback(folder.path()).args(["run", "limited.yaml"]).args(limit).args(["--out", "here"]));
     assert_eq!(code, 4, "{stdout}{stderr}");
     assert!(format!("{stdout}{stderr}").split_whitespace().collect::<Vec<_>>().join(" ").contains(why), "{stdout}{stderr}");
     let timelines = std::fs::read_dir(folder.path().join("here/timelines")).unwrap();

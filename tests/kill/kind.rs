@@ -21,7 +21,7 @@ impl Cluster {
         let address = server.trim_start_matches("https://").parse().unwrap();
         let nodes: Value = serde_json::from_str(&kubectl(context, &["get", "nodes", "-o", "json"])).unwrap();
         let taken = |node: &&Value| node["spec"]["taints"].is_null();
-        let worker = nodes["items"].as_array().unwrap().iter().find(taken).expect("a node that takes pods");
+        let worker = nodes["items"].as_array().unwrap().iter().find(taken).unwrap();
         let worker = worker["metadata"]["name"].as_str().unwrap().to_owned();
         Self { address, kubeconfig, context: context.to_owned(), worker }
     }

@@ -130,7 +130,8 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Answe
         _ => {}
     }
     let (parts, body) = request.into_parts();
-    let request = Request::from_parts(parts, kube::client::Body::wrap_body(body));
+    let body = body.collect().await?.to_bytes();
+    let request = Request::from_parts(parts, kube::client::Body::from(body.to_vec()));
     let answer = shared.client.send(request).await?;
     if faults {
         shared.fault.send_if_modified(|fault| fault.is_none() && fault.replace(Instant::now()).is_none());

@@ -1,4 +1,5 @@
 //! The configuration with which a kind cluster is created: one control plane and two workers, unless a suite says otherwise.
+//! Creating it is `kind`'s.
 
 use crate::scenario::model::KindCluster;
 use serde_json::Value;

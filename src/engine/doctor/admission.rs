@@ -15,6 +15,13 @@ const TRIED_IN: &str = "default";
 
 pub(super) async fn check(client: &kube::Client, plans: &[&Plan]) -> Vec<Check> {
     let mut checks = Vec::from_iter(pods(client, plans).await);
+    checks.extend(quotas_of(client, plans).await);
+    checks
+}
+
+/// The quotas of the namespaces of others in which the plans act.
+pub(super) async fn quotas_of(client: &kube::Client, plans: &[&Plan]) -> Vec<Check> {
+    let mut checks = Vec::new();
     let namespaces: BTreeSet<&str> = plans.iter().filter_map(|plan| Some(plan.existing.as_ref()?.namespace.as_str())).collect();
     for namespace in namespaces {
         checks.push(quotas(client, namespace).await);

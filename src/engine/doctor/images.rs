@@ -65,6 +65,9 @@ fn wanted(plans: &[&Plan]) -> BTreeMap<String, (String, bool)> {
 }
 
 fn judged(wanted: &BTreeMap<String, (String, bool)>, told: &[Vec<String>]) -> Check {
+    if told.iter().all(Vec::is_empty) {
+        return Check::new(NAME, Grade::Doubt, "the nodes do not tell which images they have", "");
+    }
     let there = |image: &str| told.iter().any(|node| node.contains(&canonical(image)));
     let absent: Vec<_> = wanted.iter().filter(|(image, _)| !there(image)).collect();
     if absent.is_empty() {
@@ -128,7 +131,9 @@ mod tests {
         let wanted = |pulled| BTreeMap::from([("shop/api:2".to_owned(), ("api".to_owned(), pulled))]);
         let there = [vec!["docker.io/shop/api:2".to_owned()]];
         assert_eq!(judged(&wanted(false), &there).grade, Grade::Good);
-        assert_eq!(judged(&wanted(false), &[vec![]]).grade, Grade::Bad);
-        assert_eq!(judged(&wanted(true), &[vec![]]).grade, Grade::Doubt);
+        let other = [vec!["docker.io/shop/api:1".to_owned()]];
+        assert_eq!(judged(&wanted(false), &other).grade, Grade::Bad);
+        assert_eq!(judged(&wanted(true), &other).grade, Grade::Doubt);
+        assert_eq!(judged(&wanted(false), &[vec![]]).grade, Grade::Doubt);
     }
 }

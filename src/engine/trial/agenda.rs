@@ -165,6 +165,9 @@ impl Live<'_> {
         let (hit, present) = fault::choose::hits(&prepared, self.index());
         let refused = |why: String| FaultError::from(RequestError::of(injection.fault.key(), why));
         agenda.safety.check_pods(hit, present).map_err(refused)?;
+        let nodes = prepared.prey.iter().filter(|prey| prey.reference.kind == "Node").count();
+        let present = self.index().objects("Node").count().max(nodes);
+        agenda.safety.check_nodes(nodes, present).map_err(refused)?;
         self.remember(&prepared).await.map_err(|error| {
             let message = format!("{}; the fault was not injected, because it could not have been undone", error.message);
             FaultError::from(RequestError { message, ..error })

@@ -1,4 +1,5 @@
-//! `cluster` of a suite: what a cluster that is created for it looks like. Creating one is `cluster::kind`'s.
+//! `cluster` of a suite: what a cluster that is created for it looks like.
+//! Creating one is `cluster::kind`'s.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
