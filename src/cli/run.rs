@@ -75,8 +75,7 @@ pub(super) fn run(arguments: RunArguments, given: &BTreeSet<String>, display: &D
             return code;
         }
     };
-    let done =
-        if dry_run { rehearse(&options, &prepared.loaded, console) } else { execute(&options, prepared, words, console) };
+    let done = if dry_run { rehearse(&options, &prepared.loaded, console) } else { execute(&options, prepared, words, console) };
     match done {
         Ok(code) => code,
         Err((code, message)) => {
