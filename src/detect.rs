@@ -7,6 +7,7 @@ mod exits;
 pub mod finding;
 pub mod ledger;
 mod logs;
+mod objects;
 pub mod related;
 #[cfg(test)]
 pub(crate) mod replay;
@@ -18,28 +19,26 @@ pub use ledger::Ledger;
 use crate::observe::Index;
 use crate::scenario::Thresholds;
 use case::Case;
+use objects::Objects;
 use std::time::Duration;
 
 /// Every finding that the index supports now, one for each cause and workload, in order of workload and precedence.
 ///
-/// Pods that are being deleted, evicted or of an old revision support nothing.
+/// Pods that are being deleted, evicted or of an old revision support nothing but a finding about just that.
 #[must_use]
 pub fn detect(index: &Index, thresholds: &Thresholds) -> Vec<Finding> {
     let mut signs = Vec::new();
     case::each(index, thresholds, |case| rules::signs(case, &mut signs));
+    rules::object_signs(&Objects { index, thresholds }, &mut signs);
     combine::findings(index, signs)
 }
 
 /// The next time after now at which a rule about duration could fire although nothing more is observed.
 #[must_use]
 pub fn next_deadline(index: &Index, thresholds: &Thresholds) -> Option<Duration> {
-    let mut next: Option<Duration> = None;
-    case::each(index, thresholds, |case: &Case<'_>| {
-        for due in rules::deadlines(case).into_iter().filter(|due| *due > index.now()) {
-            next = Some(next.map_or(due, |known| known.min(due)));
-        }
-    });
-    next
+    let mut all = rules::object_deadlines(&Objects { index, thresholds });
+    case::each(index, thresholds, |case: &Case<'_>| all.extend(rules::deadlines(case)));
+    all.into_iter().filter(|due| *due > index.now()).min()
 }
 
 #[cfg(test)]

@@ -7,7 +7,6 @@ mod decide;
 mod diff;
 mod health;
 mod id;
-mod memory;
 mod policy;
 mod template;
 

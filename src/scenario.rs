@@ -2,6 +2,7 @@
 //! No client and no clock: everything here is a pure function of text.
 
 pub mod builtin;
+pub mod cause;
 pub mod check;
 pub mod code;
 pub mod condition;
@@ -14,6 +15,7 @@ pub mod heal;
 pub mod load;
 pub mod manifest;
 pub mod matrix;
+pub mod memory;
 pub mod model;
 pub mod node;
 pub mod parameters;

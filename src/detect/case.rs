@@ -3,9 +3,11 @@
 
 use super::exits::Ends;
 use super::finding::{Confidence, Evidence};
+use super::related;
 use crate::json::At as _;
 use crate::observe::index::pod::condition_of;
 use crate::observe::index::{ContainerRecord, EventRecord, Index, PodRecord, text};
+use crate::observe::timeline::Reference;
 use crate::scenario::Thresholds;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -23,12 +25,21 @@ pub struct Case<'a> {
     pub events: Vec<&'a EventRecord>,
 }
 
-/// What one container of one pod says about a cause.
-pub struct Sign<'a> {
+/// What a sign is about.
+#[derive(Clone)]
+pub struct About {
+    /// The pod or other object.
+    pub object: Reference,
+    /// What belongs together: the workload (`deployment/pool`), or the object itself.
+    pub group: String,
+}
+
+/// What one object, mostly one container of one pod, says about a cause.
+pub struct Sign {
     /// The cause.
     pub cause: &'static str,
-    /// The pod.
-    pub pod: &'a PodRecord,
+    /// What shows it.
+    pub about: About,
     /// The container, where one is meant.
     pub container: Option<String>,
     /// When its first signal was seen.
@@ -51,6 +62,11 @@ pub fn evidence(source: &str, text: impl Into<String>) -> Evidence {
 }
 
 impl<'a> Case<'a> {
+    /// What the signs of this pod are about.
+    pub fn about(&self) -> About {
+        About { object: self.pod.reference.clone(), group: related::group_of(self.index, self.pod) }
+    }
+
     /// The events about one container of the pod.
     pub fn events_of(&self, container: &'a str) -> impl Iterator<Item = &'a EventRecord> {
         self.events.iter().copied().filter(move |event| event.container() == Some(container))
@@ -87,12 +103,7 @@ impl<'a> Case<'a> {
     /// The time of the trial at which something began: as observed, or earlier by the server's own stamp (1 s resolution).
     /// A LIST shows old things for the first time; their stamps tell how old they are.
     pub fn began(&self, observed: Duration, stamp: Option<jiff::Timestamp>) -> Began {
-        let age = stamp.and_then(|stamp| {
-            let age = Duration::try_from(self.index.server_now()?.duration_since(stamp)).ok()?;
-            Some(age.saturating_sub(Duration::from_secs(1)))
-        });
-        let seen = self.index.now().saturating_sub(observed);
-        Began { age: age.map_or(seen, |age| age.max(seen)) }
+        Began::at(self.index, observed, stamp)
     }
 }
 
@@ -101,6 +112,18 @@ impl<'a> Case<'a> {
 pub struct Began {
     /// How long ago it began.
     pub age: Duration,
+}
+
+impl Began {
+    /// As observed, or earlier by the server's own stamp.
+    pub fn at(index: &Index, observed: Duration, stamp: Option<jiff::Timestamp>) -> Self {
+        let age = stamp.and_then(|stamp| {
+            let age = Duration::try_from(index.server_now()?.duration_since(stamp)).ok()?;
+            Some(age.saturating_sub(Duration::from_secs(1)))
+        });
+        let seen = index.now().saturating_sub(observed);
+        Self { age: age.map_or(seen, |age| age.max(seen)) }
+    }
 }
 
 /// Calls `look` for each pod that shows anything but health and may be reported on.

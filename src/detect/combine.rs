@@ -1,41 +1,21 @@
 //! From what single pods say to findings: one for each cause and workload, one of which leads.
-//! The precedence of causes is written here.
+//! The precedence of causes is that of their list.
 
 use super::case::{Sign, evidence};
 use super::finding::{Evidence, Finding, Subject};
-use super::related;
 use crate::observe::Index;
+use crate::scenario::cause::CAUSES;
 use std::collections::BTreeMap;
 
-/// Causes in order of precedence: what stands earlier explains what stands later.
-/// A lost node explains all that its pods show; a kill for memory explains every restart; what keeps a container from starting explains that nothing is ready;
-/// a probe's kill explains the exit; a changed configuration explains a crash better than the crash itself.
-const PRECEDENCE: [&str; 13] = [
-    "node.unreachable",
-    "node.notready",
-    "oom.limit",
-    "config.missing",
-    "image.notfound",
-    "start.command",
-    "schedule.resources",
-    "probe.startup",
-    "probe.liveness",
-    "config.bad-value",
-    "crash.after-rollout",
-    "crash.app-error",
-    "probe.readiness",
-];
-
 fn rank(cause: &str) -> usize {
-    PRECEDENCE.iter().position(|known| *known == cause).unwrap_or(PRECEDENCE.len())
+    CAUSES.iter().position(|known| *known == cause).unwrap_or(CAUSES.len())
 }
 
 /// Joins the signs of all pods to findings, in order of workload, then precedence.
-pub fn findings(index: &Index, signs: Vec<Sign<'_>>) -> Vec<Finding> {
-    let mut groups: BTreeMap<String, BTreeMap<usize, Vec<Sign<'_>>>> = BTreeMap::new();
+pub fn findings(index: &Index, signs: Vec<Sign>) -> Vec<Finding> {
+    let mut groups: BTreeMap<String, BTreeMap<usize, Vec<Sign>>> = BTreeMap::new();
     for sign in signs {
-        let group = related::group_of(index, sign.pod);
-        groups.entry(group).or_default().entry(rank(sign.cause)).or_default().push(sign);
+        groups.entry(sign.about.group.clone()).or_default().entry(rank(sign.cause)).or_default().push(sign);
     }
     let mut findings = Vec::new();
     for (group, causes) in groups {
@@ -55,22 +35,23 @@ pub fn findings(index: &Index, signs: Vec<Sign<'_>>) -> Vec<Finding> {
     findings
 }
 
-fn join(index: &Index, group: &str, mut signs: Vec<Sign<'_>>) -> Option<Finding> {
+fn join(index: &Index, group: &str, mut signs: Vec<Sign>) -> Option<Finding> {
     signs.sort_by(|a, b| {
-        (a.first_seen, &a.pod.reference.name, &a.container).cmp(&(b.first_seen, &b.pod.reference.name, &b.container))
+        (a.first_seen, &a.about.object.name, &a.container).cmp(&(b.first_seen, &b.about.object.name, &b.container))
     });
     let first = signs.first()?;
-    let mut pods: Vec<&str> = signs.iter().map(|sign| sign.pod.reference.name.as_str()).collect();
+    let of_pods = signs.iter().filter(|sign| sign.about.object.kind == "Pod");
+    let mut pods: Vec<&str> = of_pods.map(|sign| sign.about.object.name.as_str()).collect();
     pods.sort_unstable();
     pods.dedup();
     let mut finding = Finding {
         cause: first.cause.to_owned(),
         subject: Subject {
             cluster: index.cluster().to_owned(),
-            namespace: first.pod.reference.namespace.clone(),
-            kind: "Pod".to_owned(),
-            name: first.pod.reference.name.clone(),
-            uid: first.pod.reference.uid.clone(),
+            namespace: first.about.object.namespace.clone(),
+            kind: first.about.object.kind.clone(),
+            name: first.about.object.name.clone(),
+            uid: first.about.object.uid.clone(),
             container: first.container.clone(),
         },
         at: index.now(),

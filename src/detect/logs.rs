@@ -20,6 +20,8 @@ pub enum Topic {
     Memory,
     /// Something that it depends on did not answer.
     Dependency,
+    /// Something may not be read, written or trusted.
+    Permission,
 }
 
 impl Topic {
@@ -42,7 +44,27 @@ impl Topic {
             Self::Memory => {
                 &["out of memory", "cannot allocate memory", "outofmemoryerror", "memory exhausted", "std::bad_alloc"]
             }
-            Self::Dependency => &["connection refused", "no such host", "i/o timeout", "connection timed out", "name resolution"],
+            Self::Dependency => &[
+                "connection refused",
+                "no such host",
+                "i/o timeout",
+                "timed out",
+                "name resolution",
+                "bad address",
+                "deadline exceeded",
+                "no route to host",
+                "can't connect",
+                "could not connect",
+            ],
+            Self::Permission => &[
+                "x509:",
+                "certificate has expired",
+                "certificate verify failed",
+                "eacces",
+                "permission denied",
+                "read-only file system",
+                "access denied",
+            ],
         }
     }
 }
@@ -50,6 +72,16 @@ impl Topic {
 /// The newest line of a container's log that speaks of a topic, shortened.
 pub fn line_about(case: &Case<'_>, container: &str, topic: Topic) -> Option<String> {
     line_with(case, container, topic.words())
+}
+
+/// The newest lines of a container's log that speak of a topic, newest first.
+pub fn lines_about(case: &Case<'_>, container: &str, topic: Topic) -> Vec<String> {
+    let lines = case.index.log(&case.pod.reference.uid, container);
+    let about = |line: &&str| {
+        let lower = line.to_lowercase();
+        topic.words().iter().any(|word| lower.contains(word))
+    };
+    lines.iter().rev().take(NEWEST).map(|(_, line)| line.text.as_str()).filter(about).map(|line| line.trim().to_owned()).collect()
 }
 
 /// The newest line of a container's log that has one of these words (in lower case).

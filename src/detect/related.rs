@@ -3,9 +3,11 @@
 
 mod configuration;
 mod revision;
+mod services;
 
 pub use configuration::{ConfigRead, ConfigSuspect, Missing, config_reads, config_suspects, content_keys, missing_in};
 pub use revision::{Rollout, last_good_replica_set, rollout_before, same_template};
+pub use services::{answers_since, ready_endpoints, selector_of, selects};
 
 use crate::observe::Index;
 use crate::observe::index::PodRecord;

@@ -21,6 +21,12 @@ fn statements(name: &str) -> Vec<Finding> {
         index.apply(&observation);
         note(&mut ledger, &index, &thresholds, &mut stated);
     }
+    // Nothing more is seen, and time goes on.
+    let end = index.now() + Duration::from_secs(20);
+    while let Some(due) = next_deadline(&index, &thresholds).filter(|due| *due < end) {
+        index.advance(due);
+        note(&mut ledger, &index, &thresholds, &mut stated);
+    }
     stated
 }
 
@@ -51,6 +57,20 @@ fn note(ledger: &mut Ledger, index: &Index, thresholds: &Thresholds, stated: &mu
 #[case::rollout_image("bad-rollout", "image.notfound", 30.0, 31.5)]
 #[case::rollout_crash("bad-rollout-crash", "crash.after-rollout", 30.0, 60.0)]
 #[case::config_change("config-update", "config.bad-value", 70.0, 100.0)]
+#[case::clean_exit("completed", "crash.exit0", 1.0, 20.0)]
+#[case::image_policy("image-never", "image.name", 0.0, 3.0)]
+#[case::image_name("image-bad-name", "image.name", 0.0, 3.0)]
+#[case::dead_registry("image-pull-dead-registry", "image.registry", 30.0, 33.0)]
+#[case::as_root("run-as-nonroot", "cert.permission", 0.0, 5.0)]
+#[case::selector("node-selector", "schedule.constraints", 5.0, 7.0)]
+#[case::quota("quota", "quota.admission", 5.0, 7.0)]
+#[case::claim("pvc-pending", "schedule.constraints", 30.0, 33.0)]
+#[case::deadline("job-deadline", "job.failed", 5.0, 60.0)]
+#[case::hook("poststart-fail", "start.command", 0.0, 10.0)]
+#[case::leak("oom-leak", "oom.limit", 1.0, 120.0)]
+#[case::tail("oom-tail", "oom.limit", 1.0, 120.0)]
+#[case::paused_node("paused-node", "node.unreachable", 70.0, 80.0)]
+#[case::cut_node("cut-node", "node.unreachable", 75.0, 90.0)]
 fn a_stream_gives_the_cause_and_nothing_else_leads(#[case] name: &str, #[case] cause: &str, #[case] from: f64, #[case] to: f64) {
     let stated = statements(name);
     let leading: Vec<_> = stated.iter().filter(|finding| finding.leading).collect();
@@ -94,12 +114,16 @@ fn nothing_is_stated_where_nothing_of_ours_is_wrong(
         "sigterm-143",
         "init-slow",
         "slow-startup",
-        "completed",
         "container-kill",
-        "node-selector",
-        "image-pull-dead-registry",
-        "image-never",
-        "run-as-nonroot"
+        "job-ok",
+        "pvc-bound",
+        "prestop",
+        "resize",
+        "image-pull-ok",
+        "drain",
+        "drain-blocked",
+        "never-fail",
+        "probe-tcp"
     )]
     name: &str,
 ) {
@@ -228,4 +252,37 @@ fn a_rule_about_duration_says_when_it_will_fire() {
     index.advance(due);
     assert_eq!(detect(&index, &thresholds).first().map(|finding| finding.cause.clone()).as_deref(), Some("probe.readiness"));
     assert_eq!(next_deadline(&index, &thresholds), None);
+}
+
+#[test]
+fn a_dependency_that_goes_away_and_a_service_that_leads_nowhere_are_told_apart() {
+    let mut leading: Vec<_> = statements("dependency").into_iter().filter(|finding| finding.leading).collect();
+    leading.dedup_by(|a, b| (&a.cause, &a.group) == (&b.cause, &b.group));
+    let told: Vec<_> =
+        leading.iter().map(|finding| (finding.cause.as_str(), finding.group.as_str(), finding.at.as_secs())).collect();
+    // Scaled to zero at 40 s and back at 100 s; the selector is wrong from 160 s to 220 s.
+    assert_eq!(told, [("dependency", "deployment/frontend", 77), ("network", "service/backend", 165)]);
+}
+
+/// The same demand under a raised limit: killed as early as before, or later by as much as the limit grew.
+#[rstest]
+#[case(&[("32Mi", 30), ("64Mi", 62)], "oom.leak")]
+#[case(&[("32Mi", 1), ("48Mi", 1)], "oom.limit")]
+#[case(&[("32Mi", 30), ("32Mi", 62)], "oom.limit")]
+fn a_raise_tells_a_leak_from_a_limit(#[case] lives: &[(&str, i64)], #[case] cause: &str) {
+    let mut index = Index::new("test");
+    let at: jiff::Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+    for (place, (limit, seconds)) in lives.iter().enumerate() {
+        let (start, end) = (at + jiff::SignedDuration::from_secs(100 * place as i64), *seconds);
+        let last = json!({"terminated": {"exitCode": 137, "reason": "OOMKilled", "startedAt": start.to_string(),
+            "finishedAt": (start + jiff::SignedDuration::from_secs(end)).to_string()}});
+        let owner = json!([{"kind": "StatefulSet", "name": "leaky", "uid": "s", "controller": true}]);
+        let pod = json!({"kind": "Pod", "metadata": {"name": format!("leaky-{place}"), "uid": format!("p{place}"), "namespace": "n", "ownerReferences": owner},
+            "spec": {"containers": [{"name": "app", "resources": {"limits": {"memory": limit}}}]},
+            "status": {"containerStatuses": [{"name": "app", "restartCount": 1, "ready": true, "state": {"running": {}}, "lastState": last}]}});
+        index.apply(&seen(Duration::from_secs(100 * place as u64 + 70), Fact::Object(Arc::new(pod))));
+    }
+    let findings = detect(&index, &Thresholds::default());
+    let leading: Vec<_> = findings.iter().filter(|finding| finding.leading).map(|finding| finding.cause.as_str()).collect();
+    assert_eq!(leading, [cause], "{findings:#?}");
 }

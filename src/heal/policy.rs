@@ -40,13 +40,15 @@ impl Policy {
     }
 
     /// Causes with the same key share one ladder and its attempts: a user's ladder is one for the workload, and a slow start
-    /// that was given a startup probe may go on failing as that.
+    /// that was given a startup probe may go on failing as that; a limit that was raised may turn out to be a leak.
     #[must_use]
     pub fn ladder_key<'a>(&self, cause: &'a str) -> &'a str {
         if !self.strategy.is_empty() {
             ""
         } else if cause.starts_with("probe.") {
             "probe"
+        } else if cause.starts_with("oom.") {
+            "oom"
         } else {
             cause
         }
@@ -56,11 +58,12 @@ impl Policy {
 fn default_ladder(cause: &str) -> Vec<Step> {
     let prompt = Attempts { timeout: Duration::from_secs(1), ..Attempts::default() };
     match cause {
-        "oom.limit" => vec![Step::SetMemory(SetMemory::default())],
+        // A raise is a stopgap for a leak: it buys the time to the next kill.
+        "oom.limit" | "oom.leak" | "oom.child" => vec![Step::SetMemory(SetMemory::default())],
         // Good values do not wake a container that waits out its back-off: new pods follow at once, and they read them afresh.
         "config.bad-value" => vec![Step::RevertConfig(prompt), Step::RestartWorkload(Attempts::default())],
         "config.missing" => vec![Step::RestoreObject(Attempts::default())],
-        "crash.after-rollout" | "image.notfound" | "start.command" => vec![Step::Rollback(Attempts::default())],
+        "crash.after-rollout" | "image.notfound" | "image.name" | "start.command" => vec![Step::Rollback(Attempts::default())],
         "probe.liveness" | "probe.startup" | "probe.readiness" => vec![Step::RelaxProbe(RelaxProbe::default())],
         _ => Vec::new(),
     }

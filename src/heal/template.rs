@@ -1,10 +1,10 @@
 //! Changes of a pod template, as pure functions: memory, probes, the mark of a restart, another revision's template.
 //! Sending them is `carry`'s business.
 
-use super::memory;
 use crate::json::At as _;
 use crate::observe::index::text;
 use crate::scenario::heal::{RelaxProbe, SetMemory};
+use crate::scenario::memory;
 use serde_json::{Map, Value, json};
 
 /// The annotation by which `kubectl rollout restart` makes a new template.

@@ -88,7 +88,10 @@ impl Concern {
                 };
                 self.add_pods(index, &matching(&reads));
             }
-            "Service" => self.add_pods(index, &matching(&|pod| behind(index, name, pod))),
+            "Service" => {
+                self.groups.insert(format!("service/{name}"));
+                self.add_pods(index, &matching(&|pod| behind(index, name, pod)));
+            }
             "Node" => {
                 self.groups.insert(format!("node/{name}"));
                 self.add_pods(index, &matching(&|pod| text(&pod.object, "/spec/nodeName") == name));
@@ -237,7 +240,7 @@ mod tests {
     #[case::who_asks_it("Pod", "api-0", json!({ "deletePods": { "pod": "api-0" } }), &["statefulset/api", "statefulset/front"])]
     #[case::chain(
         "Service", "store", json!({ "breakService": { "service": "store" } }),
-        &["statefulset/api", "statefulset/front", "statefulset/store"]
+        &["service/store", "statefulset/api", "statefulset/front", "statefulset/store"]
     )]
     #[case::readers(
         "ConfigMap", "settings", json!({ "deleteConfig": { "configMap": "settings" } }), &["statefulset/api", "statefulset/front"]

@@ -31,8 +31,25 @@ pub struct ObjectRecord {
     pub deleted: Option<Duration>,
     /// The present (or last) state.
     pub object: Arc<Value>,
-    /// States whose `spec` or `data` differ from the one before, with the time at which each was first seen; oldest first.
+    /// States whose `spec`, `data` or `endpoints` differ from the one before, with the time at which each was first seen; oldest first.
     pub versions: Vec<(Duration, Arc<Value>)>,
+    /// Its conditions by type: the status, and since when it was seen.
+    pub conditions: BTreeMap<String, (String, Duration)>,
+}
+
+impl ObjectRecord {
+    fn note_conditions(&mut self, object: &Value, at: Duration) {
+        for condition in object.at("/status/conditions").and_then(Value::as_array).into_iter().flatten() {
+            let (type_, status) = (text(condition, "/type"), text(condition, "/status"));
+            match self.conditions.get_mut(type_) {
+                Some(known) if known.0 == status => {}
+                Some(known) => *known = (status.to_owned(), at),
+                None => {
+                    self.conditions.insert(type_.to_owned(), (status.to_owned(), at));
+                }
+            }
+        }
+    }
 }
 
 /// What is known of one cluster's objects at one moment of a timeline.
@@ -145,12 +162,14 @@ impl Index {
                     deleted: None,
                     object: Arc::clone(object),
                     versions: Vec::new(),
+                    conditions: BTreeMap::new(),
                 });
                 record.deleted = None;
                 let changed = record.versions.last().is_none_or(|(_, last)| !same_content(last, object));
                 if changed {
                     record.versions.push((at, Arc::clone(object)));
                 }
+                record.note_conditions(object, at);
                 record.object = Arc::clone(object);
             }
         }
@@ -386,6 +405,6 @@ fn key_of(object: &Value) -> Key {
 }
 
 fn same_content(a: &Value, b: &Value) -> bool {
-    ["spec", "data", "binaryData", "dataHash"].iter().all(|field| a.get(field) == b.get(field))
+    ["spec", "data", "binaryData", "dataHash", "endpoints"].iter().all(|field| a.get(field) == b.get(field))
         && text(a, "/metadata/uid") == text(b, "/metadata/uid")
 }

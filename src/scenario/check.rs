@@ -7,14 +7,15 @@ mod images;
 mod objects;
 mod target;
 
+use super::cause::CAUSES;
 use super::diagnostic::{Code, Diagnostic, Position, allowed};
+use super::duration;
 use super::expand::{self, duration_of};
 use super::load::{MORE_RETRIES, MORE_TRIALS, MOST_RETRIES, MOST_TRIALS};
 use super::manifest::Object;
 use super::node::{Node, Span};
 use super::source::Source;
 use super::thresholds::Thresholds;
-use super::{duration, unsupported};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -263,17 +264,12 @@ impl Check<'_> {
         let Some(node) = self.spec.at(&["detect", "cause"]) else { return };
         let Some(cause) = node.text() else { return };
         let covers = |known: &&&str| **known == cause || known.strip_prefix(cause).is_some_and(|rest| rest.starts_with('.'));
-        if unsupported::CAUSES.iter().any(|known| covers(&known)) {
+        if CAUSES.iter().any(|known| covers(&known)) {
             return;
         }
-        let future = unsupported::FUTURE_CAUSES.iter().any(|known| covers(&known));
-        let help = allowed("Found by detectors", cause, &unsupported::CAUSES);
+        let help = allowed("Found by detectors", cause, &CAUSES);
         let help = format!("{help} A prefix covers all below it: `crash`.");
-        if future {
-            self.report(Code::NotSupportedYet, node.span, format!("finding `{cause}` is not supported yet"), help);
-        } else {
-            self.report(Code::UnknownCause, node.span, format!("no detector finds `{cause}`"), help);
-        }
+        self.report(Code::UnknownCause, node.span, format!("no detector finds `{cause}`"), help);
     }
 
     fn numbers(&mut self) {

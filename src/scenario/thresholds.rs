@@ -22,6 +22,10 @@ pub struct Thresholds {
     #[serde(with = "serde_text")]
     #[schemars(with = "String")]
     pub unschedulable_for: Duration,
+    /// A pod whose volumes or network cannot be set up, or whose deletion is overdue, for this long is stuck (default 30s).
+    #[serde(with = "serde_text")]
+    #[schemars(with = "String")]
+    pub stuck_for: Duration,
     /// How long before the onset a configuration change still counts as its cause (default 5m; a mounted ConfigMap takes up to 2m).
     #[serde(with = "serde_text")]
     #[schemars(with = "String")]
@@ -35,6 +39,7 @@ impl Default for Thresholds {
             exits: 2,
             not_ready_for: Duration::from_secs(30),
             unschedulable_for: Duration::from_secs(5),
+            stuck_for: Duration::from_secs(30),
             config_window: Duration::from_mins(5),
         }
     }

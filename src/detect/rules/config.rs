@@ -9,7 +9,7 @@ use crate::observe::index::ContainerRecord;
 use crate::observe::index::container::State;
 
 /// From the first refusal that names the object, while the container waits and the object is still absent.
-pub fn sign<'a>(case: &Case<'a>, container: &'a ContainerRecord) -> Option<Sign<'a>> {
+pub fn sign<'a>(case: &Case<'a>, container: &'a ContainerRecord) -> Option<Sign> {
     let State::Waiting(reason, message) = &container.state else { return None };
     let (missing, first_seen, last_seen, count, source) = match reason.as_str() {
         "CreateContainerConfigError" => {
@@ -47,7 +47,7 @@ pub fn sign<'a>(case: &Case<'a>, container: &'a ContainerRecord) -> Option<Sign<
     };
     Some(Sign {
         cause: "config.missing",
-        pod: case.pod,
+        about: case.about(),
         container: (source == "pod status").then(|| container.name.clone()),
         first_seen,
         last_seen,

@@ -13,7 +13,7 @@ use crate::scenario::duration::format;
 use std::time::Duration;
 
 /// Enough self-made ends, or enough restarts of which the newest end was self-made.
-pub fn sign<'a>(case: &Case<'a>, container: &'a ContainerRecord) -> Option<Sign<'a>> {
+pub fn sign<'a>(case: &Case<'a>, container: &'a ContainerRecord) -> Option<Sign> {
     let ends = case.ends(container);
     let (first, last) = (ends.first(End::SelfMade)?, ends.last(End::SelfMade)?);
     let count = ends.count(End::SelfMade);
@@ -25,7 +25,7 @@ pub fn sign<'a>(case: &Case<'a>, container: &'a ContainerRecord) -> Option<Sign<
     let crash_line = logs::line_about(case, &container.name, Topic::Crash);
     let mut sign = Sign {
         cause: "crash.app-error",
-        pod: case.pod,
+        about: case.about(),
         container: Some(container.name.clone()),
         first_seen: first.at,
         last_seen: last.at,
@@ -85,7 +85,7 @@ fn crash_evidence(container: &ContainerRecord, count: u32, last: &ExitSeen) -> V
     lines
 }
 
-fn blame_config(case: &Case<'_>, sign: &mut Sign<'_>, suspects: &[ConfigSuspect<'_>], best: &ConfigSuspect<'_>) {
+fn blame_config(case: &Case<'_>, sign: &mut Sign, suspects: &[ConfigSuspect<'_>], best: &ConfigSuspect<'_>) {
     let container = sign.container.clone().unwrap_or_default();
     sign.cause = "config.bad-value";
     // A line that names the changed key or value speaks of it as plainly as one that says "config".

@@ -11,11 +11,11 @@ use crate::scenario::duration::format;
 use serde_json::Value;
 
 /// From the first kill on; without the event of the kill (events are lossy), from restarts and failing probes.
-pub fn sign<'a>(case: &Case<'a>, container: &'a ContainerRecord) -> Option<Sign<'a>> {
+pub fn sign<'a>(case: &Case<'a>, container: &'a ContainerRecord) -> Option<Sign> {
     one(case, container, "startup").or_else(|| one(case, container, "liveness"))
 }
 
-fn one<'a>(case: &Case<'a>, container: &'a ContainerRecord, sort: &'static str) -> Option<Sign<'a>> {
+fn one<'a>(case: &Case<'a>, container: &'a ContainerRecord, sort: &'static str) -> Option<Sign> {
     let (named, title, field) = match sort {
         "startup" => ("probe.startup", "Startup", "startupProbe"),
         _ => ("probe.liveness", "Liveness", "livenessProbe"),
@@ -53,7 +53,7 @@ fn one<'a>(case: &Case<'a>, container: &'a ContainerRecord, sort: &'static str) 
     }
     Some(Sign {
         cause: named,
-        pod: case.pod,
+        about: case.about(),
         container: Some(container.name.clone()),
         first_seen,
         last_seen,

@@ -13,7 +13,7 @@ use std::time::Duration;
 const CALM: Duration = Duration::from_mins(10);
 
 /// When it has been running without being ready for the threshold.
-pub fn sign<'a>(case: &Case<'a>, container: &'a ContainerRecord) -> Option<Sign<'a>> {
+pub fn sign<'a>(case: &Case<'a>, container: &'a ContainerRecord) -> Option<Sign> {
     let (age, failures) = unready(case, container)?;
     if age < case.thresholds.not_ready_for {
         return None;
@@ -27,7 +27,7 @@ pub fn sign<'a>(case: &Case<'a>, container: &'a ContainerRecord) -> Option<Sign<
     }
     Some(Sign {
         cause: "probe.readiness",
-        pod: case.pod,
+        about: case.about(),
         container: Some(container.name.clone()),
         first_seen,
         last_seen: newest.last_seen,

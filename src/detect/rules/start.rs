@@ -1,5 +1,5 @@
 //! `start.command`: the runtime or the container's own shell could not run the command (128 `StartError`, 126, 127).
-//! An image that cannot be had is another cause.
+//! Or a hook after its start failed, for which the kubelet ends it. An image that cannot be had is another cause.
 
 use super::oom::times;
 use crate::detect::case::{Case, Sign, evidence};
@@ -14,7 +14,10 @@ use std::time::Duration;
 const RUNS: Duration = Duration::from_secs(10);
 
 /// From the first failed start on, until the container runs.
-pub fn sign<'a>(case: &Case<'a>, container: &'a ContainerRecord) -> Option<Sign<'a>> {
+pub fn sign<'a>(case: &Case<'a>, container: &'a ContainerRecord) -> Option<Sign> {
+    if let Some(sign) = hook(case, container) {
+        return Some(sign);
+    }
     let ends = case.ends(container);
     let (end, last) = ends.newest()?;
     let first = ends.first(End::Start)?;
@@ -49,7 +52,7 @@ pub fn sign<'a>(case: &Case<'a>, container: &'a ContainerRecord) -> Option<Sign<
     }
     Some(Sign {
         cause: "start.command",
-        pod: case.pod,
+        about: case.about(),
         container: Some(container.name.clone()),
         first_seen: first.at,
         last_seen: last.at,
@@ -58,5 +61,28 @@ pub fn sign<'a>(case: &Case<'a>, container: &'a ContainerRecord) -> Option<Sign<
         confidence: if last.exit_code == 128 { Confidence::High } else { Confidence::Medium },
         evidence: lines,
         alternatives: if last.exit_code == 128 { Vec::new() } else { vec!["crash.app-error"] },
+    })
+}
+
+/// The kubelet kills a container whose postStart hook fails; what it leaves looks like a signal from outside.
+fn hook<'a>(case: &Case<'a>, container: &'a ContainerRecord) -> Option<Sign> {
+    let failures = || case.events_of(&container.name).filter(|event| event.reason == "FailedPostStartHook");
+    let newest = failures().max_by_key(|event| event.last_seen)?;
+    let first = failures().map(|event| event.first_seen).min()?;
+    if matches!(&container.state, State::Running(started) if case.began(container.since, *started).age > RUNS) {
+        return None;
+    }
+    let count = failures().map(|event| event.count).sum();
+    let text = format!("the postStart hook of container {} failed ({}): {}", container.name, times(count), newest.message.trim());
+    Some(Sign {
+        cause: "start.command",
+        about: case.about(),
+        container: Some(container.name.clone()),
+        first_seen: first,
+        last_seen: newest.last_seen,
+        count,
+        confidence: Confidence::High,
+        evidence: vec![evidence("event", text)],
+        alternatives: Vec::new(),
     })
 }

@@ -220,6 +220,12 @@ impl ApiError {
         Self::plain(415, "UnsupportedMediaType", message)
     }
 
+    /// 500 without a reason, for errors that the real server does not classify.
+    #[must_use]
+    pub fn unclassified(message: impl Into<String>) -> Self {
+        Self::plain(500, "", message)
+    }
+
     /// 500 for what should not happen.
     #[must_use]
     pub fn internal(message: impl Into<String>) -> Self {

@@ -97,6 +97,14 @@ pub(super) fn look_up(profile: &Profile, random: Random, written: &str, name: &I
             name.path
         ));
     }
+    // Nobody listens on port 1; on others a developer's registry may.
+    if matches!(name.host.as_str(), "127.0.0.1:1" | "localhost:1") {
+        let (tag, host) = (name.version.trim_start_matches([':', '@']), &name.host);
+        return Answer::Refused(format!(
+            "{prefix}failed to do request: Head \"https://{host}/v2/{}/manifests/{tag}\": dial tcp 127.0.0.1:1: connect: connection refused",
+            name.path
+        ));
+    }
     if name.host.ends_with(".invalid") || name.is_busybox() {
         return Answer::Refused(format!("rpc error: code = NotFound desc = {prefix}{full}: not found"));
     }
@@ -251,6 +259,11 @@ mod tests {
     #[test]
     fn profiles_add_images_and_stand_ins() {
         let mut profile = Profile::default();
+        let Answer::Refused(nobody) = ask(&profile, "127.0.0.1:1/web:2") else { panic!("must be refused") };
+        assert_eq!(
+            nobody,
+            "failed to pull and unpack image \"127.0.0.1:1/web:2\": failed to resolve reference \"127.0.0.1:1/web:2\": failed to do request: Head \"https://127.0.0.1:1/v2/web/manifests/2\": dial tcp 127.0.0.1:1: connect: connection refused"
+        );
         profile.pullable.insert("example.invalid/good:1".to_owned(), 7);
         profile.images.push(ImageStandIn { pattern: "shop/api:*".to_owned(), command: vec!["sleep".to_owned()], model: None });
         assert!(matches!(ask(&profile, "example.invalid/good:1"), Answer::Found(Image { size: 7, .. })));

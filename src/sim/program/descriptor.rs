@@ -99,7 +99,7 @@ impl Descriptor {
                 if !super::log::is_reasonable(&data) {
                     return Err(Errno::NoSpace);
                 }
-                stream.write(data);
+                stream.accept(data).await;
                 Ok(())
             }
             Self::Capture(capture) => {

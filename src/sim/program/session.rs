@@ -36,7 +36,7 @@ impl Screen {
         match self {
             Self::Session(writer) => writer.write(data).await,
             Self::Log(stream) if super::log::is_reasonable(&data) => {
-                stream.write(data);
+                stream.accept(data).await;
                 Ok(())
             }
             Self::Log(_) => Err(Errno::NoSpace),

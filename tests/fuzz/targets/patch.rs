@@ -74,7 +74,9 @@ fuzz_target!(|data: &[u8]| {
         if status >= 400 {
             assert_eq!(answer["kind"], "Status", "{answer}");
             assert_eq!(answer["code"], status, "{answer}");
-            assert!(status != 500, "{answer}");
+            // As the real server does: a field that no schema has is not classified.
+            let untyped = answer["message"].as_str().is_some_and(|text| text.starts_with("failed to create typed patch object"));
+            assert!(status != 500 || untyped, "{answer}");
         }
         // Whatever came: the object is still there and whole.
         let base = path.trim_end_matches("/scale").trim_end_matches("/status");

@@ -157,9 +157,10 @@ fn apply(
     let mut decoded = decode::decode(resource, given)?;
     decoded.unknown.extend(rules.prune(&mut decoded.object));
     if let Some(unknown) = decoded.unknown.first() {
-        let object = format!("{}/{}; {}, Kind={}", path.namespace(), path.name(), resource.api_version(), resource.kind);
+        let kind = format!("{}/{}, Kind={}", resource.group, resource.version, resource.kind);
+        let object = format!("{}/{}; {kind}", path.namespace(), path.name());
         let why = format!("failed to create typed patch object ({object}): .{unknown}: field not declared in schema");
-        return Err(ApiError::internal(why));
+        return Err(ApiError::unclassified(why));
     }
     let application = Application {
         resource,

@@ -127,8 +127,8 @@ impl Reader {
                 return None;
             }
             let closed = self.changes.get_and_mark().1;
-            let lines = self.log.since(self.next);
-            self.next += lines.len();
+            let (lines, next) = self.log.after(self.next);
+            self.next = next;
             let wanted = self.wanted(&lines);
             let is_last = closed || !self.options.follow;
             if !wanted.is_empty() {
