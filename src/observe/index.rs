@@ -3,6 +3,7 @@
 
 pub mod container;
 pub mod event;
+mod object;
 pub mod pod;
 
 use super::probe::pod as probe_pod;
@@ -17,40 +18,11 @@ use std::time::Duration;
 
 pub use container::{ContainerRecord, ExitSeen};
 pub use event::EventRecord;
+pub use object::ObjectRecord;
 pub use pod::PodRecord;
 
 /// Kind, namespace, name.
 type Key = (String, String, String);
-
-/// One object that is not a pod or an event.
-#[derive(Clone, Debug)]
-pub struct ObjectRecord {
-    /// When it was first seen.
-    pub first_seen: Duration,
-    /// When it was seen to be gone.
-    pub deleted: Option<Duration>,
-    /// The present (or last) state.
-    pub object: Arc<Value>,
-    /// States whose `spec`, `data` or `endpoints` differ from the one before, with the time at which each was first seen; oldest first.
-    pub versions: Vec<(Duration, Arc<Value>)>,
-    /// Its conditions by type: the status, and since when it was seen.
-    pub conditions: BTreeMap<String, (String, Duration)>,
-}
-
-impl ObjectRecord {
-    fn note_conditions(&mut self, object: &Value, at: Duration) {
-        for condition in object.at("/status/conditions").and_then(Value::as_array).into_iter().flatten() {
-            let (type_, status) = (text(condition, "/type"), text(condition, "/status"));
-            match self.conditions.get_mut(type_) {
-                Some(known) if known.0 == status => {}
-                Some(known) => *known = (status.to_owned(), at),
-                None => {
-                    self.conditions.insert(type_.to_owned(), (status.to_owned(), at));
-                }
-            }
-        }
-    }
-}
 
 /// What is known of one cluster's objects at one moment of a timeline.
 #[derive(Clone, Debug, Default)]

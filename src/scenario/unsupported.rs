@@ -7,13 +7,7 @@ pub fn key(part: &str, key: &str) -> bool {
     let keys: &[&str] = match part {
         "Workload" => &["render", "imagePullSecrets", "registry"],
         "SuiteSpec" => &["matrix"],
-        "Fault" => &[
-            "stressCpu",
-            "blockRegistry",
-            "pauseApiServer",
-            "expireToken",
-            "chaosMesh",
-        ],
+        "Fault" => &["stressCpu", "blockRegistry", "pauseApiServer", "expireToken", "chaosMesh"],
         "Step" => &["scale", "cordonNode", "drainNode", "rebootNode", "webhook", "notify"],
         // The other kinds of target.
         "Rollout" => &["statefulSet", "daemonSet", "job"],
