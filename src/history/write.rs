@@ -199,6 +199,8 @@ fn stamps(trial: &TrialResult) -> Vec<(&'static str, &Stamp)> {
         ("accepted", &stamps.accepted),
         ("effective", &stamps.effective),
         ("detected", &stamps.detected),
+        ("alertPending", &stamps.alert_pending),
+        ("alertFiring", &stamps.alert_firing),
         ("firstAction", &stamps.first_action),
         ("firstGood", &stamps.first_good),
         ("stableFrom", &stamps.stable_from),
