@@ -306,13 +306,11 @@ impl FileSystem {
     /// The bytes of a regular file, all at once; ENOSPC, with a limit, for one that is too large for that.
     pub fn load(&self, path: &str) -> Result<Vec<u8>, Errno> {
         let is_small = |content: &Content| content.len() <= LARGEST_FILE;
-        match self.with_content(path, |content| is_small(content).then(|| content.to_bytes()))? {
-            Some(bytes) => Ok(bytes),
-            None => {
-                self.complain("reading a file of more than 256 MiB at once");
-                Err(Errno::NoSpace)
-            }
+        if let Some(bytes) = self.with_content(path, |content| is_small(content).then(|| content.to_bytes()))? {
+            return Ok(bytes);
         }
+        self.complain("reading a file of more than 256 MiB at once");
+        Err(Errno::NoSpace)
     }
 
     /// Up to `limit` bytes of a regular file from an offset on; nothing at its end.

@@ -135,9 +135,9 @@ async fn dd(call: &Invocation) -> i32 {
         }
         call.process.machine.check_memory();
         if length == copy.input_block {
-            whole += 1
+            whole += 1;
         } else {
-            part += 1
+            part += 1;
         }
         bytes += length;
     }
@@ -234,16 +234,16 @@ async fn df(call: &Invocation) -> i32 {
     if names.is_empty() {
         shown = all.iter().collect();
     }
-    let unit = match () {
-        () if has('h') => "     Size",
-        () if has('m') => "1M-blocks",
-        () if has('P') => "1024-blocks",
-        () => "1K-blocks",
+    let unit = match (has('h'), has('m'), has('P')) {
+        (true, ..) => "     Size",
+        (_, true, _) => "1M-blocks",
+        (.., true) => "1024-blocks",
+        _ => "1K-blocks",
     };
-    let scaled = |bytes: u64| match () {
-        () if has('h') => human(bytes),
-        () if has('m') => (bytes / (1024 * 1024)).to_string(),
-        () => (bytes / 1024).to_string(),
+    let scaled = |bytes: u64| match (has('h'), has('m')) {
+        (true, _) => human(bytes),
+        (_, true) => (bytes / (1024 * 1024)).to_string(),
+        _ => (bytes / 1024).to_string(),
     };
     let percent = if has('P') { "Capacity" } else { "Use%" };
     let mut text = format!("Filesystem           {unit:<15}Used Available {percent} Mounted on\n");

@@ -116,11 +116,11 @@ impl FileSystem {
         self.mounts.iter().find(|mount| mount.path == path).map_or(0, |mount| volume::size(&mount.volume))
     }
 
-    /// For a path on a volume in memory: the bytes that still fit, if the volume has a size. None for any other place.
-    pub(super) fn room(&self, path: &str) -> Option<Option<u64>> {
+    /// Bytes that still fit on the volume in memory that a path lies on; none for any other place.
+    pub(super) fn room(&self, path: &str) -> Option<u64> {
         let (mount, _) = self.mounted(path)?;
         let tmpfs = self.tmpfs.iter().find(|tmpfs| tmpfs.path == mount.path)?;
-        Some(tmpfs.size.map(|size| size.saturating_sub(self.content_of(&mount.path))))
+        Some(tmpfs.size.map_or(u64::MAX, |size| size.saturating_sub(self.content_of(&mount.path))))
     }
 
     /// Bytes of files that live in memory.

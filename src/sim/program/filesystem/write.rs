@@ -87,7 +87,7 @@ impl FileSystem {
         let path = self.resolve(path);
         let left = match self.room(&path) {
             _ if path.starts_with("/dev/") => SHARED_MEMORY.saturating_sub(self.shared_memory()),
-            Some(room) => room.unwrap_or(0),
+            Some(room) => room,
             None => self.disk.available(),
         };
         let left = left.min(bytes) / BLOCK * BLOCK;
@@ -105,7 +105,7 @@ impl FileSystem {
             return if is_full { Err(Errno::NoSpace) } else { Ok(()) };
         }
         match self.room(&path) {
-            Some(Some(room)) if bytes > room => Err(Errno::NoSpace),
+            Some(room) if bytes > room => Err(Errno::NoSpace),
             Some(_) => Ok(()),
             None if self.mounted(&path).is_some_and(|(mount, _)| mount.remote) => Ok(()),
             None => self.disk.grow(bytes),
