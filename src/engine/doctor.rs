@@ -96,10 +96,8 @@ async fn clock(client: &kube::Client) -> Check {
     })
     .await;
     match asked {
-        Ok((before, Some(date), after)) => offset(before, &date, after).map_or_else(
-            || Check::new(NAME, Grade::Doubt, format!("the server's time cannot be read ({date})"), ""),
-            |offset| judged(offset),
-        ),
+        Ok((before, Some(date), after)) => offset(before, &date, after)
+            .map_or_else(|| Check::new(NAME, Grade::Doubt, format!("the server's time cannot be read ({date})"), ""), judged),
         Ok((_, None, _)) => Check::new(NAME, Grade::Doubt, "the server does not tell its time", ""),
         Err(error) => Check::new(NAME, Grade::Bad, error.to_string(), "see whether the server is healthy"),
     }

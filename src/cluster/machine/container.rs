@@ -11,7 +11,7 @@ use std::time::Duration;
 /// The label that kind gives its containers.
 const LABEL: &str = "io.x-k8s.kind.cluster";
 /// How long one command may take; starting a machine is the slowest.
-const COMMAND_WITHIN: Duration = Duration::from_secs(60);
+const COMMAND_WITHIN: Duration = Duration::from_mins(1);
 
 /// Drops every packet that comes in at the node's network card or leaves by it, of the node itself and of its pods; each rule
 /// carries the mark.

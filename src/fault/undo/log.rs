@@ -22,7 +22,7 @@ const NO_FAULT: usize = 1_000_000;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 enum Line {
-    Record(UndoRecord),
+    Record(Box<UndoRecord>),
     Confirmed(Confirmation),
     Undone { fault: usize, target: Reference },
 }
@@ -70,7 +70,7 @@ impl UndoLog {
         let mut log = Self::at(path.to_owned());
         for line in read_lines(path)? {
             match line {
-                Line::Record(record) => log.records.push(Kept { record, held: None }),
+                Line::Record(record) => log.records.push(Kept { record: *record, held: None }),
                 Line::Confirmed(confirmation) => drop(log.note(&confirmation)),
                 Line::Undone { fault, target } => {
                     log.records.retain(|kept| kept.record.fault != fault || !same(&kept.record.target, &target));
@@ -96,7 +96,7 @@ impl UndoLog {
     /// # Errors
     /// It cannot be written: then the change must not be made.
     pub async fn add(&mut self, record: UndoRecord) -> Result<(), RequestError> {
-        self.append(&Line::Record(record.redacted()))?;
+        self.append(&Line::Record(Box::new(record.redacted())))?;
         let foreign = self.own_namespace.is_empty() || record.target.namespace != self.own_namespace;
         let Some(journal) = self.journal.clone().filter(|_| foreign) else {
             self.records.push(Kept { record, held: None });
