@@ -1,7 +1,7 @@
 //! History on both databases: the same tests, on a SQLite file and on a PostgreSQL in a container. Where there is no docker, or no
 //! image `postgres:15` in it, the PostgreSQL half says in one line that it did not run; `.ci/run` wants it.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 #[path = "history/databases.rs"]
 mod databases;

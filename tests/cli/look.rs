@@ -1,4 +1,4 @@
-//! HTML reports in a real Chromium, spoken to by its DevTools protocol: loaded in time, nothing on the console, no sideways scrolling on a
+//! HTML reports in a real Chromium, spoken to by its `DevTools` protocol: loaded in time, nothing on the console, no sideways scrolling on a
 //! phone, a name for everything that can be reached. Screenshots are left for people to look at. `ci/look-at-reports` runs it.
 
 use super::{comeback, folder, output};
@@ -45,7 +45,7 @@ impl Chromium {
         std::thread::spawn(move || lines.for_each(drop));
         let host = address.trim_start_matches("ws://").split('/').next().unwrap().to_owned();
         let stream = TcpStream::connect(host).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
         let (socket, _) = client(&address, stream).unwrap();
         let mut chromium = Self { process, socket, session: String::new(), next: 0, events: Vec::new() };
         let target = chromium.ask("Target.createTarget", json!({ "url": "about:blank" }));
