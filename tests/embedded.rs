@@ -5,6 +5,8 @@
 
 #[path = "embedded/faults.rs"]
 mod faults;
+#[path = "embedded/lagging.rs"]
+mod lagging;
 #[path = "embedded/nodes.rs"]
 mod nodes;
 #[path = "embedded/several.rs"]

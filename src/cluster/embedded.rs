@@ -60,7 +60,7 @@ impl Cluster for Embedded {
 
     fn capabilities(&self) -> Vec<Need> {
         // Each trial gets the nodes that its scenario needs.
-        vec![Need::MultiNode, Need::Exec, Need::NetworkPolicy, Need::NodeControl]
+        vec![Need::MultiNode, Need::Exec, Need::NetworkPolicy, Need::NodeControl, Need::Metrics]
     }
 
     fn is_virtual_time(&self) -> bool {

@@ -84,3 +84,19 @@ fn what_an_expression_says_holds_again_after_a_restart() {
     let trial = trial(&text);
     assert_eq!(trial.verdict, Verdict::Recovered, "{}", trial.reason);
 }
+
+#[test]
+fn what_is_used_of_a_limit_is_measured() {
+    let hungry = "{ apiVersion: v1, kind: Pod, metadata: { name: app, labels: { app: app } }, spec: { containers: [{ name: app, \
+        image: \"busybox:1.37\", command: [sh, -c, \"trap 'exit 0' TERM; dd if=/dev/zero of=/dev/shm/fill bs=1M count=60; while :; do sleep 1; done\"], \
+        resources: { limits: { memory: 64Mi } } }] } }";
+    let good = "[{ ready: { pod: app } }, { metric: { pod: app, resource: memory, above: 80 } }, \
+        { not: { metric: { pod: app, resource: memory, below: 50 } } }]";
+    let text = format!(
+        "apiVersion: comeback.dev/v1alpha1\nkind: Scenario\nmetadata: {{ name: measured }}\nspec:\n  summary: Measured\n  \
+         workload: {{ inline: [{hungry}] }}\n  steady: {{ until: {good} }}\n  fault: [{{ killContainer: {{ pod: app, signal: TERM }} }}]\n  \
+         recover: {{ until: {good}, rto: 1m, hold: 10s }}\n"
+    );
+    let trial = trial(&text);
+    assert_eq!(trial.verdict, Verdict::Recovered, "{}", trial.reason);
+}

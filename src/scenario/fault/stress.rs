@@ -8,7 +8,8 @@ use serde_json::Value;
 pod_fault! {
     lasting
     /// `stressMemory`: holds memory in a container, by programs of its own image (`sh`, `head`, `cat`, `tail`), and gives it back when
-    /// it is undone. Above the container's limit the kernel kills. Effect: the good state is lost, or a container restarts or fails.
+    /// it is undone. Above the container's limit the kernel kills: on cgroup v2 the container, on v1 only what holds the memory.
+    /// Effect: the good state is lost, or a container restarts or fails.
     ///
     /// ```yaml
     /// stressMemory: { deployment: pool, size: 128Mi, for: 30s }

@@ -145,7 +145,8 @@ impl Rest {
             Target::Object(path) => path,
             Target::Other(segments) => return other::answer(self, segments, request).await,
         };
-        if path.group == metrics::GROUP && self.guard.is_some() {
+        // In process it is not announced, as on a cluster without metrics-server, and yet answers whom knows it.
+        if path.group == metrics::GROUP {
             return if method == Method::GET {
                 metrics::measured(self, path, &route.query)
             } else {
