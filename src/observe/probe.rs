@@ -219,7 +219,7 @@ impl TryOne {
                     (Condition::Dns(_), Some(0)) => (Some(false), "it has no address".to_owned()),
                     (_, Some(0)) => (Some(true), String::new()),
                     // The program that asks was killed, or could not be started at all.
-                    (_, Some(137 | 126..=128)) | (_, None) => (None, format!("asking failed: {}", first_line(&stderr, &stdout))),
+                    (_, Some(137 | 126..=128) | None) => (None, format!("asking failed: {}", first_line(&stderr, &stdout))),
                     (_, Some(143)) => (Some(false), late()),
                     _ => (Some(false), first_line(&stderr, &stdout)),
                 }
