@@ -181,7 +181,7 @@ impl Drop for Group {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Instant;
+    use tokio::time::Instant;
 
     async fn shell(script: &str, within: Duration) -> Result<(), String> {
         let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"));

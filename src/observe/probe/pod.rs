@@ -103,7 +103,7 @@ fn manifest(user: Option<i64>) -> Value {
 mod tests {
     use super::*;
 
-    /// The requirements of https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted
+    /// The requirements of <https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted>
     #[test]
     fn it_meets_the_restricted_level_with_and_without_a_user_of_our_choice() {
         for user in [Some(65_534), None] {

@@ -1,4 +1,4 @@
-//! Expressions of CEL over an object (https://cel.dev): compiling and running them. Which object is meant says the condition.
+//! Expressions of CEL over an object (<https://cel.dev>): compiling and running them. Which object is meant says the condition.
 
 use cel::objects::Key;
 use cel::{Context, Env, Program, Value};
