@@ -25,7 +25,7 @@ use super::objects::Objects;
 use std::time::Duration;
 
 /// Everything that a pod shows.
-pub fn signs<'a>(case: &Case<'a>, signs: &mut Vec<Sign>) {
+pub fn signs(case: &Case<'_>, signs: &mut Vec<Sign>) {
     signs.extend(schedule::sign(case));
     signs.extend(node::sign(case));
     signs.extend(setup::sign(case));

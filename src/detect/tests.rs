@@ -272,15 +272,15 @@ fn a_dependency_that_goes_away_and_a_service_that_leads_nowhere_are_told_apart()
 fn a_raise_tells_a_leak_from_a_limit(#[case] lives: &[(&str, i64)], #[case] cause: &str) {
     let mut index = Index::new("test");
     let at: jiff::Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
-    for (place, (limit, seconds)) in lives.iter().enumerate() {
-        let (start, end) = (at + jiff::SignedDuration::from_secs(100 * place as i64), *seconds);
+    for (place, (limit, seconds)) in (0_u32..).zip(lives) {
+        let (start, end) = (at + jiff::SignedDuration::from_secs(100 * i64::from(place)), *seconds);
         let last = json!({"terminated": {"exitCode": 137, "reason": "OOMKilled", "startedAt": start.to_string(),
             "finishedAt": (start + jiff::SignedDuration::from_secs(end)).to_string()}});
         let owner = json!([{"kind": "StatefulSet", "name": "leaky", "uid": "s", "controller": true}]);
         let pod = json!({"kind": "Pod", "metadata": {"name": format!("leaky-{place}"), "uid": format!("p{place}"), "namespace": "n", "ownerReferences": owner},
             "spec": {"containers": [{"name": "app", "resources": {"limits": {"memory": limit}}}]},
             "status": {"containerStatuses": [{"name": "app", "restartCount": 1, "ready": true, "state": {"running": {}}, "lastState": last}]}});
-        index.apply(&seen(Duration::from_secs(100 * place as u64 + 70), Fact::Object(Arc::new(pod))));
+        index.apply(&seen(Duration::from_secs(100 * u64::from(place) + 70), Fact::Object(Arc::new(pod))));
     }
     let findings = detect(&index, &Thresholds::default());
     let leading: Vec<_> = findings.iter().filter(|finding| finding.leading).map(|finding| finding.cause.as_str()).collect();

@@ -52,6 +52,7 @@ spec:
     - apply: { manifest: { apiVersion: v1, kind: Secret, metadata: { name: more }, stringData: { more: planted-applied-4 } } }
     - delete: { kind: Secret, name: token }
     - deletePods: { deployment: app }
+  effect: { until: [{ waiting: { deployment: app, reason: CreateContainerConfigError } }] }
   heal: { by: comeback }
   recover: { rto: 1m }
   expect: unrecovered

@@ -125,7 +125,7 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Answe
     match shared.how {
         Refuses(code) if number % 5 == 4 => return Ok(status(code, "told to refuse")),
         Expires if shared.fault.borrow().is_some() => return Ok(status(401, "Unauthorized")),
-        Forgets if watches && query.contains("resourceVersion=") && number % 2 == 0 => return Ok(too_old()),
+        Forgets if watches && query.contains("resourceVersion=") && number.is_multiple_of(2) => return Ok(too_old()),
         IsSlow if number % 15 == 14 => sleep(Duration::from_secs(5)).await,
         _ => {}
     }

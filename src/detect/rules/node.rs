@@ -9,7 +9,7 @@ use crate::observe::index::text;
 use serde_json::Value;
 
 /// When the pod is not ready and its node is not either.
-pub fn sign<'a>(case: &Case<'a>) -> Option<Sign> {
+pub fn sign(case: &Case<'_>) -> Option<Sign> {
     if case.pod.ready {
         return None;
     }

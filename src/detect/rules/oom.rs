@@ -111,7 +111,7 @@ fn growth(case: &Case<'_>, container: &ContainerRecord) -> Option<Evidence> {
         return None;
     }
     #[expect(clippy::cast_precision_loss, reason = "memory limits are far below 2^53 bytes")]
-    let rate = (high - low) as f64 / (*late - *early).as_secs_f64();
+    let rate = (high - low) as f64 / late.saturating_sub(*early).as_secs_f64();
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a positive rate of bytes")]
     let rate = (rate * 60.0) as u64;
     Some(evidence(

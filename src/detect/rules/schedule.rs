@@ -9,7 +9,7 @@ use crate::scenario::duration::format;
 use std::time::Duration;
 
 /// When the scheduler has said for the threshold that something is insufficient.
-pub fn sign<'a>(case: &Case<'a>) -> Option<Sign> {
+pub fn sign(case: &Case<'_>) -> Option<Sign> {
     let (age, message) = stuck(case)?;
     if age < patience(case, message) {
         return None;

@@ -11,7 +11,7 @@ use crate::scenario::duration::format;
 use std::time::Duration;
 
 /// When a pod has been waiting for its setup for the threshold and the kubelet says why.
-pub fn sign<'a>(case: &Case<'a>) -> Option<Sign> {
+pub fn sign(case: &Case<'_>) -> Option<Sign> {
     let (age, cause, events) = stuck(case)?;
     if age < case.thresholds.stuck_for {
         return None;
