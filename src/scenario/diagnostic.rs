@@ -159,10 +159,23 @@ pub fn did_you_mean<'a>(given: &str, candidates: impl IntoIterator<Item = &'a st
         .map(|(_, candidate)| format!("Did you mean `{candidate}`?"))
 }
 
+/// More candidates than this are not listed whole.
+const LONGEST_LIST: usize = 40;
+
 /// "Did you mean `x`? Allowed: `a`, `b`." with `what` in the place of "Allowed".
 #[must_use]
 pub fn allowed(what: &str, given: &str, candidates: &[&str]) -> String {
-    let list = candidates.iter().map(|candidate| format!("`{candidate}`")).collect::<Vec<_>>().join(", ");
+    let quoted = |shown: Vec<&&str>| shown.into_iter().map(|candidate| format!("`{candidate}`")).collect::<Vec<_>>().join(", ");
+    let list = if candidates.len() > LONGEST_LIST {
+        // Only shipped scenarios are so many: those of the same family are enough to find one's way.
+        let family = given.split(['-', '/']).next().unwrap_or(given);
+        let near: Vec<_> = candidates.iter().filter(|candidate| candidate.starts_with(family)).take(LONGEST_LIST).collect();
+        let more = candidates.len() - near.len();
+        let dots = if near.is_empty() { "" } else { ", and " };
+        format!("{}{dots}{more} more, which `comeback list` names", quoted(near))
+    } else {
+        quoted(candidates.iter().collect())
+    };
     match (did_you_mean(given, candidates.iter().copied()), candidates.is_empty()) {
         (_, true) => format!("{what}: none."),
         (Some(question), false) => format!("{question} {what}: {list}."),
