@@ -59,9 +59,6 @@ pub fn compare(tolerances: &Tolerances, name: &str, recorded: &Totals, simulated
     let keys: BTreeSet<_> = recorded.keys().chain(simulated.iter().flat_map(|totals| totals.keys())).collect();
     for key in keys {
         let optional = tolerances.is_optional_event(name, key);
-        if optional && !recorded.contains_key(key) {
-            continue;
-        }
         let count = recorded.get(key).copied().unwrap_or(0);
         let counts = simulated.iter().map(|totals| totals.get(key).copied().unwrap_or(0));
         let (low, high) = counts.fold((u32::MAX, 0), |(low, high), count| (low.min(count), high.max(count)));
