@@ -123,14 +123,27 @@ fn merge_list(
     Ok(())
 }
 
+/// A value as Go's `%v` prints it, which is what the real server puts into this message.
+fn as_go_prints(value: &Value) -> String {
+    match value {
+        Value::Null => "<nil>".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => format!("[{}]", items.iter().map(as_go_prints).collect::<Vec<_>>().join(" ")),
+        Value::Object(fields) => {
+            let mut pairs: Vec<_> = fields.iter().map(|(key, value)| format!("{key}:{}", as_go_prints(value))).collect();
+            pairs.sort_unstable();
+            format!("map[{}]", pairs.join(" "))
+        }
+        other => other.to_string(),
+    }
+}
+
 fn merge_item(present: &mut Vec<Value>, item: &Value, key: &str, field: &str, entry: &Place<'_>) -> Result<(), ApiError> {
     let Some(patch) = item.as_object() else {
         return Err(ApiError::bad_request(format!("{field}: an entry of this list must be an object")));
     };
     let Some(identity) = patch.get(key) else {
-        let mut error = ApiError::internal(format!("map: {item} does not contain declared merge key: {key}"));
-        error.reason = "";
-        return Err(error);
+        return Err(ApiError::unclassified(format!("map: {} does not contain declared merge key: {key}", as_go_prints(item))));
     };
     let place = present.iter().position(|candidate| candidate.get(key) == Some(identity));
     if patch.get(DIRECTIVE).and_then(Value::as_str) == Some("delete") {
@@ -278,8 +291,11 @@ mod tests {
     #[test]
     fn an_item_without_its_key_is_refused() {
         let mut object = containers(json!([{"name": "a"}]));
-        let error = merge(DEPLOYMENTS, &mut object, &containers(json!([{"image": "b"}]))).unwrap_err();
-        assert_eq!(error.code, 500);
-        assert!(error.message.ends_with("does not contain declared merge key: name"), "{error}");
+        // Compared with kind (Kubernetes 1.36.2).
+        let item = json!({"na": "X", "value": null, "n": 1.5, "b": true, "l": ["a", 2], "m": {"k": "v"}});
+        let error = merge(DEPLOYMENTS, &mut object, &containers(json!([item]))).unwrap_err();
+        assert_eq!((error.code, error.reason), (500, ""));
+        let map = "map[b:true l:[a 2] m:map[k:v] n:1.5 na:X value:<nil>]";
+        assert_eq!(error.message, format!("map: {map} does not contain declared merge key: name"));
     }
 }

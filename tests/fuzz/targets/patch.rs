@@ -74,9 +74,8 @@ fuzz_target!(|data: &[u8]| {
         if status >= 400 {
             assert_eq!(answer["kind"], "Status", "{answer}");
             assert_eq!(answer["code"], status, "{answer}");
-            // As the real server does: a field that no schema has is not classified.
-            let untyped = answer["message"].as_str().is_some_and(|text| text.starts_with("failed to create typed patch object"));
-            assert!(status != 500 || untyped, "{answer}");
+            // The real server does not classify some errors of patches either; an internal one is ours.
+            assert!(answer["reason"] != "InternalError", "{answer}");
         }
         // Whatever came: the object is still there and whole.
         let base = path.trim_end_matches("/scale").trim_end_matches("/status");
