@@ -218,9 +218,17 @@ pub(super) fn wanted(resource: Resource, name: &str, mut object: Value) -> Resul
         let version = if api_version.contains('/') { api_version } else { format!("/{api_version}") };
         return Err(ApiError::bad_request(format!("invalid object type: {version}, Kind={kind}")));
     }
-    if let Some(fields) = object.as_object_mut() {
-        fields.entry("metadata").or_insert_with(|| json!({}));
+    let Some(fields) = object.as_object_mut() else { return Err(ApiError::bad_request("an apply needs an object")) };
+    let metadata = fields.entry("metadata").or_insert(Value::Null);
+    if metadata.is_null() {
+        *metadata = json!({});
     }
-    object["metadata"]["name"] = json!(name);
+    let Some(metadata) = metadata.as_object_mut() else {
+        let got = metadata.as_str().map_or_else(|| metadata.to_string(), ToOwned::to_owned);
+        let kind = format!("/; {}/{}, Kind={}", resource.group, resource.version, resource.kind);
+        let why = format!("failed to create typed patch object ({kind}): .metadata: expected map, got &{{{got}}}");
+        return Err(ApiError::unclassified(why));
+    };
+    metadata.insert("name".to_owned(), json!(name));
     Ok(object)
 }

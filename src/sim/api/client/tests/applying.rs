@@ -75,6 +75,11 @@ async fn malformed_applies_are_refused() {
         status["message"],
         "failed to create typed patch object (shop/a; apps/v1, Kind=Deployment): .spec.foo: field not declared in schema"
     );
+    let mut scalar = of(json!({}));
+    scalar["metadata"] = json!("s}");
+    let status = refused(all.patch("a", &PatchParams::apply("me"), &Patch::Apply(&scalar)).await);
+    let why = "failed to create typed patch object (/; apps/v1, Kind=Deployment): .metadata: expected map, got &{s}}";
+    assert_eq!((&status["message"], status.get("reason")), (&json!(why), None), "as kind says it");
     let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}});
     let status = refused(all.patch("a", &PatchParams::apply("me"), &Patch::Apply(&pod)).await);
     assert_eq!(status["message"], "invalid object type: /v1, Kind=Pod");
