@@ -78,3 +78,4 @@ pub mod report;
 pub mod scenario;
 pub mod selector;
 pub mod sim;
+pub mod web;

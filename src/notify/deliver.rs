@@ -5,18 +5,13 @@ use super::email::Mail;
 use super::settings::Tls;
 use super::{Delivery, Post};
 use crate::report::{format, layout};
-use bytes::Bytes;
+use crate::web;
 use futures::future::join_all;
-use http::header::{CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
-use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::body::Incoming;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use http::StatusCode;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use lettre::transport::smtp::client::{Tls as SmtpTls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
+use reqwest::{Client, Response};
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
@@ -72,7 +67,7 @@ pub fn deliver(prepared: Vec<(String, Result<Vec<Delivery>, String>)>, patience:
         Err(error) => return vec![format!("nobody was notified: {error}")],
     };
     let failures = runtime.block_on(async {
-        let client = client();
+        let client = web::client();
         let until = Instant::now() + patience.in_all;
         join_all(prepared.into_iter().map(|(name, deliveries)| {
             let client = &client;
@@ -92,21 +87,8 @@ pub fn deliver(prepared: Vec<(String, Result<Vec<Delivery>, String>)>, patience:
     failures.into_iter().flatten().collect()
 }
 
-type HttpClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
-
-fn client() -> Result<HttpClient, String> {
-    let provider = tokio_rustls::rustls::crypto::ring::default_provider();
-    let connector = HttpsConnectorBuilder::new()
-        .with_provider_and_native_roots(provider)
-        .map_err(|error| format!("the certificates of this machine cannot be read: {error}"))?
-        .https_or_http()
-        .enable_http1()
-        .build();
-    Ok(Client::builder(TokioExecutor::new()).build(connector))
-}
-
 /// The deliveries of one notification, in order; the first that fails ends it.
-async fn all(client: &HttpClient, deliveries: Vec<Delivery>, patience: Patience, until: Instant) -> Result<(), String> {
+async fn all(client: &Client, deliveries: Vec<Delivery>, patience: Patience, until: Instant) -> Result<(), String> {
     let many = deliveries.len();
     for (delivery, position) in deliveries.into_iter().zip(1..) {
         let sent = timeout_at(until, one(client, &delivery, patience)).await;
@@ -116,7 +98,7 @@ async fn all(client: &HttpClient, deliveries: Vec<Delivery>, patience: Patience,
     Ok(())
 }
 
-async fn one(client: &HttpClient, delivery: &Delivery, patience: Patience) -> Result<(), String> {
+async fn one(client: &Client, delivery: &Delivery, patience: Patience) -> Result<(), String> {
     let mut wait = patience.backoff;
     let mut tries = 1;
     loop {
@@ -136,54 +118,48 @@ async fn one(client: &HttpClient, delivery: &Delivery, patience: Patience) -> Re
     }
 }
 
-async fn try_once(client: &HttpClient, delivery: &Delivery, within: Duration) -> Result<(), Refusal> {
+async fn try_once(client: &Client, delivery: &Delivery, within: Duration) -> Result<(), Refusal> {
     match delivery {
         Delivery::Http(post) => try_post(client, post).await,
         Delivery::Mail(mail) => try_mail(mail, within).await,
     }
 }
 
-async fn try_post(client: &HttpClient, post: &Post) -> Result<(), Refusal> {
-    let mut request = Request::post(&post.url)
-        .header(CONTENT_TYPE, post.content_type)
-        .header(USER_AGENT, concat!("comeback/", env!("CARGO_PKG_VERSION")));
+async fn try_post(client: &Client, post: &Post) -> Result<(), Refusal> {
+    let mut request = client.post(&post.url).header(CONTENT_TYPE, post.content_type);
     for (name, value) in &post.headers {
         request = request.header(name, value);
     }
     // Neither the URL nor a header may be in the message: they may be secrets.
-    let request = request
-        .body(Full::new(Bytes::from(post.body.clone())))
-        .map_err(|_| Refusal::final_("its URL or one of its headers cannot be sent"))?;
-    let host = request.uri().host().unwrap_or("no host").to_owned();
-    let answer = client.request(request).await.map_err(|error| Refusal::passing(format!("{host}: {}", root(&error))))?;
+    let request = request.body(post.body.clone()).build();
+    let request = request.map_err(|_| Refusal::final_("its URL or one of its headers cannot be sent"))?;
+    let host = request.url().host_str().unwrap_or("no host").to_owned();
+    let answer = client.execute(request).await;
+    let answer = answer.map_err(|error| Refusal::passing(format!("{host}: {}", root(&error.without_url()))))?;
     let status = answer.status();
     if status.is_success() {
         return Ok(());
     }
     let after = retry_after(&answer);
     let again = status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::REQUEST_TIMEOUT || status.is_server_error();
-    let said = said(answer.into_body(), post).await;
+    let said = said(answer, post).await;
     Err(Refusal { why: format!("{host} answered {status}{said}"), again, after })
 }
 
-/// What lies at the bottom of an error: `connection refused` and not `client error`.
+/// What lies at the bottom of an error, fit for a terminal.
 fn root(error: &dyn std::error::Error) -> String {
-    let mut error = error;
-    while let Some(source) = error.source() {
-        error = source;
-    }
-    format::plain(&error.to_string())
+    format::plain(&web::root(error))
 }
 
-fn retry_after(answer: &Response<Incoming>) -> Option<Duration> {
+fn retry_after(answer: &Response) -> Option<Duration> {
     let seconds = answer.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds))
 }
 
 /// What a refusal says, without what of the request it repeats.
-async fn said(body: Incoming, post: &Post) -> String {
-    let Ok(body) = Limited::new(body, ANSWER).collect().await else { return String::new() };
-    let mut text = String::from_utf8_lossy(&body.to_bytes()).into_owned();
+async fn said(answer: Response, post: &Post) -> String {
+    let Ok(body) = web::body(answer, ANSWER).await else { return String::new() };
+    let mut text = String::from_utf8_lossy(&body).into_owned();
     let path = post.url.splitn(4, '/').nth(3).unwrap_or_default();
     let values = post.headers.iter().flat_map(|(_, value)| value.split_whitespace());
     let key = serde_json::from_str::<serde_json::Value>(&post.body).ok();

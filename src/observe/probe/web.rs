@@ -4,8 +4,9 @@
 use crate::observe::index::text;
 use crate::observe::timeline::{AlertPhase, AlertSeen};
 use crate::scenario::condition::{Alert, measured};
-use http_body_util::{BodyExt, Limited};
-use kube::client::Body;
+use crate::web;
+use prometheus_http_query::response::{Data, PromqlResult, Sample};
+use prometheus_http_query::{Client, RuleKind};
 use regex::Regex;
 use serde_json::Value;
 use std::time::Duration;
@@ -16,30 +17,26 @@ const MOST_BYTES: usize = 8 << 20;
 /// How much of an answer in an unexpected form is shown.
 const SHOWN: usize = 200;
 
-/// A client for one address: kube's own, which is nothing but an HTTP client with TLS.
+/// A client of the Prometheus at this address.
 ///
 /// # Errors
 /// It is not the address of a web server.
-pub fn client(url: &str) -> Result<kube::Client, String> {
-    let uri = measured::address(url)?;
-    let mut config = kube::Config::new(uri);
-    config.connect_timeout = Some(Duration::from_secs(5));
-    config.default_retry = false;
-    kube::Client::try_from(config).map_err(|error| format!("{url} cannot be asked: {error}"))
+fn prometheus(url: &str) -> Result<Client, String> {
+    measured::address(url)?;
+    Client::from(web::client()?, url).map_err(|error| format!("{url} cannot be asked: {}", web::root(&error)))
 }
 
-/// GET of a path, as JSON.
-async fn get(url: &str, path: &str, within: Duration) -> Result<Value, String> {
+/// An answer, as JSON.
+async fn answer<E: std::error::Error>(
+    url: &str,
+    asking: impl Future<Output = Result<reqwest::Response, E>>,
+    within: Duration,
+) -> Result<Value, String> {
     let asked = async {
-        let client = client(url)?;
-        let request = http::Request::get(path).body(Body::empty()).map_err(|error| format!("{url}: {error}"))?;
-        let answer = client.send(request).await.map_err(|error| {
-            let error = crate::cluster::request::RequestError::new("asking", &error);
-            format!("{url} gives no answer: {}", error.message)
-        })?;
+        let answer = asking.await.map_err(|error| format!("{url} gives no answer: {}", web::root(&error)))?;
         let status = answer.status();
-        let body = Limited::new(answer.into_body(), MOST_BYTES).collect().await;
-        let body = body.map_err(|error| format!("the answer of {url} could not be read: {error}"))?.to_bytes();
+        let body = web::body(answer, MOST_BYTES).await;
+        let body = body.map_err(|error| format!("the answer of {url} could not be read: {error}"))?;
         let value: Option<Value> = serde_json::from_slice(&body).ok();
         match value {
             Some(value) if status.is_success() => Ok(value),
@@ -53,43 +50,32 @@ async fn get(url: &str, path: &str, within: Duration) -> Result<Value, String> {
     timeout(within, asked).await.unwrap_or_else(|_| Err(format!("{url} gave no answer within {} s", within.as_secs_f64())))
 }
 
-/// A word of a query, as URLs have it.
-fn encoded(word: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
-    word.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
-}
-
 /// Whether a query has a result now; unknown where that cannot be told, with the reason.
 pub async fn query(url: &str, query: &str, within: Duration) -> (Option<bool>, String) {
-    match get(url, &format!("/api/v1/query?query={}", encoded(query)), within).await {
-        Ok(answer) => truth_of(&answer),
+    let asked = async { answer(url, prometheus(url)?.query(query).get_raw(), within).await };
+    match asked.await.map(|mut answer| serde_json::from_value::<PromqlResult>(answer["data"].take())) {
+        Ok(Ok(result)) => truth_of(result.data()),
+        Ok(Err(error)) => (None, format!("{url} answered without a result that can be read: {error}")),
         Err(error) => (None, error),
     }
 }
 
-fn truth_of(answer: &Value) -> (Option<bool>, String) {
-    let result = answer.pointer("/data/result").and_then(Value::as_array);
-    let nan = |value: &str| value == "NaN";
-    match (text(answer, "/data/resultType"), result) {
-        ("vector", Some(samples)) => {
-            let values = samples.iter().map(|sample| text(sample, "/value/1"));
-            let told: Vec<&str> = values.clone().filter(|value| !nan(value)).collect();
-            match (told.first(), samples.is_empty()) {
-                (_, true) => (Some(false), "it has no result".to_owned()),
-                (None, false) => (None, "it is NaN".to_owned()),
-                (Some(first), false) => (Some(true), format!("{} results, the first {first}", samples.len())),
-            }
-        }
-        ("scalar", Some(pair)) => match pair.get(1).and_then(Value::as_str).unwrap_or_default() {
-            value if nan(value) => (None, "it is NaN".to_owned()),
-            value => match value.parse::<f64>() {
-                Ok(number) => (Some(number != 0.0), format!("it is {value}")),
-                Err(_) if value.ends_with("Inf") => (Some(true), format!("it is {value}")),
-                Err(_) => (None, format!("it is `{value}`, which is no number")),
-            },
+fn truth_of(data: &Data) -> (Option<bool>, String) {
+    match data {
+        Data::Vector(samples) if samples.is_empty() => (Some(false), "it has no result".to_owned()),
+        Data::Vector(samples) => match samples.iter().map(|one| one.sample().value()).find(|value| !value.is_nan()) {
+            Some(first) => (Some(true), format!("{} results, the first {first}", samples.len())),
+            None => (None, "it is NaN".to_owned()),
         },
-        (other, _) => (None, format!("its result is no vector and no scalar but `{other}`")),
+        Data::Scalar(sample) if sample.value().is_nan() => (None, "it is NaN".to_owned()),
+        Data::Scalar(sample) => (Some(is_not_zero(sample)), format!("it is {}", sample.value())),
+        Data::Matrix(_) => (None, "its result is no vector and no scalar but a matrix".to_owned()),
     }
+}
+
+#[expect(clippy::float_cmp, reason = "a comparison in PromQL gives exactly 0 or 1")]
+fn is_not_zero(sample: &Sample) -> bool {
+    sample.value() != 0.0
 }
 
 /// How far an alert about a namespace has got.
@@ -97,8 +83,10 @@ fn truth_of(answer: &Value) -> (Option<bool>, String) {
 /// # Errors
 /// Prometheus or Alertmanager gave no answer that tells.
 pub async fn alert(alert: &Alert, namespace: &str, within: Duration) -> Result<AlertSeen, String> {
-    let answer = get(&alert.url, "/api/v1/alerts", within).await?;
-    let alerts = answer.pointer("/data/alerts").and_then(Value::as_array);
+    let prometheus = prometheus(&alert.url)?;
+    let asking = prometheus.inner().get(format!("{}/api/v1/alerts", base(&alert.url))).send();
+    let told = answer(&alert.url, asking, within).await?;
+    let alerts = told.pointer("/data/alerts").and_then(Value::as_array);
     let alerts = alerts.ok_or_else(|| format!("{} answered without a list of alerts", alert.url))?;
     let mut seen = AlertSeen::default();
     for one in alerts.iter().filter(|one| is_meant(one, alert, namespace)) {
@@ -108,9 +96,11 @@ pub async fn alert(alert: &Alert, namespace: &str, within: Duration) -> Result<A
         seen.active_at = [seen.active_at, active].into_iter().flatten().min();
     }
     let Some(alertmanager) = alert.alertmanager.as_deref().filter(|_| seen.phase == AlertPhase::Firing) else { return Ok(seen) };
-    let path = format!("/api/v2/alerts?active=true&filter={}", encoded(&format!("alertname=\"{}\"", alert.name)));
-    let answer = get(alertmanager, &path, within).await?;
-    let paged = answer.as_array().ok_or_else(|| format!("{alertmanager} answered without a list of alerts"))?;
+    measured::address(alertmanager)?;
+    let asking = prometheus.inner().get(format!("{}/api/v2/alerts", base(alertmanager)));
+    let asking = asking.query(&[("active", "true"), ("filter", &format!("alertname=\"{}\"", alert.name))]).send();
+    let told = answer(alertmanager, asking, within).await?;
+    let paged = told.as_array().ok_or_else(|| format!("{alertmanager} answered without a list of alerts"))?;
     let mut starts = paged.iter().filter(|one| is_meant(one, alert, namespace)).map(|one| text(one, "/startsAt").parse().ok());
     match starts.next() {
         Some(first) => seen.starts_at = starts.chain([first]).flatten().min(),
@@ -118,6 +108,10 @@ pub async fn alert(alert: &Alert, namespace: &str, within: Duration) -> Result<A
         None => seen.phase = AlertPhase::Pending,
     }
     Ok(seen)
+}
+
+fn base(url: &str) -> &str {
+    url.trim_end_matches('/')
 }
 
 fn is_meant(found: &Value, alert: &Alert, namespace: &str) -> bool {
@@ -132,8 +126,8 @@ fn is_meant(found: &Value, alert: &Alert, namespace: &str) -> bool {
 /// # Errors
 /// It has none, or its expression only looks at other namespaces; Prometheus gives no answer.
 pub async fn check_rule(alert: &Alert, namespace: &str, within: Duration) -> Result<(), String> {
-    let answer = get(&alert.url, "/api/v1/rules?type=alert", within).await?;
-    covered(&answer, alert, namespace)
+    let asking = prometheus(&alert.url)?.rules().kind(RuleKind::Alerting).get_raw();
+    covered(&answer(&alert.url, asking, within).await?, alert, namespace)
 }
 
 fn covered(answer: &Value, alert: &Alert, namespace: &str) -> Result<(), String> {

@@ -53,7 +53,7 @@ fn scalar(value: &str) -> String {
 #[case::no_json("<html>".to_owned(), None)]
 #[tokio::test]
 async fn a_query_holds_while_it_has_a_result(#[case] answer: String, #[case] is: Option<bool>) {
-    let url = server(vec![("/api/v1/query?query=up%20%3D%3D%200", 200, answer)]).await;
+    let url = server(vec![("/api/v1/query?query=up+%3D%3D+0", 200, answer)]).await;
     assert_eq!(query(&url, "up == 0", LONG).await.0, is);
 }
 
