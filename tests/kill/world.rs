@@ -2,6 +2,7 @@
 
 use comeback::sim::profile::{NodeShape, Profile};
 use comeback::sim::serve::{ServeOptions, Served};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, ServiceAccount};
 use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::{Value, json};
@@ -36,6 +37,9 @@ const KINDS: &[(&str, &str, &str, &str)] = &[
 
 /// How long controllers may take.
 const FOLLOWED_WITHIN: std::time::Duration = std::time::Duration::from_secs(15);
+
+/// How long a cluster may take to come to rest before it is looked at.
+const SETTLED_WITHIN: std::time::Duration = std::time::Duration::from_mins(2);
 
 /// Objects by kind, namespace and name, without what the server writes itself.
 pub type Snapshot = BTreeMap<String, Value>;
@@ -115,6 +119,37 @@ impl World {
         for object in objects {
             self.apply(&object);
         }
+        for namespace in ["shop", "till"] {
+            // What controllers give each namespace belongs to how it was before.
+            self.wait(Api::namespaced(self.client.clone(), namespace), "default", |account: Option<&ServiceAccount>| {
+                account.is_some()
+            });
+            self.wait(Api::namespaced(self.client.clone(), namespace), "kube-root-ca.crt", |map: Option<&ConfigMap>| {
+                map.is_some()
+            });
+        }
+        // What somebody is removing just now would be missed later.
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        for namespace in self.runtime.block_on(namespaces.list(&ListParams::default())).unwrap() {
+            if namespace.metadata.deletion_timestamp.is_some() {
+                let name = namespace.metadata.name.unwrap_or_default();
+                self.wait(namespaces.clone(), &name, |namespace: Option<&Namespace>| namespace.is_none());
+            }
+        }
+    }
+
+    fn wait<K, C>(&self, api: Api<K>, name: &str, condition: C)
+    where
+        K: kube::Resource + Clone + std::fmt::Debug + Send + serde::de::DeserializeOwned + 'static,
+        C: Fn(Option<&K>) -> bool,
+    {
+        self.runtime.block_on(async {
+            let seen = kube::runtime::wait::await_condition(api, name, condition);
+            assert!(
+                tokio::time::timeout(SETTLED_WITHIN, seen).await.is_ok_and(|seen| seen.is_ok()),
+                "{name} did not come to rest"
+            );
+        });
     }
 
     /// Applies an object as somebody else.

@@ -17,10 +17,17 @@ pub fn with<T>(context: &str, work: impl FnOnce() -> T) -> T {
     let client = runtime.block_on(start(context));
     let result = work();
     runtime.block_on(async {
-        let namespaces: Api<Namespace> = Api::all(client);
-        namespaces.delete(NAME, &DeleteParams::default()).await.unwrap();
+        // Who looks at the cluster next must not find it half removed.
+        remove(Api::all(client)).await;
     });
     result
+}
+
+/// Deletes the registry's namespace and returns once it is gone.
+async fn remove(namespaces: Api<Namespace>) {
+    let _ = namespaces.delete(NAME, &DeleteParams::default()).await;
+    let gone = await_condition(namespaces, NAME, |namespace: Option<&Namespace>| namespace.is_none());
+    tokio::time::timeout(Duration::from_mins(2), gone).await.unwrap().unwrap();
 }
 
 async fn start(context: &str) -> kube::Client {
@@ -30,9 +37,7 @@ async fn start(context: &str) -> kube::Client {
     let namespaces: Api<Namespace> = Api::all(client.clone());
     // What an interrupted test left goes first.
     if namespaces.get_opt(NAME).await.unwrap().is_some() {
-        let _ = namespaces.delete(NAME, &DeleteParams::default()).await;
-        let gone = await_condition(namespaces.clone(), NAME, |namespace: Option<&Namespace>| namespace.is_none());
-        tokio::time::timeout(Duration::from_mins(2), gone).await.unwrap().unwrap();
+        remove(namespaces.clone()).await;
     }
     let namespace = from_value(json!({"metadata": {"name": NAME}})).unwrap();
     namespaces.create(&PostParams::default(), &namespace).await.unwrap();
