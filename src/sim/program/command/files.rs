@@ -235,14 +235,16 @@ fn gives_execution(mode: &str) -> Option<bool> {
 
 async fn mktemp(call: &Invocation, directory: bool, base: Option<String>, operands: &[String]) -> i32 {
     const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    /// So many letters are drawn, at least.
+    const LEAST: usize = 6;
     let template = match (operands.first(), base) {
         (Some(template), None) => template.clone(),
         (Some(template), Some(base)) => format!("{base}/{template}"),
-        (None, base) => format!("{}/tmp.XXXXXX", base.unwrap_or_else(|| "/tmp".to_owned())),
+        (None, base) => format!("{}/tmp.{}", base.unwrap_or_else(|| "/tmp".to_owned()), "X".repeat(LEAST)),
     };
     let stem = template.trim_end_matches('X');
     let count = template.len() - stem.len();
-    if count < 6 {
+    if count < LEAST {
         call.error(&format!("{template}: Invalid argument")).await;
         return 1;
     }
