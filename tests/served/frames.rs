@@ -1,7 +1,7 @@
 //! WebSocket frames that nobody should send: the connection ends, its program with it, and the cluster goes on.
 
 use crate::raw::Raw;
-use crate::server::{Cluster, PATIENCE};
+use crate::server::{Cluster, PATIENCE, runs, until};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -13,21 +13,16 @@ fn frame(first: u8, length: &[u8], content: &[u8]) -> Vec<u8> {
     [&[first], length, &[0; 4], content].concat()
 }
 
-async fn running(raw: &Raw) {
+async fn running(cluster: &Cluster, raw: &Raw) {
     let container = json!({"name": "app", "image": "busybox", "command": ["sleep", "100000"]});
     let pod = json!({"metadata": {"name": "app"}, "spec": {"containers": [container]}}).to_string();
     assert_eq!(raw.ask(&format!("POST {PODS}"), &["Content-Type: application/json"], pod.as_bytes()).await.code, 201);
-    let waiting = async {
-        while raw.ask(&format!("GET {PODS}/app"), &[], b"").await.json()["status"]["phase"] != "Running" {
-            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, waiting).await.expect("the pod does not run");
+    until(kube::Api::default_namespaced(cluster.client().await), "app", runs).await;
 }
 
 /// What a command writes, by well-formed frames.
-async fn run(raw: &Raw, command: &str) -> String {
-    let command: Vec<String> = command.split(' ').map(|word| format!("command={word}")).collect();
+async fn run(raw: &Raw, command: &[&str]) -> String {
+    let command: Vec<String> = command.iter().map(|word| format!("command={}", word.replace(' ', "%20"))).collect();
     let mut stream = raw.upgrade(&format!("{PODS}/app/exec?stdout=1&{}", command.join("&")), PROTOCOL).await;
     let mut all = Vec::new();
     let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut all)).await.expect("no end");
@@ -38,7 +33,7 @@ async fn run(raw: &Raw, command: &str) -> String {
 async fn broken_frames_end_their_connection_alone() {
     let cluster = Cluster::start(10.0).await;
     let raw = Raw::new(&cluster);
-    running(&raw).await;
+    running(&cluster, &raw).await;
     let large = 2_u64 << 20;
     let cases: &[(&str, Vec<u8>)] = &[
         ("an opcode that is reserved", frame(0x83, &[0x81], b"a")),
@@ -64,12 +59,10 @@ async fn broken_frames_end_their_connection_alone() {
     truncated.write_all(&frame(0x82, &[0x85], b"a")).await.unwrap();
     truncated.flush().await.unwrap();
     drop(truncated);
-    let gone = async {
-        while run(&raw, "ps").await.contains("77777") {
-            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, gone).await.expect("a program outlives its client");
+    // Asked inside of the container, in its own time; `[7]` keeps the question from finding itself.
+    let question = "while ps | grep -q '[7]7777'; do sleep 1; done; echo gone";
+    let answer = run(&raw, &["sh", "-c", question]).await;
+    assert!(answer.contains("gone\n"), "a program outlives its client: {answer}");
     let nonsense = frame(0x82, &[0x88], &[0, 0, 0, 1, 0, 0xff, 0xff, 0xff]);
     let mut tunnel = raw.upgrade(&format!("{PODS}/app/portforward"), "SPDY/3.1+portforward.k8s.io").await;
     tunnel.write_all(&nonsense).await.unwrap();
@@ -84,7 +77,7 @@ async fn broken_frames_end_their_connection_alone() {
 async fn channels_that_do_not_exist_are_passed_over() {
     let cluster = Cluster::start(10.0).await;
     let raw = Raw::new(&cluster);
-    running(&raw).await;
+    running(&cluster, &raw).await;
     let mut stream = raw.upgrade(&format!("{PODS}/app/exec?stdin=1&stdout=1&command=cat"), PROTOCOL).await;
     for content in [&b"\x09nobody"[..], b"", b"\x00hello\n", b"\xff\x00"] {
         let length = 0x80 | u8::try_from(content.len()).unwrap();

@@ -1,10 +1,11 @@
 //! kubectl against a served cluster: what people do with it every day. Prints how each command ended.
 
-use crate::server::{Cluster, program};
+use crate::server::{Cluster, PATIENCE, program};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, BufReader};
 
 const MANIFEST: &str = r#"
 apiVersion: v1
@@ -88,14 +89,22 @@ impl Kubectl {
         (output.status.code().unwrap_or(-1), err)
     }
 
-    /// What a command prints within some seconds; then it is ended.
-    async fn watched(&self, words: &str, seconds: u64) -> String {
-        let mut child = self.command(words).stdout(Stdio::piped()).stderr(Stdio::null()).stdin(Stdio::null()).spawn().unwrap();
-        tokio::time::sleep(Duration::from_secs(seconds)).await;
-        child.kill().unwrap();
-        let output = tokio::task::spawn_blocking(|| child.wait_with_output().unwrap()).await.unwrap();
-        println!("ok: kubectl {words} (for {seconds} s)");
-        String::from_utf8_lossy(&output.stdout).into_owned()
+    /// Lets a command that would go on print until a line is `wanted` for the given time; then it is ended.
+    async fn watched(&self, words: &str, times: usize, wanted: fn(&str) -> bool) {
+        let mut command = tokio::process::Command::from(self.command(words));
+        command.stdout(Stdio::piped()).stderr(Stdio::null()).stdin(Stdio::null()).kill_on_drop(true);
+        let mut child = command.spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut seen = 0;
+        let reading = async {
+            while seen < times {
+                let line = lines.next_line().await.unwrap().unwrap_or_else(|| panic!("kubectl {words} ended after {seen} lines"));
+                seen += usize::from(wanted(&line));
+            }
+        };
+        tokio::time::timeout(PATIENCE, reading).await.expect(words);
+        child.kill().await.unwrap();
+        println!("ok: kubectl {words} ({times} lines)");
     }
 }
 
@@ -139,7 +148,7 @@ async fn a_deployment_is_applied_changed_watched_and_deleted() {
     assert!(kubectl.ok("get configmap settings -o jsonpath={.data.greeting}").await == "bye");
     let described = kubectl.ok("describe deployment web").await;
     assert!(described.contains("ScalingReplicaSet"), "{described}");
-    assert!(kubectl.watched("get pods --watch", 2).await.lines().count() >= 3);
+    kubectl.watched("get pods --watch", 2, |line| line.contains("Running")).await;
     kubectl.ok("delete pod -l app=web --wait=false").await;
     kubectl.ok("wait --for=condition=Available deployment/web --timeout=60s").await;
     kubectl.ok(&format!("delete -f {file} --timeout=60s")).await;
@@ -154,14 +163,14 @@ async fn containers_are_read_entered_and_measured() {
     kubectl.ok(&format!("apply -f {file}")).await;
     kubectl.ok("rollout status deployment/web --timeout=60s").await;
     assert!(kubectl.ok("logs deployment/web --tail=1").await == "tick\n");
-    assert!(kubectl.watched("logs -f deployment/web", 2).await.lines().count() > 10);
+    kubectl.watched("logs -f deployment/web", 20, |line| line == "tick").await;
     assert!(kubectl.with("exec -i deployment/web -- cat", Some("from here\n")).await == "from here\n");
     let (code, said) = kubectl.fails("exec deployment/web -- sh -c|'echo no >&2; exit 3").await;
     assert!(code == 3 && said.contains("no\n"), "{code}: {said}");
     assert!(kubectl.fails("exec deployment/web -- nothing").await.1.contains("executable file not found in $PATH"));
     let token = kubectl.ok("exec deployment/web -- cat /var/run/secrets/kubernetes.io/serviceaccount/token").await;
     assert_eq!(token.split('.').count(), 3);
-    kubectl.watched("attach deployment/web", 2).await;
+    kubectl.watched("attach deployment/web", 2, |line| line == "tick").await;
     assert!(kubectl.ok("top pods").await.contains("web-"));
     assert!(kubectl.ok("top nodes").await.contains("worker"));
     assert!(kubectl.ok("events").await.contains("Started"));
@@ -225,14 +234,7 @@ async fn pods_are_debugged() {
     kubectl.ok("wait --for=condition=Ready pod/copy --timeout=60s").await;
     assert_eq!(kubectl.ok("exec copy -c other -- echo copied").await, "copied\n");
     kubectl.ok("debug node/worker --image=busybox:1.36 -- sh -c|'ls /host").await;
-    let mut events = String::new();
-    for _ in 0..50 {
-        events = kubectl.ok("get events").await;
-        if events.contains("the embedded cluster cannot mount it (hostPath in the node's system)") {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
-    assert!(events.contains("the embedded cluster cannot mount it (hostPath in the node's system)"), "{events}");
+    let refusal = |line: &str| line.contains("the embedded cluster cannot mount it (hostPath in the node's system)");
+    kubectl.watched("get events --watch", 1, refusal).await;
     cluster.served.stop().unwrap();
 }

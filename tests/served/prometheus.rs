@@ -5,7 +5,10 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::PostParams;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpListener;
 
 /// The rule of `shared/cluster`, with its window shortened by the speed of the simulation.
 const RULES: &str = r#"
@@ -20,15 +23,17 @@ groups:
         expr: max by (namespace, pod, container) (container_memory_working_set_bytes{container!=""}) / on(namespace, pod, container) max by (namespace, pod, container) (kube_pod_container_resource_limits{resource="memory"}) > 0.9
 "#;
 
-fn settings(address: &str, nodes: &[&str]) -> String {
+fn settings(address: &str, alertmanager: &str, nodes: &[&str]) -> String {
     let job = |name: &str, path: &str| {
         format!(
             "  - job_name: {name}\n    honor_labels: true\n    scheme: https\n    metrics_path: {path}\n    \
              authorization: {{credentials_file: token}}\n    tls_config: {{ca_file: ca.crt}}\n    static_configs: [{{targets: [\"{address}\"]}}]\n"
         )
     };
-    let mut text =
-        "global: {scrape_interval: 1s, evaluation_interval: 1s}\nrule_files: [rules.yaml]\nscrape_configs:\n".to_owned();
+    let mut text = format!(
+        "global: {{scrape_interval: 1s, evaluation_interval: 1s}}\nrule_files: [rules.yaml]\n\
+         alerting: {{alertmanagers: [{{static_configs: [{{targets: [\"{alertmanager}\"]}}]}}]}}\nscrape_configs:\n"
+    );
     text += &job("kube-state-metrics", "/metrics/kube-state");
     text += &job("apiserver", "/metrics");
     for node in nodes {
@@ -40,12 +45,28 @@ fn settings(address: &str, nodes: &[&str]) -> String {
 
 /// What Prometheus answers on its HTTP API.
 async fn asked(port: u16, path: &str) -> Option<Value> {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.ok()?;
     stream.write_all(format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").as_bytes()).await.ok()?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.ok()?;
     serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()
+}
+
+/// In the place of an Alertmanager: the alerts of one request.
+async fn alerts(listener: &TcpListener) -> Vec<Value> {
+    let (stream, _) = listener.accept().await.unwrap();
+    let mut stream = BufReader::new(stream);
+    let (mut line, mut length) = (String::new(), 0);
+    while stream.read_line(&mut line).await.unwrap() > 2 {
+        if let Some(("content-length", value)) = line.to_lowercase().split_once(':') {
+            length = value.trim().parse().unwrap();
+        }
+        line.clear();
+    }
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).await.unwrap();
+    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").await.unwrap();
+    serde_json::from_slice(&body).unwrap()
 }
 
 #[tokio::test]
@@ -71,7 +92,9 @@ async fn an_alert_fires_on_a_simulated_crash_loop() {
     write("token", token["token"].as_str().unwrap().as_bytes());
     write("rules.yaml", RULES.as_bytes());
     let address = cluster.served.address().to_string();
-    write("prometheus.yaml", settings(&address, &["control-plane", "worker", "worker2"]).as_bytes());
+    let alertmanager = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let receiver = alertmanager.local_addr().unwrap().to_string();
+    write("prometheus.yaml", settings(&address, &receiver, &["control-plane", "worker", "worker2"]).as_bytes());
     // A port that was free a moment ago.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let at = |name: &str| folder.path().join(name).display().to_string();
@@ -87,18 +110,11 @@ async fn an_alert_fires_on_a_simulated_crash_loop() {
     let hungry = "dd if=/dev/zero of=/dev/shm/fill bs=1M count=61 2>/dev/null; sleep 100000";
     pods.create(&PostParams::default(), &pod("hungry", hungry)).await.unwrap();
     let firing = async {
-        loop {
-            let alerts = asked(port, "/api/v1/alerts").await.unwrap_or_default();
-            let alerts = alerts["data"]["alerts"].as_array().cloned().unwrap_or_default();
-            let fires = |name: &str, pod: &str| {
-                alerts.iter().any(|alert| {
-                    alert["labels"]["alertname"] == name && alert["labels"]["pod"] == pod && alert["state"] == "firing"
-                })
-            };
-            if fires("PodCrashLooping", "crashing") && fires("HighMemory", "hungry") {
-                return;
+        let mut awaited = BTreeSet::from([("PodCrashLooping", "crashing"), ("HighMemory", "hungry")]);
+        while !awaited.is_empty() {
+            for alert in alerts(&alertmanager).await {
+                awaited.retain(|(name, pod)| alert["labels"]["alertname"] != *name || alert["labels"]["pod"] != *pod);
             }
-            tokio::time::sleep(Duration::from_millis(500)).await;
         }
     };
     if tokio::time::timeout(Duration::from_secs(90), firing).await.is_err() {

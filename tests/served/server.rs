@@ -3,6 +3,8 @@
 
 use comeback::sim::profile::{NodeShape, Profile, Without};
 use comeback::sim::serve::{Notice, ServeOptions, Served};
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -49,6 +51,21 @@ impl Cluster {
         let config = kube::Config::from_custom_kubeconfig(kubeconfig, &kube::config::KubeConfigOptions::default()).await.unwrap();
         kube::Client::try_from(config).unwrap()
     }
+}
+
+/// Waits until a watch shows an object as it should be, for at most [`PATIENCE`].
+pub async fn until<K, C>(api: Api<K>, name: &str, condition: C)
+where
+    K: kube::Resource + Clone + std::fmt::Debug + Send + serde::de::DeserializeOwned + 'static,
+    C: Fn(Option<&K>) -> bool,
+{
+    let seen = kube::runtime::wait::await_condition(api, name, condition);
+    tokio::time::timeout(PATIENCE, seen).await.unwrap_or_else(|_| panic!("not in time: {name}")).unwrap();
+}
+
+/// Whether a pod runs.
+pub fn runs(pod: Option<&Pod>) -> bool {
+    pod.and_then(|pod| pod.status.as_ref()).is_some_and(|status| status.phase.as_deref() == Some("Running"))
 }
 
 /// A program, on PATH or in the cache of the cluster scripts; without it one line says what did not run.

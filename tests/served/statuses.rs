@@ -1,7 +1,7 @@
 //! Requests that are refused, and the Status of each refusal.
 
 use crate::raw::Raw;
-use crate::server::Cluster;
+use crate::server::{Cluster, runs, until};
 use serde_json::{Value, json};
 
 const PODS: &str = "/api/v1/namespaces/default/pods";
@@ -154,12 +154,7 @@ async fn an_eviction_beyond_its_budget_is_told_to_wait() {
     for (path, object) in [(PODS, pod), ("/apis/policy/v1/namespaces/default/poddisruptionbudgets", budget)] {
         assert_eq!(raw.ask(&format!("POST {path}"), &[JSON], object.to_string().as_bytes()).await.code, 201);
     }
-    let waiting = async {
-        while raw.ask(&format!("GET {PODS}/app"), &[], b"").await.json()["status"]["phase"] != "Running" {
-            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-        }
-    };
-    tokio::time::timeout(crate::server::PATIENCE, waiting).await.expect("the pod does not run");
+    until(kube::Api::default_namespaced(cluster.client().await), "app", runs).await;
     let eviction = json!({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "app"}});
     let answer = raw.ask(&format!("POST {PODS}/app/eviction"), &[JSON], eviction.to_string().as_bytes()).await;
     assert_eq!((answer.code, answer.json()["reason"].as_str()), (429, Some("TooManyRequests")), "{answer:?}");

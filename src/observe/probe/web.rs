@@ -73,7 +73,6 @@ fn truth_of(data: &Data) -> (Option<bool>, String) {
     }
 }
 
-#[expect(clippy::float_cmp, reason = "a comparison in PromQL gives exactly 0 or 1")]
 fn is_not_zero(sample: &Sample) -> bool {
     sample.value() != 0.0
 }
