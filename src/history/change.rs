@@ -74,8 +74,14 @@ struct Test {
 /// The changes of several (later, earlier) pairs, as one answer: the more is compared, the more a difference must be.
 #[must_use]
 pub fn changes(pairs: &[(Trials, Trials)]) -> Vec<Change> {
-    let tests: Vec<[Option<Test>; 2]> =
-        pairs.iter().map(|(later, earlier)| [success(later, earlier), recovery(later, earlier)]).collect();
+    let shift = |(later, earlier): &(Trials, Trials)| {
+        hodges_lehmann::shift(&later.recoveries, &earlier.recoveries, 1.0 - LEVEL).and_then(|shift| shift.value)
+    };
+    let shifts: Vec<Option<f64>> = pairs.iter().map(shift).collect();
+    let of = |((later, earlier), shift): (&(Trials, Trials), &Option<f64>)| {
+        [success(later, earlier), recovery(later, earlier, *shift)]
+    };
+    let tests: Vec<[Option<Test>; 2]> = pairs.iter().zip(&shifts).map(of).collect();
     // A test that can never be significant only takes from the others.
     let able: Vec<&Test> = tests.iter().flatten().flatten().filter(|test| test.smallest <= LEVEL).collect();
     let mut adjusted = holm::adjusted(&able.iter().map(|test| test.p).collect::<Vec<_>>()).into_iter();
@@ -92,14 +98,10 @@ pub fn changes(pairs: &[(Trials, Trials)]) -> Vec<Change> {
         },
         _ => Direction::TooFew,
     };
-    pairs
+    tests
         .iter()
-        .zip(&tests)
-        .map(|((later, earlier), [rate, time])| Change {
-            success: direction(rate),
-            recovery: direction(time),
-            seconds: hodges_lehmann::shift(&later.recoveries, &earlier.recoveries, 1.0 - LEVEL).and_then(|shift| shift.value),
-        })
+        .zip(shifts)
+        .map(|([rate, time], seconds)| Change { success: direction(rate), recovery: direction(time), seconds })
         .collect()
 }
 
@@ -116,11 +118,10 @@ fn success(later: &Trials, earlier: &Trials) -> Option<Test> {
     Some(Test { p: (2.0 * lower.min(higher)).min(1.0), smallest: 2.0 * smallest, worse: lower < higher, counts: true })
 }
 
-fn recovery(later: &Trials, earlier: &Trials) -> Option<Test> {
+fn recovery(later: &Trials, earlier: &Trials, shift: Option<f64>) -> Option<Test> {
     let compared = mann_whitney::compare(&later.recoveries, &earlier.recoveries)?;
-    let shift = hodges_lehmann::shift(&later.recoveries, &earlier.recoveries, 1.0 - LEVEL)?;
     // Where time-outs hide by how much, that there are more of them is enough.
-    let counts = match (shift.value, quantile(&earlier.recoveries, 0.5)) {
+    let counts = match (shift, quantile(&earlier.recoveries, 0.5)) {
         (Some(shift), Some(median)) => shift.abs() > LEAST_EFFECT * median.abs(),
         _ => true,
     };

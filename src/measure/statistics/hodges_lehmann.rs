@@ -1,7 +1,10 @@
 //! Hodges and Lehmann's shift: by how many seconds samples are longer than a baseline, with an interval.
 //! Whether that is more than chance is `mann_whitney`'s.
 
+mod differences;
+
 use super::{Sample, real};
+use differences::Differences;
 use statrs::distribution::{ContinuousCDF, Normal};
 
 /// A shift in seconds; positive: longer than the baseline. A time-out makes a bound unknown: it is absent.
@@ -24,40 +27,37 @@ pub struct Shift {
 /// edition, 2014, §4.3). `None` where either is empty.
 #[must_use]
 pub fn shift(samples: &[Sample], baseline: &[Sample], confidence: f64) -> Option<Shift> {
+    if samples.is_empty() || baseline.is_empty() {
+        return None;
+    }
     // Each difference lies between two bounds, which are the same without a time-out.
-    let differences = || samples.iter().flat_map(|ours| baseline.iter().map(move |theirs| (ours, theirs)));
-    let least = |(ours, theirs): (&Sample, &Sample)| {
-        if theirs.censored { f64::NEG_INFINITY } else { ours.value - theirs.value }
+    let all = samples.len() * baseline.len();
+    let times = |of: &[Sample], and_time_outs: bool| {
+        of.iter().filter(|one| and_time_outs || !one.censored).map(|one| one.value).collect::<Vec<_>>()
     };
-    let most = |(ours, theirs): (&Sample, &Sample)| {
-        if ours.censored { f64::INFINITY } else { ours.value - theirs.value }
-    };
-    let sorted = |bound: &dyn Fn((&Sample, &Sample)) -> f64| {
-        let mut all: Vec<f64> = differences().map(bound).collect();
-        all.sort_by(f64::total_cmp);
-        all
-    };
-    let (lows, highs) = (sorted(&least), sorted(&most));
+    let hidden = samples.len() * baseline.iter().filter(|theirs| theirs.censored).count();
+    let lows = Differences::new(times(samples, true), times(baseline, false), hidden, all);
+    let highs = Differences::new(times(samples, false), times(baseline, true), 0, all);
     let (low, high) = (median(&lows)?, median(&highs)?);
     let finite = |value: f64| value.is_finite().then_some(value);
     let beyond = ranks_beyond(samples.len(), baseline.len(), (1.0 - confidence) / 2.0);
     Some(Shift {
         value: finite(low).filter(|low| (high - low).abs() < 1e-9),
         at_least: finite(low),
-        lower: beyond.and_then(|beyond| lows.get(beyond).copied()).and_then(finite),
-        upper: beyond.and_then(|beyond| highs.get(highs.len() - 1 - beyond).copied()).and_then(finite),
+        lower: beyond.and_then(|beyond| lows.get(beyond)).and_then(finite),
+        upper: beyond.and_then(|beyond| highs.get(highs.len() - 1 - beyond)).and_then(finite),
     })
 }
 
-/// The median of sorted values; `None` for none, or where it is the mean of the two infinities.
-fn median(sorted: &[f64]) -> Option<f64> {
+/// The median; `None` for none, or where it is the mean of the two infinities.
+fn median(sorted: &Differences) -> Option<f64> {
     let middle = sorted.get(sorted.len() / 2)?;
     if sorted.len() % 2 == 1 {
-        return Some(*middle);
+        return Some(middle);
     }
     let before = sorted.get(sorted.len() / 2 - 1)?;
     // Half of an infinite one is infinite; between both infinities anything is possible.
-    Some(if before.is_infinite() { *before } else { f64::midpoint(*before, *middle) })
+    Some(if before.is_infinite() { before } else { f64::midpoint(before, middle) })
 }
 
 /// How many of the differences lie below the interval: one less than the number of smallest values of U that are, together and without

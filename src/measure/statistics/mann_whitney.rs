@@ -1,7 +1,10 @@
 //! Mann and Whitney's test of two sets of times, with time-outs and with differences too small to be measured as ties, and how large
 //! the difference is. By how many seconds is `hodges_lehmann`'s.
 
+mod scores;
+
 use super::{Sample, real};
+use scores::{EPSILON, scores};
 use statrs::distribution::{ContinuousCDF, Normal};
 use std::cmp::Ordering;
 
@@ -30,7 +33,6 @@ pub struct MannWhitney {
 /// 1965).
 #[must_use]
 pub fn longer(a: &Sample, b: &Sample) -> Ordering {
-    const EPSILON: f64 = 1e-9;
     let uncertainty = a.uncertainty + b.uncertainty + EPSILON;
     // A censored one is longer than what ended before it; a censored one against a longer one may be either.
     match (a.censored, b.censored) {
@@ -59,7 +61,7 @@ pub fn compare(samples: &[Sample], baseline: &[Sample]) -> Option<MannWhitney> {
     }
     let pairs = samples.len() * baseline.len();
     let all: Vec<&Sample> = samples.iter().chain(baseline).collect();
-    let scores: Vec<i64> = all.iter().map(|one| all.iter().map(|other| sign(longer(one, other))).sum()).collect();
+    let scores = scores(&all);
     let sum: i64 = scores.iter().take(samples.len()).sum();
     let tails = if pairs <= EXACT_UP_TO { exact(&scores, samples.len(), sum) } else { approximate(&scores, samples.len(), sum) };
     // The sum counts each pair as 1, 0 or -1.
@@ -144,14 +146,6 @@ fn approximate(scores: &[i64], size: usize, seen: i64) -> Tails {
     sorted.sort_unstable();
     let largest: i64 = sorted.iter().rev().take(size).sum();
     Tails { shorter: tail(-seen), longer: tail(seen), extreme: tail(real_of(largest)) }
-}
-
-const fn sign(order: Ordering) -> i64 {
-    match order {
-        Ordering::Less => -1,
-        Ordering::Equal => 0,
-        Ordering::Greater => 1,
-    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "sums of counts of trials are far below 2^52")]

@@ -24,9 +24,22 @@ pub fn ranks(n: usize, q: f64, confidence: f64) -> Option<Ranks> {
     let below = Binomial::new(q, n as u64).ok()?;
     let at_most = |k: usize| below.cdf(k as u64);
     // The quantile lies below the sample of rank r with probability P(fewer than r samples below it).
-    let lower = (1..=n).take_while(|rank| at_most(rank - 1) <= beyond).last()?;
-    let upper = (1..=n).rev().take_while(|rank| 1.0 - at_most(rank - 1) <= beyond).last()?;
+    let lower = first(n, |k| at_most(k) > beyond);
+    let upper = first(n, |k| 1.0 - at_most(k) <= beyond) + 1;
+    if lower == 0 || upper > n {
+        return None;
+    }
     Some(Ranks { lower, upper, coverage: at_most(upper - 1) - at_most(lower - 1) })
+}
+
+/// The first number below `n` that a condition holds from; `n` without one. Halving, for each answer takes long.
+fn first(n: usize, holds: impl Fn(usize) -> bool) -> usize {
+    let (mut low, mut high) = (0, n);
+    while low < high {
+        let middle = usize::midpoint(low, high);
+        if holds(middle) { high = middle } else { low = middle + 1 }
+    }
+    low
 }
 
 #[cfg(test)]

@@ -107,7 +107,7 @@ proptest! {
         let statistic = |chosen: u32| -> i64 {
             let is = |index: &usize| chosen & (1 << index) != 0;
             let (us, them): (Vec<usize>, Vec<usize>) = (0..all.len()).partition(is);
-            us.iter().flat_map(|a| them.iter().map(|b| sign(longer(&all[*a], &all[*b])))).sum()
+            us.iter().flat_map(|a| them.iter().map(|b| longer(&all[*a], &all[*b]) as i64)).sum()
         };
         let seen = statistic((1 << ours.len()) - 1);
         let sums: Vec<i64> = (0u32..1 << all.len()).filter(|chosen| chosen.count_ones() as usize == ours.len()).map(statistic).collect();
