@@ -19,6 +19,7 @@ mod recorder;
 mod run;
 pub mod safety;
 pub mod saved;
+mod sight;
 mod trial;
 
 use crate::cluster::Cluster;

@@ -33,6 +33,9 @@
 //!   `Ready=False`, and the hold is stretched to twice the longest run that ended (`measure::breaks`).
 //! - No hold counts until a fresh list of the pods confirms that the watch had missed nothing: a watch that has silently died
 //!   shows no failure either.
+//! - A watch that failed, or a server that gave no answers, leaves a stretch in which nothing was seen: what is found right after it
+//!   happened at some time within, and where that decides an objective the trial is `invalid`. Nobody is called lost without a
+//!   fresh list.
 //! - Observations are numbered. A gap, or a timeline without its end, is an `error`: losing one never makes a verdict better.
 //! - What is asked from within the cluster is asked from a pod that no fault, no finding and no condition means. Where that pod
 //!   itself cannot ask, or a policy limits what it may, the condition is unknown (`observe::probe`).

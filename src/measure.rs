@@ -2,6 +2,7 @@
 //! Knows no client and no clock.
 
 pub mod attribution;
+pub mod blind;
 pub mod breaks;
 pub mod effect;
 pub mod gate;

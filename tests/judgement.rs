@@ -10,6 +10,7 @@ use comeback::measure::{judge, outcome};
 use comeback::observe::timeline::Observation;
 use comeback::scenario::Verdict;
 use proptest::prelude::*;
+use rstest::rstest;
 use support::{Stream, plan};
 
 /// How good a verdict is for the user: losing an observation must never raise it.
@@ -168,6 +169,50 @@ fn a_watch_that_fell_silent_proves_nothing() {
     }
     let result = judge(&plan(None), &silent);
     assert_ne!(result.verdict, Verdict::Recovered, "{}", result.reason);
+}
+
+/// The fault takes hold at 10 s; nothing is seen from 20 s on until the pod is found Ready again.
+#[rstest]
+#[case::kept_in_any_case(Some(60), 60, None, Verdict::Recovered)]
+#[case::either(Some(30), 60, None, Verdict::Invalid)]
+#[case::missed_in_any_case(Some(5), 60, None, Verdict::Late)]
+#[case::missed_by_the_servers_own_stamp(Some(12), 60, Some("2026-01-01T00:00:25Z"), Verdict::Late)]
+#[case::no_rto(None, 60, None, Verdict::Recovered)]
+#[case::perhaps_within_the_budget(None, 340, None, Verdict::Invalid)]
+fn a_recovery_that_nobody_saw_is_an_interval(
+    #[case] rto: Option<u64>,
+    #[case] seen_at: u64,
+    #[case] stamp: Option<&str>,
+    #[case] verdict: Verdict,
+) {
+    let mut stream = Stream::with_steady_pod();
+    stream.inject_deletion();
+    stream.replacement(12);
+    stream.blind(20, seen_at);
+    match stamp {
+        Some(stamp) => stream.ready_since(seen_at, stamp),
+        None => stream.pod_state(seen_at, true, 0),
+    }
+    stream.end(700);
+    let result = judge(&plan(rto), &stream.finish());
+    assert_eq!(result.verdict, verdict, "{}", result.reason);
+    if verdict == Verdict::Recovered {
+        let took = result.durations.to_recover.unwrap();
+        assert!(took.uncertainty >= 40.0, "{took:?}");
+    }
+}
+
+#[test]
+fn a_recovery_long_after_sight_returned_was_seen() {
+    let mut stream = Stream::with_steady_pod();
+    stream.inject_deletion();
+    stream.replacement(12);
+    stream.blind(20, 60);
+    stream.pod_state(60, false, 0);
+    stream.pod_state(100, true, 0);
+    stream.end(400);
+    let result = judge(&plan(Some(30)), &stream.finish());
+    assert_eq!(result.verdict, Verdict::Late, "{}", result.reason);
 }
 
 proptest! {

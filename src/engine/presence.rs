@@ -3,6 +3,7 @@
 
 use super::cleanup::{self, Scope};
 use super::home::{self, Home};
+use super::sight::Sight;
 use super::{RunRequest, lease};
 use crate::cluster::request::RequestError;
 use crate::cluster::{Cluster, Session, TrialContext};
@@ -19,6 +20,8 @@ use tokio::sync::oneshot;
 pub(super) struct Presence {
     /// Where its records go.
     pub home: Home,
+    /// When the server answered.
+    pub sight: Sight,
     /// Set when the lease is gone: somebody cleaned up after this run, which must not go on.
     pub lost: Arc<AtomicBool>,
     end: oneshot::Sender<()>,
@@ -45,11 +48,13 @@ pub(super) fn begin(request: &RunRequest) -> Result<Option<Presence>, String> {
     let (tell, ready) = mpsc::channel();
     let (end, ended) = oneshot::channel();
     let lost = Arc::new(AtomicBool::new(false));
+    let sight = Sight::default();
     let keeper = Keeper {
         cluster: Arc::clone(&request.cluster),
         run: request.id.clone(),
         allowed: request.safety.namespaces.clone(),
         lost: Arc::clone(&lost),
+        sight: sight.clone(),
     };
     let thread = std::thread::Builder::new()
         .name("lease".to_owned())
@@ -62,7 +67,7 @@ pub(super) fn begin(request: &RunRequest) -> Result<Option<Presence>, String> {
         })
         .map_err(|error| format!("no thread for the run's lease: {error}"))?;
     match ready.recv() {
-        Ok(Ok(home)) => Ok(Some(Presence { home, lost, end, thread })),
+        Ok(Ok(home)) => Ok(Some(Presence { home, sight, lost, end, thread })),
         Ok(Err(error)) => Err(error),
         Err(_) => Err("the thread of the run's lease ended at once".to_owned()),
     }
@@ -84,6 +89,7 @@ struct Keeper {
     run: String,
     allowed: Vec<String>,
     lost: Arc<AtomicBool>,
+    sight: Sight,
 }
 
 impl Keeper {
@@ -129,7 +135,7 @@ impl Keeper {
 
     async fn renew(&self, session: &Session, home: &Home) {
         match lease::renew(&session.client, home, session.clock.now()).await {
-            Ok(()) => {}
+            Ok(()) => self.sight.answered(),
             Err(error) if error.is_not_found() => {
                 if !self.lost.swap(true, Ordering::Relaxed) {
                     tracing::warn!("the lease of this run is gone: somebody cleaned up after it; no further trial is begun");

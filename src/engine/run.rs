@@ -5,10 +5,9 @@ mod attempts;
 mod course;
 mod jobs;
 
-use super::home::Home;
 use super::presence;
 use super::saved::{self, SavedPlans};
-use super::trial::TrialJob;
+use super::trial::{Ground, TrialJob};
 use super::{RunRequest, Signal, Stop};
 use crate::event::RunEvent;
 use crate::exit_code::ExitCode;
@@ -18,7 +17,7 @@ use crate::scenario::{Plan, Verdict};
 use course::Course;
 use jobs::{CloseOnPanic, Jobs};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, mpsc};
 
 pub use attempts::trial_seed;
@@ -45,8 +44,12 @@ pub(super) fn run(request: &RunRequest, stop: &Stop, report: &mut dyn FnMut(&Run
             Err(())
         }
     };
-    let home = presence.as_ref().ok().and_then(Option::as_ref).map(|presence| (presence.home.clone(), Arc::default()));
-    if let Some((home, _)) = &home {
+    let ground = presence.as_ref().ok().and_then(Option::as_ref).map(|presence| Ground {
+        home: presence.home.clone(),
+        records: Arc::default(),
+        sight: presence.sight.clone(),
+    });
+    if let Some(Ground { home, .. }) = &ground {
         request.inventory.add(format!("namespace {}", home.namespace));
     }
     let lost = presence.as_ref().ok().and_then(Option::as_ref).map(|presence| Arc::clone(&presence.lost));
@@ -54,7 +57,7 @@ pub(super) fn run(request: &RunRequest, stop: &Stop, report: &mut dyn FnMut(&Run
     let existing = request.plans.iter().filter_map(|plan| plan.existing.as_ref());
     let places = existing.map(|existing| (existing.namespace.clone(), Mutex::new(()))).collect();
     let nodes = RwLock::new(());
-    let halt = Halt { halted: &halted, lost: lost.as_deref(), home: home.as_ref(), places: &places, nodes: &nodes };
+    let halt = Halt { halted: &halted, lost: lost.as_deref(), home: ground.as_ref(), places: &places, nodes: &nodes };
     let mut course = Course::new(request);
     let jobs = Jobs::new(course.first());
     if course.is_over() {
@@ -115,7 +118,7 @@ pub(super) fn run(request: &RunRequest, stop: &Stop, report: &mut dyn FnMut(&Run
         if !ended.leftovers.is_empty() {
             let left: Vec<_> = ended.leftovers.iter().map(ToString::to_string).collect();
             more.push(reason(ExitCode::Leftovers, format!("left behind: {}", left.join(", "))));
-        } else if let Some((home, _)) = &home {
+        } else if let Some(Ground { home, .. }) = &ground {
             request.inventory.remove(&format!("namespace {}", home.namespace));
         }
     }
@@ -166,7 +169,7 @@ fn born(request: &RunRequest, plans: &[Arc<Plan>]) -> RunResult {
 struct Halt<'a> {
     halted: &'a AtomicBool,
     lost: Option<&'a AtomicBool>,
-    home: Option<&'a (Home, Arc<AtomicU32>)>,
+    home: Option<&'a Ground>,
     /// Namespaces of others in which a trial may act: one at a time.
     places: &'a BTreeMap<String, Mutex<()>>,
     /// A trial that breaks nodes runs alone on a real cluster: the others share them.

@@ -8,6 +8,7 @@ mod surroundings;
 
 use super::home::Home;
 use super::namespace::{self, Identity};
+use super::sight::Sight;
 use super::{RunRequest, Stop, apply, baseline, saved};
 use crate::cluster::{Session, TrialContext};
 use crate::fault::undo::journal::Journal;
@@ -30,6 +31,16 @@ const RULES_WITHIN: Duration = Duration::from_secs(10);
 /// How long removing a trial's namespace may take before what is left is reported.
 const RESTORE_WITHIN: Duration = Duration::from_mins(2);
 
+/// What all trials of a run on a real cluster share.
+pub(super) struct Ground {
+    /// Where undo records go.
+    pub home: Home,
+    /// How many records there are so far.
+    pub records: Arc<AtomicU32>,
+    /// When the server answered.
+    pub sight: Sight,
+}
+
 /// What one trial is given.
 pub(super) struct TrialJob<'a> {
     pub request: &'a RunRequest,
@@ -41,8 +52,8 @@ pub(super) struct TrialJob<'a> {
     pub stop: Stop,
     /// Told of each phase as it begins.
     pub phase: &'a dyn Fn(&'static str),
-    /// Where undo records go on a real cluster, and how many there are so far.
-    pub home: Option<&'a (Home, Arc<AtomicU32>)>,
+    /// Absent on virtual time.
+    pub home: Option<&'a Ground>,
 }
 
 impl TrialJob<'_> {
@@ -61,7 +72,7 @@ impl TrialJob<'_> {
     }
 
     fn journal(&self, session: &Session) -> Option<Journal> {
-        self.home.map(|(home, next)| Journal::new(session.client.clone(), home.clone(), Arc::clone(next)))
+        self.home.map(|ground| Journal::new(session.client.clone(), ground.home.clone(), Arc::clone(&ground.records)))
     }
 
     fn failed(&self, why: &str) -> TrialResult {

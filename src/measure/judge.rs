@@ -8,6 +8,7 @@ mod relevance;
 pub use next::Next;
 
 use self::alerts::AlertClocks;
+use super::blind::Blindness;
 use super::breaks::Breaks;
 use super::effect::crowd::Crowd;
 use super::effect::{self, Latch};
@@ -68,6 +69,9 @@ pub struct Judge {
     pub(super) reverted: Vec<(Duration, Vec<usize>)>,
     /// What the injector wants a reader to know.
     pub(super) fault_notes: Vec<String>,
+    pub(super) blind: Blindness,
+    /// When a fresh list last showed that nothing was missed.
+    confirmed: Option<Duration>,
     next_seq: u64,
     last_look: Duration,
 }
@@ -103,6 +107,8 @@ impl Judge {
             ended: None,
             restored: None,
             leftovers: Vec::new(),
+            blind: Blindness::default(),
+            confirmed: None,
             next_seq: 0,
             last_look: Duration::ZERO,
         }
@@ -158,6 +164,7 @@ impl Judge {
 
     /// A fresh list has shown that nothing was missed: holds that are due by now are complete.
     fn confirmed_at(&mut self, now: Duration) {
+        self.confirmed = Some(now);
         let floor = self.steady_floor();
         // From the fault on nobody looks at it any more, so nothing would end it.
         let followed = self.requested.is_none() || self.plan.is_control();
@@ -242,6 +249,7 @@ impl Judge {
             }
             Fact::LogLine(_) => self.look(at, None),
             Fact::Confirmed => self.confirmed_at(at),
+            Fact::Blind { since, what } => self.blind.note(*since, at, what),
             Fact::NamespaceReady | Fact::Watching { .. } | Fact::Relisted { .. } | Fact::Restored { .. } => {}
         }
     }

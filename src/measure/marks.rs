@@ -128,6 +128,11 @@ impl Fold {
                 );
                 self.moment(at, Lane::Action, Tone::Neutral, line);
             }
+            Fact::Blind { since, what } => {
+                let text = format!("nothing was seen of {what}");
+                let since = since.as_secs_f64();
+                self.marks.push(Mark { at: since, until: Some(at), lane: Lane::Warning, tone: Tone::Bad, text });
+            }
             Fact::Error { message } => self.moment(at, Lane::Warning, Tone::Bad, message.clone()),
             _ => {}
         }

@@ -2,7 +2,7 @@
 //! The order of the contract decides where several apply: error, invalid, unrecovered, regressed, late, undetected, degraded.
 
 use super::effect::plural;
-use super::hold::Moment;
+use super::hold::{Hold, Moment};
 use super::judge::Judge;
 use super::result::{Durations, Measured, Stamp, Stamps, TrialResult};
 use super::{attribution, invariant};
@@ -42,7 +42,14 @@ const ORDER: [Verdict; 12] = [
 impl Judge {
     /// The trial's result by what was observed.
     #[must_use]
-    pub fn conclude(self) -> TrialResult {
+    pub fn conclude(mut self) -> TrialResult {
+        let unseen = |moment: Moment| self.blind.widened(moment);
+        // An effect is none before its request.
+        let requested = self.requested.unwrap_or_default();
+        let effective = self.effective.map(unseen);
+        let detected = self.detected.map(unseen);
+        self.effective = effective.map(|moment| Moment { earliest: moment.earliest.max(requested).min(moment.at), ..moment });
+        self.detected = detected;
         let mut reasons = self.problems.clone();
         if self.began.is_none() {
             reasons.push((Verdict::Error, "the timeline has no beginning".to_owned()));
@@ -54,7 +61,7 @@ impl Judge {
         }
         reasons.sort_by_key(|(verdict, _)| ORDER.iter().position(|candidate| candidate == verdict));
         let (verdict, reason) = reasons.first().cloned().unwrap_or((Verdict::Error, "nothing was observed".to_owned()));
-        let stable = self.recover.as_ref().and_then(super::hold::Hold::stable_from).filter(|from| self.is_in_time(from.at));
+        let stable = self.stable();
         let recovered = matches!(verdict, Verdict::Recovered | Verdict::Late | Verdict::Undetected | Verdict::Degraded);
         let began = self.began.as_ref();
         TrialResult {
@@ -155,8 +162,11 @@ impl Judge {
 
     fn weigh_recovery(&self, effective: Moment, reasons: &mut Vec<(Verdict, String)>) {
         let Some(hold) = &self.recover else { return };
-        let stable = hold.stable_from().filter(|from| self.is_in_time(from.at));
-        let Some(stable) = stable else {
+        let Some(stable) = self.stable() else {
+            if let Some(unsure) = self.perhaps_in_time(hold, effective) {
+                reasons.push((Verdict::Invalid, unsure));
+                return;
+            }
             let broken =
                 hold.last_break().map(|(at, what)| format!("; last broken at {}: {what}", format(*at))).unwrap_or_default();
             let text = format!("not recovered within {}: {}{broken}", format(self.plan.recover.within), hold.last_state());
@@ -177,14 +187,32 @@ impl Judge {
             }
         }
         let took = stable.at.saturating_sub(effective.at);
-        if let Some(rto) = self.plan.recover.rto
-            && took > rto
-        {
-            reasons.push((Verdict::Late, format!("recovered after {}, the RTO is {}", format(took), format(rto))));
+        if let Some(rto) = self.plan.recover.rto {
+            let (least, most) = self.took(effective, stable);
+            if least > rto {
+                reasons.push((Verdict::Late, format!("recovered after {}, the RTO is {}", format(took), format(rto))));
+            } else if most > rto {
+                let what = self.blind.hiding(stable.at).or_else(|| self.blind.hiding(effective.at)).unwrap_or_default();
+                let (least, most, rto) = (format(least), format(most), format(rto));
+                let text = format!("recovered after {least} to {most}, the RTO is {rto}: nothing was seen meanwhile of {what}");
+                reasons.push((Verdict::Invalid, text));
+            }
         }
         if let Some(detect) = &self.plan.detect {
             let in_time = self.detected.is_some_and(|moment| moment.at <= effective.at + detect.within);
-            if !in_time {
+            let seen_until = self.detected.map_or(effective.at + detect.within, |moment| moment.at);
+            let hidden = self
+                .blind
+                .hiding(seen_until)
+                .filter(|_| self.detected.is_none_or(|moment| moment.earliest <= effective.at + detect.within));
+            if let (false, Some(what)) = (in_time, hidden) {
+                let words = format!(
+                    "whether {} was found within {} is not known: nothing was seen meanwhile of {what}",
+                    detect.cause,
+                    format(detect.within)
+                );
+                reasons.push((Verdict::Invalid, words));
+            } else if !in_time {
                 reasons.push((Verdict::Undetected, self.undetected(&detect.cause, detect.within, effective)));
             }
         }
@@ -200,6 +228,29 @@ impl Judge {
             reasons.push((Verdict::Degraded, words));
         }
         reasons.push((Verdict::Recovered, format!("recovered after {} and held", format(took))));
+    }
+
+    /// When the stable recovery began, as surely as it was seen.
+    fn stable(&self) -> Option<Moment> {
+        let stable = self.recover.as_ref()?.stable_from().filter(|from| self.is_in_time(from.at))?;
+        Some(self.blind.widened(stable))
+    }
+
+    /// The least and the most time that the recovery can have taken: one time, unless nothing was seen for a while.
+    fn took(&self, effective: Moment, stable: Moment) -> (Duration, Duration) {
+        let took = stable.at.saturating_sub(effective.at);
+        let least = if self.blind.hiding(stable.at).is_some() { self.floor(stable).saturating_sub(effective.at) } else { took };
+        let most = if self.blind.hiding(effective.at).is_some() { stable.at.saturating_sub(self.floor(effective)) } else { took };
+        (least, most)
+    }
+
+    /// What came too late, but may have been there in time while nothing was seen.
+    fn perhaps_in_time(&self, hold: &Hold, effective: Moment) -> Option<String> {
+        let good = hold.stretch_after(effective.at)?;
+        let what = self.blind.hiding(good.at)?;
+        let within = self.plan.recover.within;
+        (self.floor(self.blind.widened(good)) <= effective.at + within)
+            .then(|| format!("whether it recovered within {} is not known: nothing was seen meanwhile of {what}", format(within)))
     }
 
     fn undetected(&self, cause: &str, within: Duration, effective: Moment) -> String {
@@ -257,13 +308,16 @@ impl Judge {
 
     /// A duration between two moments; each may lie anywhere in its interval.
     fn between(&self, from: Moment, to: Moment) -> Measured {
-        let slack = |moment: Moment| {
-            let server = moment.server.and_then(|server| self.index.since_epoch(server)).unwrap_or_default();
-            // The server's stamp narrows the interval only where it can be true: between the two sightings.
-            let floor = if server <= moment.at { server.max(moment.earliest) } else { moment.earliest };
-            seconds(moment.at) - seconds(floor.min(moment.at))
-        };
+        let slack = |moment: Moment| seconds(moment.at) - seconds(self.floor(moment));
         Measured { value: round(seconds(to.at) - seconds(from.at)), uncertainty: round(slack(from) + slack(to)), censored: false }
+    }
+
+    /// The earliest that a moment can have been.
+    fn floor(&self, moment: Moment) -> Duration {
+        let server = moment.server.and_then(|server| self.index.since_epoch(server)).unwrap_or_default();
+        // The server's stamp narrows the interval only where it can be true: between the two sightings.
+        let floor = if server <= moment.at { server.max(moment.earliest) } else { moment.earliest };
+        floor.min(moment.at)
     }
 
     fn notes(&self, stable: Option<Moment>) -> Vec<String> {
@@ -293,6 +347,7 @@ impl Judge {
         if let (Some(detect), false) = (&self.plan.detect, beside.is_empty()) {
             notes.push(format!("{} was found on {}, which the faults do not concern", detect.cause, beside.join(", ")));
         }
+        notes.extend(self.blind.lines());
         notes.extend(self.clocks());
         notes.extend(self.fault_notes.iter().cloned());
         let failing = self.index.objects("ReplicaSet").find_map(|set| condition_of(set, "ReplicaFailure"));

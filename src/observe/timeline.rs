@@ -105,6 +105,14 @@ pub enum Fact {
         /// The kind.
         kind: String,
     },
+    /// Nothing was seen for a while: what is seen from now on may have happened at any time since.
+    Blind {
+        /// The beginning of the stretch, as time since the trial began.
+        #[serde(with = "serde_seconds")]
+        since: Duration,
+        /// What was not seen, in words.
+        what: String,
+    },
     /// A fresh list agrees with what the watches have shown (differences are recorded before this): no hold is complete
     /// without one, because a watch that has silently died shows no failure.
     Confirmed,

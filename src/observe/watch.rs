@@ -5,7 +5,7 @@ mod follow;
 mod redact;
 
 use crate::cluster::kinds::{self, Kind};
-use crate::cluster::request::{REQUEST_BUDGET, RequestError, retried};
+use crate::cluster::request::{RequestError, retried};
 use crate::json::At as _;
 use crate::observe::probe::pod;
 use crate::observe::timeline::{LogLine, Sample};
@@ -16,10 +16,14 @@ use kube::discovery::ApiResource;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 pub use redact::observed;
+
+/// The budget of a fresh list: as patient as a watch is, for without it nothing is concluded.
+const LIST_BUDGET: Duration = follow::PATIENCE;
 
 /// Kinds that every trial watches.
 const ALWAYS: &[&str] = &["Pod", "Event", "Deployment", "ReplicaSet", "ConfigMap", "Secret", "Service", "EndpointSlice"];
@@ -44,6 +48,13 @@ pub enum Seen {
     Relisted {
         /// The kind.
         kind: String,
+    },
+    /// A watch works again; for so long it may have shown nothing.
+    Blind {
+        /// The kind.
+        kind: String,
+        /// How long.
+        lasted: Duration,
     },
     /// A line of a container's log.
     LogLine(LogLine),
@@ -188,7 +199,7 @@ pub async fn list(
         let (api, mut parameters) = (kind.api(client, namespace), ListParams::default());
         parameters.label_selector = pods.filter(|_| kind.resource.kind == "Pod").map(ToOwned::to_owned);
         let what = format!("listing {} in {namespace}", kind.resource.plural);
-        let list = retried(&what, REQUEST_BUDGET, || api.list(&parameters)).await?;
+        let list = retried(&what, LIST_BUDGET, || api.list(&parameters)).await?;
         let version = list.metadata.resource_version.and_then(|version| version.parse().ok());
         let objects = list.items.into_iter().map(|object| Arc::new(observed(plain(object, &kind.resource)))).collect();
         Ok(Listing { kind: kind.resource.kind.clone(), version, objects })

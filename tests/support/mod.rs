@@ -161,6 +161,12 @@ impl Stream {
         self.object(at, pod);
     }
 
+    /// Nothing was seen of pods from one second until another.
+    pub fn blind(&mut self, since: u64, until: u64) {
+        let fact = Fact::Blind { since: Duration::from_secs(since), what: "pods".to_owned() };
+        self.push(until, Source::Watch, fact);
+    }
+
     /// Somebody scales the Deployment.
     pub fn scale_deployment(&mut self, at: u64, replicas: u32) {
         self.object(at, deployment(replicas));

@@ -1,6 +1,7 @@
 //! The live part of a trial: observations in, detectors and healer on them, until a goal is reached or the trial is over.
 //! Every wait ends by an observation, a deadline of judge, detectors or healer, a limit of the cluster, or the user.
 
+mod sight;
 mod undoing;
 
 use super::TrialJob;
@@ -11,16 +12,17 @@ use crate::cluster::machine::Machines;
 use crate::detect::{self, Finding};
 use crate::engine::baseline::Originals;
 use crate::engine::recorder::Recorder;
+use crate::engine::sight::Sight;
 use crate::engine::{Signal, Stop, saved};
 use crate::fault::UndoLog;
 use crate::heal;
 use crate::measure::Next;
 use crate::measure::result::TrialResult;
+use crate::observe::Index;
 use crate::observe::logs::{self, LogFollower};
-use crate::observe::probe::{Probing, pod};
+use crate::observe::probe::Probing;
 use crate::observe::timeline::{Baseline, Fact, Source};
 use crate::observe::watch::{Seen, Watching};
-use crate::observe::{Index, watch};
 use crate::scenario::Plan;
 use crate::sim::latest;
 use serde_json::Value;
@@ -61,6 +63,9 @@ pub(super) struct Live<'a> {
     seen: mpsc::UnboundedReceiver<Seen>,
     limits: latest::Receiver<usize>,
     limits_read: usize,
+    sight: Option<Sight>,
+    outages_read: usize,
+    last_watched: Duration,
     logs: LogFollower,
     watching: Option<Watching>,
     pub(super) probing: Option<Probing>,
@@ -94,6 +99,9 @@ impl<'a> Live<'a> {
             seen,
             limits: session.limits.subscribe(),
             limits_read: 0,
+            sight: job.home.map(|home| home.sight.clone()),
+            outages_read: 0,
+            last_watched: Duration::ZERO,
             watching: None,
             probing: None,
             ledger: detect::Ledger::default(),
@@ -188,6 +196,9 @@ impl<'a> Live<'a> {
     }
 
     fn take(&mut self, seen: Option<Seen>) {
+        if matches!(seen, Some(Seen::Object(_) | Seen::Deleted(_))) {
+            self.last_watched = self.elapsed();
+        }
         match seen {
             Some(Seen::Object(object)) => {
                 self.logs.pod_seen(&object);
@@ -195,6 +206,10 @@ impl<'a> Live<'a> {
             }
             Some(Seen::Deleted(object)) => self.record(Source::Watch, Fact::Deleted(object)),
             Some(Seen::Relisted { kind }) => self.record(Source::Watch, Fact::Relisted { kind }),
+            Some(Seen::Blind { kind, lasted }) => {
+                let since = self.elapsed().saturating_sub(lasted);
+                self.blind(since, &format!("the watch of {kind}s"));
+            }
             Some(Seen::LogLine(line)) => self.record(Source::Log, Fact::LogLine(line)),
             Some(Seen::Sample(sample)) => self.record(Source::Probe, Fact::Sample(sample)),
             Some(Seen::Failed { message }) => self.fail(&message),
@@ -209,6 +224,7 @@ impl<'a> Live<'a> {
                 self.take(Some(seen));
             }
             self.take_limits();
+            self.take_outages(false);
             if let Some(probing) = &self.probing {
                 probing.look(self.recorder.judge().index());
             }
@@ -244,32 +260,6 @@ impl<'a> Live<'a> {
             let wake = [detection, healing, judgement, agenda].into_iter().flatten().filter(|at| *at > now).min();
             self.wait(wake).await;
         }
-    }
-
-    /// Lists everything watched afresh and records every difference to what the watches have shown, then that nothing was missed.
-    /// False when that could not be done.
-    pub(super) async fn confirm(&mut self) -> bool {
-        let (client, namespace) = (self.session.client.clone(), self.namespace.clone());
-        let watched = self.watching.iter().flat_map(|watching| &watching.kinds);
-        // Events are lossy by nature: nothing is concluded from one that is missing.
-        let kinds: Vec<_> = watched.filter(|kind| kind.resource.kind != "Event").cloned().collect();
-        let pods = pod::observed_pods(&self.plan);
-        let listings = match self.unless_stopped(watch::list(&client, &namespace, &kinds, pods.as_deref())).await {
-            Some(Ok(listings)) => listings,
-            Some(Err(error)) => {
-                self.fail(&format!("the state could not be confirmed: {}", error.message));
-                return false;
-            }
-            None => return false,
-        };
-        for listing in listings {
-            // What is gone first: a successor must not hide that its predecessor was lost.
-            for seen in self.recorder.judge().index().missed(&listing.kind, listing.version, &listing.objects) {
-                self.take(Some(seen.map_or_else(Seen::Deleted, Seen::Object)));
-            }
-        }
-        self.record(Source::Watch, Fact::Confirmed);
-        true
     }
 
     async fn wait(&mut self, wake: Option<Duration>) {
@@ -342,6 +332,7 @@ impl<'a> Live<'a> {
             self.take(Some(seen));
         }
         self.take_limits();
+        self.take_outages(true);
         if let Some(failure) = self.recorder.failure().map(ToOwned::to_owned) {
             self.fail(&failure);
         }

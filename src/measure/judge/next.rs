@@ -69,6 +69,7 @@ impl Judge {
         let detection_deadline = self.plan.detect.as_ref().map(|detect| effective + detect.within);
         let detection_open = self.detected.is_none() && detection_deadline.is_some_and(|deadline| now < deadline);
         let deadline = effective + self.plan.recover.within;
+        let due = detection_deadline.filter(|_| self.detected.is_none()).map_or(deadline, |detection| detection.max(deadline));
         let Some(hold) = &self.recover else { return Next::Wait(None) };
         let length = self.breaks.stretched(self.plan.recover.hold).0;
         let candidate = hold.stretch_after(effective).filter(|from| from.at <= deadline);
@@ -84,6 +85,8 @@ impl Judge {
         match (recovery_wake, detection_open) {
             (Some(wake), _) if candidate.is_some() && wake <= now => Next::Confirm,
             (None, false) if hold.stable_from().is_some() => Next::Decided("recovered and held".to_owned()),
+            // What came in time may not have been seen.
+            (None, false) if self.confirmed.is_none_or(|confirmed| confirmed < due) => Next::Confirm,
             (None, false) => Next::Decided("the budget ended".to_owned()),
             (None, true) => Next::Wait(detection_deadline),
             (Some(wake), false) => Next::Wait(Some(wake)),

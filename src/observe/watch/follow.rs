@@ -17,12 +17,14 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-/// A watch that fails for longer than this leaves the trial blind.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// A watch that fails for longer than this leaves the trial blind for good.
+pub(super) const PATIENCE: Duration = Duration::from_secs(90);
 /// Errors further apart than this belong to different troubles: between them the watch ran, silently.
 const TROUBLE_GAP: Duration = Duration::from_secs(12);
 /// Seconds after which server and client renew a watch without news; it bounds how long a dead connection goes unnoticed.
 const RENEWED_AFTER: u32 = 60;
+/// A watch that reports an error may have been dead since its last renewal.
+const RENEWAL: Duration = Duration::from_secs(RENEWED_AFTER as u64);
 
 /// Sent once: the first list is complete, or cannot be had.
 pub(super) type Ready = oneshot::Sender<Result<(), RequestError>>;
@@ -81,6 +83,7 @@ async fn drain(
     let mut ready = Some(ready);
     let mut known = Known::default();
     let mut trouble = Trouble::default();
+    let mut last_news = Instant::now();
     while let Some(event) = stream.next().await {
         if sink.is_closed() {
             return;
@@ -88,10 +91,16 @@ async fn drain(
         match event {
             Ok(event) => {
                 // `Init` only says that a list is about to be tried.
+                let mut blind = None;
                 if !matches!(event, Event::Init) {
-                    trouble = Trouble::default();
+                    let trouble = std::mem::take(&mut trouble);
+                    blind = trouble.span.filter(|_| known.complete).map(|(first, _)| Seen::Blind {
+                        kind: resource.kind.clone(),
+                        lasted: last_news.max(first.checked_sub(RENEWAL).unwrap_or(last_news)).elapsed(),
+                    });
+                    last_news = Instant::now();
                 }
-                for seen in known.fold(event, resource) {
+                for seen in blind.into_iter().chain(known.fold(event, resource)) {
                     // The engine is gone: so is the trial.
                     if sink.send(seen).is_err() {
                         return;
@@ -218,6 +227,7 @@ mod tests {
                 Seen::Deleted(object) => format!("-{}", title(&object)),
                 Seen::Relisted { kind } => format!("relisted {kind}"),
                 Seen::Failed { message } => format!("failed {message}"),
+                Seen::Blind { kind, lasted } => format!("blind for {kind} {}ms", lasted.as_millis()),
                 Seen::LogLine(_) | Seen::Sample(_) => unreachable!("neither logs nor probes here"),
             });
         }
@@ -250,7 +260,9 @@ mod tests {
             Ok(Event::Delete(pod("b", "b2", 8))),
         ];
         let (seen, ready) = run(events).await;
-        assert_eq!(seen, ["+a1@1", "+b1@2", "+c1@3", "+a1@4", "relisted Pod", "-c1@3", "-b1@2", "+b2@7", "-b2@8"]);
+        let expected =
+            ["+a1@1", "+b1@2", "+c1@3", "+a1@4", "relisted Pod", "blind for Pod 200ms", "-c1@3", "-b1@2", "+b2@7", "-b2@8"];
+        assert_eq!(seen, expected);
         assert_eq!(ready, Ok(()));
     }
 
@@ -259,7 +271,10 @@ mod tests {
         let begin = || vec![Ok(Event::Init), Ok(Event::InitDone)];
         let (seen, _) = run(begin().into_iter().chain((0..8).map(|_| lost())).collect()).await;
         assert!(seen.is_empty(), "{seen:?}");
-        let (seen, ready) = run(begin().into_iter().chain((0..30).map(|_| lost())).collect()).await;
+        let back = [Ok(Event::Apply(pod("a", "a1", 4)))];
+        let (seen, _) = run(begin().into_iter().chain((0..8).map(|_| lost())).chain(back).collect()).await;
+        assert_eq!(seen, ["blind for Pod 11000ms", "+a1@4"]);
+        let (seen, ready) = run(begin().into_iter().chain((0..60).map(|_| lost())).collect()).await;
         assert_eq!((seen, ready), (vec!["failed watching pods: down".to_owned()], Ok(())));
     }
 
