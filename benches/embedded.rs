@@ -33,7 +33,7 @@ fn trials(directory: &Path, trials: u32, concurrency: usize) {
     let request = RunRequest {
         plans: loaded.plans,
         skipped: Vec::new(),
-        first_trial: 0,
+        shard: None,
         gate: None,
         cluster: select::connect(&ClusterChoice::Embedded, &ClusterOptions::default()).expect("a cluster"),
         id: "bench".to_owned(),

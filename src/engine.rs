@@ -19,13 +19,14 @@ mod recorder;
 mod run;
 pub mod safety;
 pub mod saved;
+pub mod shard;
 mod sight;
 mod trial;
 
 use crate::cluster::Cluster;
 use crate::event::RunEvent;
 use crate::measure::gate::Baseline;
-use crate::measure::result::RunResult;
+use crate::measure::result::{RunResult, Shard};
 use crate::scenario::Plan;
 use crate::scenario::model::Gate;
 use inventory::Inventory;
@@ -41,8 +42,8 @@ pub struct RunRequest {
     pub plans: Vec<Arc<Plan>>,
     /// Scenarios that will not be tried, with the reason (`skipped`).
     pub skipped: Vec<(Arc<Plan>, String)>,
-    /// The index of each scenario's first trial: 0, or that of the one trial that is repeated.
-    pub first_trial: u32,
+    /// Which part of a whole run this is; its gate is judged over all of them.
+    pub shard: Option<Shard>,
     /// What the run is held to, beside its scenarios' own objectives.
     pub gate: Option<GateRequest>,
     /// The cluster.
@@ -80,6 +81,11 @@ pub struct GateRequest {
 
 impl RunRequest {
     fn targets(&self) -> Option<&Gate> {
+        self.saved_targets().filter(|_| self.shard.is_none())
+    }
+
+    /// The gate's targets as they are kept: those of a shard are judged later.
+    fn saved_targets(&self) -> Option<&Gate> {
         self.gate.as_ref()?.targets.as_ref()
     }
 

@@ -89,7 +89,7 @@ fn usage_errors_are_exit_code_2_and_leave_stdout_alone(#[case] arguments: &[&str
 #[case("COMEBACK_REPORT", "terminal,json", "cannot all go to stdout")]
 #[case("COMEBACK_TRIALS", "none", "none")]
 #[case("COMEBACK_FAIL_FAST", "perhaps", "perhaps")]
-#[case("COMEBACK_SHARD", "1/2", "not supported yet: --shard")]
+#[case("COMEBACK_SHARD", "3/2", "which one of how many")]
 #[case("COMEBACK_MAX_PODS", "many", "neither a number nor a percentage")]
 fn the_environment_is_read_and_checked(#[case] name: &str, #[case] value: &str, #[case] message: &str) {
     let folder = folder();
@@ -101,7 +101,7 @@ fn the_environment_is_read_and_checked(#[case] name: &str, #[case] value: &str, 
 #[rstest]
 #[case("seed: 1\ntrails: 5\n", "comeback.yaml:2:1: unknown field `trails`")]
 #[case("trials: many\n", "comeback.yaml:1:9: ")]
-#[case("shard: 1/2\n", "comeback.yaml:1:1: `shard` is not supported yet")]
+#[case("shard: 1/2\n", "comeback.yaml:1:1: unknown field `shard`")]
 #[case("report: [terminal, json]\n", "cannot all go to stdout")]
 #[case("\u{0}\u{1}", "comeback.yaml")]
 fn the_file_with_defaults_is_checked(#[case] text: &str, #[case] message: &str) {

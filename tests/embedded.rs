@@ -17,7 +17,7 @@ mod traps;
 use comeback::cluster::select::{self, ClusterChoice, ClusterOptions};
 use comeback::engine::{self, RunRequest, saved};
 use comeback::measure::result::{Outcome, RunResult};
-use comeback::scenario::{self, Verdict};
+use comeback::scenario::{self, Plan, Verdict};
 use std::path::Path;
 use tokio::sync::watch;
 
@@ -26,7 +26,7 @@ fn request() -> RunRequest {
     RunRequest {
         plans: Vec::new(),
         skipped: Vec::new(),
-        first_trial: 0,
+        shard: None,
         gate: None,
         cluster: select::connect(&ClusterChoice::Embedded, &ClusterOptions::default()).unwrap(),
         id: "test".to_owned(),
@@ -57,8 +57,7 @@ fn run_from(
         scenario::load(&paths, &scenario::LoadOptions { trials, ..Default::default() }).expect("shipped scenarios are valid");
     std::fs::create_dir_all(directory).unwrap();
     let request = RunRequest {
-        plans: loaded.plans,
-        first_trial,
+        plans: loaded.plans.into_iter().map(|plan| std::sync::Arc::new(Plan { first_trial, ..(*plan).clone() })).collect(),
         gate: Some(engine::GateRequest { targets: loaded.gate, ..Default::default() }),
         seed,
         concurrency,

@@ -75,7 +75,7 @@ fn nothing_is_left_after_a_kill_and_a_cleanup() {
     std::thread::scope(|scope| {
         for _ in 0..WORLDS.min(rounds) {
             scope.spawn(|| {
-                let stage = Stage { world: World::start(), scenarios: SCENARIOS.to_vec(), node: "one", variables: &[] };
+                let stage = Stage { world: World::start(20.0), scenarios: SCENARIOS.to_vec(), node: "one", variables: &[] };
                 play(seed, rounds, &next, &tally, &stage);
             });
         }

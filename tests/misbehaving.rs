@@ -85,7 +85,7 @@ fn kubeconfig_of(address: std::net::SocketAddr) -> String {
 #[case::paused(Misbehaviour::Pauses(4), true)]
 #[case::cut(Misbehaviour::IsCut(4), true)]
 fn the_truth_or_no_verdict_and_nothing_left(#[case] how: Misbehaviour, #[case] recovers: bool) {
-    let (verdict, reason) = play(how);
+    let (verdict, reason) = play(how, 20.0);
     assert_eq!(verdict == Verdict::Recovered, recovers, "{how:?}: {verdict:?}: {reason}");
 }
 
@@ -95,13 +95,14 @@ fn the_truth_or_no_verdict_and_nothing_left(#[case] how: Misbehaviour, #[case] r
 #[case::cut(Misbehaviour::IsCut(60))]
 #[ignore = "takes minutes; .ci/run plays it"]
 fn a_minute_without_the_server_is_survived(#[case] how: Misbehaviour) {
-    let (verdict, reason) = play(how);
-    assert_eq!(verdict, Verdict::Invalid, "{how:?}: {reason}");
+    let (verdict, reason) = play(how, 1.0);
+    // It may have recovered before the server went away.
+    assert!(matches!(verdict, Verdict::Invalid | Verdict::Recovered), "{how:?}: {verdict:?}: {reason}");
 }
 
 /// Plays both scenarios under a misbehaviour and checks what holds under each; the verdict of the one that recovers.
-fn play(how: Misbehaviour) -> (Verdict, String) {
-    let world = World::start();
+fn play(how: Misbehaviour, speed: f64) -> (Verdict, String) {
+    let world = World::start(speed);
     let folder = tempfile::tempdir().unwrap();
     write(folder.path());
     let before = world.snapshot(&BTreeSet::new());
@@ -114,7 +115,8 @@ fn play(how: Misbehaviour) -> (Verdict, String) {
     let result: RunResult = serde_json::from_str(&text).unwrap();
     let verdict = |name: &str| {
         let scenario = result.scenarios.iter().find(|scenario| scenario.name == name).unwrap();
-        (scenario.trials[0].verdict, scenario.trials[0].reason.clone())
+        let trial = &scenario.trials[0];
+        (trial.verdict, format!("{}; {}", trial.reason, trial.notes.join("; ")))
     };
     let (good, stays) = (verdict("recovers"), verdict("stays"));
     let unsaid = |verdict: Verdict| matches!(verdict, Verdict::Error | Verdict::Invalid);

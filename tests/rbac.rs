@@ -97,7 +97,7 @@ fn shipped(folder: &Path) {
 
 #[test]
 fn shipped_scenarios_run_under_their_role_and_clean_up() {
-    let (world, folder) = (World::start(), tempfile::tempdir().unwrap());
+    let (world, folder) = (World::start(20.0), tempfile::tempdir().unwrap());
     limited(&world, folder.path());
     shipped(folder.path());
     let user = Limited { world: &world, folder: folder.path() };
@@ -131,7 +131,7 @@ fn shipped_scenarios_run_under_their_role_and_clean_up() {
 
 #[test]
 fn without_one_rule_nothing_is_begun_and_the_refusal_names_it() {
-    let (world, folder) = (World::start(), tempfile::tempdir().unwrap());
+    let (world, folder) = (World::start(20.0), tempfile::tempdir().unwrap());
     limited(&world, folder.path());
     let user = Limited { world: &world, folder: folder.path() };
     let scenarios = ["builtin:pod-deleted", "builtin:crash/after-config-change"];
@@ -158,7 +158,7 @@ fn without_one_rule_nothing_is_begun_and_the_refusal_names_it() {
 
 #[test]
 fn faults_of_every_kind_of_undoing_run_under_their_role_in_a_namespace_of_others() {
-    let (world, folder) = (World::start(), tempfile::tempdir().unwrap());
+    let (world, folder) = (World::start(20.0), tempfile::tempdir().unwrap());
     limited(&world, folder.path());
     let scenario = "apiVersion: comeback.dev/v1alpha1\nkind: Scenario\nmetadata: { name: theirs }\nspec:\n  summary: Much changes\n  \
         workload: { existing: { namespace: shop, selector: app=api } }\n  steady: { within: 60s, hold: 1s }\n  \
@@ -194,7 +194,7 @@ fn faults_of_every_kind_of_undoing_run_under_their_role_in_a_namespace_of_others
 
 #[test]
 fn what_runs_already_needs_no_right_beyond_its_namespace() {
-    let (world, folder) = (World::start(), tempfile::tempdir().unwrap());
+    let (world, folder) = (World::start(20.0), tempfile::tempdir().unwrap());
     limited(&world, folder.path());
     let scenario = "apiVersion: comeback.dev/v1alpha1\nkind: Scenario\nmetadata: { name: theirs }\nspec:\n  summary: A value changes\n  \
         workload: { existing: { namespace: shop, selector: app=api } }\n  steady: { within: 60s, hold: 1s }\n  \

@@ -95,8 +95,15 @@ mod tests {
 
     #[test]
     fn a_line_per_scenario_that_did_not_pass_and_no_injection() {
-        let run =
-            Run { id: "r".into(), version: "0".into(), started_at: String::new(), finished_at: None, seed: 1, command: vec![] };
+        let run = Run {
+            id: "r".into(),
+            version: "0".into(),
+            started_at: String::new(),
+            finished_at: None,
+            seed: 1,
+            command: vec![],
+            shard: None,
+        };
         let summary = Summary {
             scenarios: 4,
             passed: 1,

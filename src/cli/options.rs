@@ -4,9 +4,9 @@
 use super::arguments::Color;
 use super::destination::Destination;
 use super::guard::{self, Allow};
-use super::unsupported::UnsupportedOptions;
 use crate::cluster::select::ClusterChoice;
 use crate::engine::safety::Most;
+use crate::engine::shard::Part;
 use crate::scenario::duration::{self, serde_text_option};
 use crate::scenario::load::MOST_RETRIES;
 use crate::sim::profile::ProfileChoice;
@@ -69,6 +69,10 @@ pub struct Options {
     #[arg(long, env = "COMEBACK_TRIAL", value_name = "INDEX", conflicts_with = "trials", help_heading = "What")]
     #[serde(skip)]
     pub trial: Option<u32>,
+    /// Only this part of all trials: 1/4, 2/4, ...; with the same --seed for all. `comeback judge` puts the parts together
+    #[arg(long, env = "COMEBACK_SHARD", value_name = "I/N", conflicts_with_all = ["trial", "until_confident", "baseline"], help_heading = "What")]
+    #[serde(skip)]
+    pub shard: Option<Part>,
     /// Only scenarios with these labels, as kubectl's -l: 'class=crash,tier!=slow'
     #[arg(long, env = "COMEBACK_SELECT", value_name = "SELECTOR", help_heading = "What")]
     pub select: Option<String>,
@@ -142,10 +146,6 @@ pub struct Options {
     /// As `--color`, from the file alone.
     #[arg(skip)]
     pub color: Option<Color>,
-    /// Options of later versions.
-    #[command(flatten)]
-    #[serde(skip)]
-    pub unsupported: UnsupportedOptions,
 }
 
 fn cluster<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ClusterChoice>, D::Error> {
@@ -178,9 +178,6 @@ fn positive(text: &str) -> Result<Duration, String> {
 /// The file with defaults, in the working directory.
 pub const DEFAULTS_FILE: &str = "comeback.yaml";
 
-/// Contract options that the file may not name yet.
-const LATER: [&str; 1] = ["shard"];
-
 impl Options {
     /// Reads `comeback.yaml`; no file: nothing.
     ///
@@ -204,8 +201,7 @@ impl Options {
             let position = error.location().map_or_else(String::new, |at| format!(":{}:{}", at.line(), at.column()));
             let rendered = error.without_snippet().to_string();
             let message = rendered.lines().next().unwrap_or_default().to_owned();
-            let later = LATER.iter().find(|name| message.contains(&format!("`{name}`")) && message.contains("unknown field"));
-            (position, later.map_or(message, |name| format!("`{name}` is not supported yet")))
+            (position, message)
         })?;
         let at_least_one = |name: &str| (String::new(), format!("`{name}` must be at least 1"));
         if options.until_confident.is_some_and(|value| !CONFIDENCES.contains(&value)) {
@@ -239,6 +235,7 @@ impl Options {
             profile: self.profile.or(defaults.profile),
             trials: self.trials.or(defaults.trials),
             trial: self.trial,
+            shard: self.shard,
             select: self.select.or(defaults.select),
             until_confident: self.until_confident.or(defaults.until_confident),
             baseline: self.baseline.or(defaults.baseline),
@@ -259,7 +256,6 @@ impl Options {
             verbose: self.verbose.or(defaults.verbose),
             quiet: self.quiet.or(defaults.quiet),
             color: self.color.or(defaults.color),
-            unsupported: self.unsupported,
         }
     }
 
@@ -299,7 +295,7 @@ mod tests {
     #[case("trails: 5", ":1:1", "unknown field `trails`")]
     #[case("seed: 1\ntrials: many", ":2:9", "invalid")]
     #[case("cluster: minikube", ":1:10", "unknown cluster")]
-    #[case("seed: 1\nshard: 1/2", ":2:1", "`shard` is not supported yet")]
+    #[case("seed: 1\nshard: 1/2", ":2:1", "unknown field `shard`")]
     #[case("report: [pdf]", ":1:10", "`pdf` is not a report format")]
     #[case("trials: 0", "", "at least 1")]
     #[case("seed: 1\nseed: 2", ":2:1", "duplicate")]

@@ -20,7 +20,7 @@ use crate::engine::{doctor, preflight};
 use crate::exit_code::ExitCode;
 use crate::history::address::without_password;
 use crate::history::labels;
-use crate::measure::result::{Run, ScenarioResult};
+use crate::measure::result::{Run, ScenarioResult, Shard};
 use crate::measure::{outcome, until_confident};
 use crate::notify::Settings;
 use crate::report::Progress;
@@ -44,12 +44,6 @@ type Refusal = (ExitCode, String);
 /// Runs, reports, and returns the exit code.
 pub(super) fn run(arguments: RunArguments, given: &BTreeSet<String>, display: &Display, words: Vec<String>) -> ExitCode {
     let console = Console::new(display);
-    let unsupported = arguments.options.unsupported.given();
-    if !unsupported.is_empty() {
-        console
-            .error(&format!("not supported yet: {}; `comeback run --help` lists the options that are", unsupported.join(", ")));
-        return ExitCode::Usage;
-    }
     let options = match Options::from_file(Path::new(DEFAULTS_FILE)) {
         Ok(defaults) => arguments.options.over(defaults),
         Err(error) => {
@@ -91,6 +85,7 @@ struct Prepared {
     notify: Option<Settings>,
     loaded: Loaded,
     gate: GateRequest,
+    shard: Option<Shard>,
 }
 
 /// Everything that can be wrong before a cluster is touched.
@@ -102,7 +97,7 @@ fn prepare(paths: &[String], options: &Options, console: Console) -> Result<Prep
     let notify = options.notify.as_deref().map(Settings::read).transpose().map_err(usage)?;
     let trials = options.trial.map(|_| 1).or(options.trials);
     let load_options = LoadOptions { set, select: options.select.clone(), trials, retries: options.retries };
-    let loaded = load::load(paths, &load_options).map_err(|found| {
+    let mut loaded = load::load(paths, &load_options).map_err(|found| {
         console.diagnostics(&found);
         (ExitCode::Usage, String::new())
     })?;
@@ -114,7 +109,22 @@ fn prepare(paths: &[String], options: &Options, console: Console) -> Result<Prep
         return Err((ExitCode::Inconclusive, format!("there is no scenario{which}: nothing was run")));
     }
     let gate = gate_request(options, &loaded, console).map_err(usage)?;
-    Ok(Prepared { reports, notify, loaded, gate })
+    if let Some(trial) = options.trial {
+        loaded.plans.iter_mut().for_each(|plan| Arc::make_mut(plan).first_trial = trial);
+    }
+    let shard = cut(options, &mut loaded).map_err(usage)?;
+    Ok(Prepared { reports, notify, loaded, gate, shard })
+}
+
+/// Keeps the trials of a shard alone.
+fn cut(options: &Options, loaded: &mut Loaded) -> Result<Option<Shard>, String> {
+    let Some(part) = options.shard else { return Ok(None) };
+    if options.seed.is_none() {
+        return Err("--shard needs --seed N, the same for all shards: by it each trial can be repeated".to_owned());
+    }
+    let (plans, shard) = engine::shard::cut(&loaded.plans, part)?;
+    loaded.plans = plans;
+    Ok(Some(shard))
 }
 
 /// What the run is held to beside its scenarios' own objectives.
@@ -195,7 +205,7 @@ fn cluster_options(options: &Options, loaded: &Loaded, directory: Option<&Path>)
 
 fn execute(
     options: &Options,
-    Prepared { reports, notify, loaded, gate }: Prepared,
+    Prepared { reports, notify, loaded, gate, shard }: Prepared,
     words: Vec<String>,
     console: Console,
 ) -> Result<ExitCode, Refusal> {
@@ -211,7 +221,8 @@ fn execute(
     run_directory::create(&directory)?;
     let started_at = run_directory::rfc3339(started);
     let version = env!("CARGO_PKG_VERSION").to_owned();
-    let run = Run { id: id.clone(), version, started_at: started_at.clone(), finished_at: None, seed, command: words.clone() };
+    let run =
+        Run { id: id.clone(), version, started_at: started_at.clone(), finished_at: None, seed, command: words.clone(), shard };
     let mut keeper = Keeper::new(&directory, run.clone());
     if choice != ClusterChoice::Embedded && !console.quiet && !options.no_progress.unwrap_or(false) {
         let created =
@@ -238,7 +249,7 @@ fn execute(
             console.warning(&warning);
         }
     }
-    let request = request(options, (loaded, gate), suitable, &cluster, inventory, (id, seed, directory.clone(), words));
+    let request = request(options, (loaded, gate), suitable, &cluster, inventory, (id, seed, directory.clone(), words), shard);
     let labels = labels::of_here(&directory);
     let recorder = match options.history.as_deref().filter(|text| !text.is_empty()) {
         Some(text) => Some(Recorder::new(super::history::address(Some(text))?, run, &directory, labels)),
@@ -306,6 +317,7 @@ fn request(
     cluster: &Arc<dyn Cluster>,
     inventory: Arc<Inventory>,
     (id, seed, directory, command): (String, u64, PathBuf, Vec<String>),
+    shard: Option<Shard>,
 ) -> RunRequest {
     let of_suite = loaded.concurrency.and_then(|n| NonZeroUsize::new(n as usize));
     let by_default = || {
@@ -318,7 +330,7 @@ fn request(
     RunRequest {
         plans,
         skipped,
-        first_trial: options.trial.unwrap_or(0),
+        shard,
         gate: Some(gate),
         cluster: Arc::clone(cluster),
         id,

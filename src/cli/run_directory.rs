@@ -159,7 +159,15 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let now = rfc3339(Timestamp::UNIX_EPOCH);
         assert_eq!(now, "1970-01-01T00:00:00.000000Z");
-        let run = Run { id: "r".into(), version: "1".into(), started_at: now, finished_at: None, seed: 1, command: vec![] };
+        let run = Run {
+            id: "r".into(),
+            version: "1".into(),
+            started_at: now,
+            finished_at: None,
+            seed: 1,
+            command: vec![],
+            shard: None,
+        };
         let mut keeper = Keeper::new(directory.path(), run);
         keeper.handle(&RunEvent::Warning("careful".into()));
         let text = std::fs::read_to_string(directory.path().join(RESULT_FILE)).unwrap();

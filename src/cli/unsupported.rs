@@ -1,4 +1,4 @@
-//! Commands and options of the contract that this version does not have: recognised and refused, never accepted and ignored.
+//! Commands of the contract that this version does not have: recognised and refused, never accepted and ignored.
 
 use super::console::Console;
 use crate::exit_code::ExitCode;
@@ -40,19 +40,4 @@ pub(super) fn refuse(command: UnsupportedCommand, console: Console) -> ExitCode 
     let words = std::iter::once(name.to_owned()).chain(rest).collect::<Vec<_>>().join(" ");
     console.error(&format!("`comeback {words}` is not supported yet; `comeback --help` lists the commands that are"));
     ExitCode::Usage
-}
-
-/// Options of `run` of later versions.
-#[derive(Clone, Debug, Default, Args)]
-pub struct UnsupportedOptions {
-    #[arg(long, env = "COMEBACK_SHARD", value_name = "I/N", hide = true)]
-    shard: Option<String>,
-}
-
-impl UnsupportedOptions {
-    /// Names of those that were given, on the command line or by an environment variable.
-    pub(super) fn given(&self) -> Vec<&'static str> {
-        let all = [("--shard", &self.shard)];
-        all.into_iter().filter(|(_, value)| value.is_some()).map(|(name, _)| name).collect()
-    }
 }

@@ -32,7 +32,8 @@ pub(super) fn run(request: &RunRequest, stop: &Stop, report: &mut dyn FnMut(&Run
     let plans: Vec<Arc<Plan>> = request.plans.iter().chain(request.skipped.iter().map(|(plan, _)| plan)).cloned().collect();
     let mut result = born(request, &plans);
     let mut more = Vec::new();
-    let saved = SavedPlans { plans: plans.clone(), gate: request.targets().cloned(), until_confident: request.until_confident() };
+    let saved =
+        SavedPlans { plans: plans.clone(), gate: request.saved_targets().cloned(), until_confident: request.until_confident() };
     if let Err(error) = saved::save_plans(&request.directory, &saved) {
         more.push(reason(ExitCode::Environment, error));
     }
@@ -102,7 +103,7 @@ pub(super) fn run(request: &RunRequest, stop: &Stop, report: &mut dyn FnMut(&Run
     course.cut_short(report);
     for (position, (plan, why)) in request.skipped.iter().enumerate() {
         let trials = (0..plan.trials)
-            .map(|n| request.first_trial.saturating_add(n))
+            .map(|n| plan.first_trial.saturating_add(n))
             .map(|trial| skipped(request, plan, trial, why))
             .collect();
         course.finish(request.plans.len() + position, plan, trials, report);
@@ -152,6 +153,7 @@ fn born(request: &RunRequest, plans: &[Arc<Plan>]) -> RunResult {
             finished_at: None,
             seed: request.seed,
             command: request.command.clone(),
+            shard: request.shard,
         },
         cluster: request.cluster.info(),
         scenarios: Vec::new(),

@@ -1,6 +1,10 @@
 //! The run directory: which file lies where, and judging a saved run again from its plans and timelines.
 //! Reports are written by `report`.
 
+mod merge;
+
+pub use merge::{are_shards, judge_shards};
+
 use crate::exit_code::ExitCode;
 use crate::measure::gate::{self, Baseline};
 use crate::measure::result::{ExitReason, RunResult, ScenarioResult, TrialResult};
@@ -106,38 +110,53 @@ fn hidden() -> serde_json::Value {
 /// # Errors
 /// What is missing or unreadable, with its path.
 pub fn judge_run(directory: &Path, resolve: &dyn Fn(&str) -> Result<Baseline, String>) -> Result<RunResult, String> {
-    let saved: SavedPlans = read(&directory.join("plans.json"))?;
-    let mut result: RunResult = read(&directory.join("result.json"))?;
-    let mut scenarios = Vec::new();
-    for plan in &saved.plans {
-        let before = result.scenarios.iter().find(|scenario| scenario.name == plan.name && scenario.file == plan.file);
-        let trials = before.map_or(Vec::new(), |scenario| scenario.trials.clone());
-        let mut judged = Vec::new();
-        // `--trial N` begins at another index.
-        let first = trials.iter().map(|known| known.index).min().unwrap_or(0);
-        for trial in (0..plan.trials).map(|n| first.saturating_add(n)) {
-            let known = trials.iter().find(|known| known.index == trial);
-            let Some(mut again) = judge_attempt(directory, plan, (trial, 0), known)? else { continue };
-            for attempt in 1.. {
-                let known = known.and_then(|known| known.retries.get(attempt as usize - 1));
-                let Some(retry) = judge_attempt(directory, plan, (trial, attempt), known)? else { break };
-                again.retries.push(retry);
-            }
-            judged.push(again);
-        }
-        scenarios.push(outcome::scenario(plan, judged, saved.gate.as_ref(), saved.until_confident));
-    }
+    let Judged { mut result, saved, plans } = judged(directory, Path::new(""))?;
+    // The gate of a shard is judged over all of them.
+    let gate = saved.gate.as_ref().filter(|_| result.run.shard.is_none());
+    let of = |(plan, trials): (Arc<Plan>, _)| outcome::scenario(&plan, trials, gate, saved.until_confident);
+    let scenarios = plans.into_iter().map(of).collect();
     // What befell the run and no trial tells of: an interruption, leftovers of the cluster, a bug, an environment that failed.
     let more = std::mem::take(&mut result.exit_reasons).into_iter().filter(ExitReason::is_of_the_run).collect();
     let compared = result.gate.as_ref().and_then(|gate| gate.baseline.as_ref());
     let baseline = compared.map(|known| resolve(&known.reference)).transpose()?;
-    settle(&mut result, scenarios, saved.gate.as_ref(), baseline.as_ref(), more);
+    settle(&mut result, scenarios, gate, baseline.as_ref(), more);
     Ok(result)
+}
+
+/// A saved run, and its trials as their timelines tell them.
+struct Judged {
+    result: RunResult,
+    saved: SavedPlans,
+    plans: Vec<(Arc<Plan>, Vec<TrialResult>)>,
+}
+
+/// Reads a saved run and judges its trials; `seen_from` is put before the paths of timelines.
+fn judged(directory: &Path, seen_from: &Path) -> Result<Judged, String> {
+    let saved: SavedPlans = read(&directory.join("plans.json"))?;
+    let result: RunResult = read(&directory.join("result.json"))?;
+    let mut plans = Vec::new();
+    for plan in &saved.plans {
+        let before = result.scenarios.iter().find(|scenario| scenario.name == plan.name && scenario.file == plan.file);
+        let trials = before.map_or(Vec::new(), |scenario| scenario.trials.clone());
+        let mut judged = Vec::new();
+        for trial in (0..plan.trials).map(|n| plan.first_trial.saturating_add(n)) {
+            let known = trials.iter().find(|known| known.index == trial);
+            let Some(mut again) = judge_attempt((directory, seen_from), plan, (trial, 0), known)? else { continue };
+            for attempt in 1.. {
+                let known = known.and_then(|known| known.retries.get(attempt as usize - 1));
+                let Some(retry) = judge_attempt((directory, seen_from), plan, (trial, attempt), known)? else { break };
+                again.retries.push(retry);
+            }
+            judged.push(again);
+        }
+        plans.push((Arc::clone(plan), judged));
+    }
+    Ok(Judged { result, saved, plans })
 }
 
 /// Judges one attempt at a trial by its timeline; `None` where there is neither a timeline nor a result.
 fn judge_attempt(
-    directory: &Path,
+    (directory, seen_from): (&Path, &Path),
     plan: &Arc<Plan>,
     (trial, attempt): (u32, u32),
     known: Option<&TrialResult>,
@@ -153,7 +172,7 @@ fn judge_attempt(
         Some(why) => TrialResult::without_measurements(trial, known.map_or(0, |known| known.seed), Verdict::Error, &why),
         None => verdict::judge(plan, &timeline),
     };
-    again.timeline = relative.to_string_lossy().into_owned();
+    again.timeline = seen_from.join(relative).to_string_lossy().into_owned();
     Ok(Some(again))
 }
 

@@ -94,6 +94,7 @@ impl History {
                 finished_at: None,
                 seed: 0,
                 command: Vec::new(),
+                shard: None,
             },
             cluster: ClusterInfo {
                 provider: run.provider.clone(),

@@ -79,6 +79,23 @@ pub struct Run {
     pub seed: u64,
     /// The command line.
     pub command: Vec<String>,
+    /// Which part of a whole run this is; absent: all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
+}
+
+/// A part of a whole run (`--shard 2/4`). `comeback judge` puts the parts together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Shard {
+    /// Which one, from 1 on.
+    pub index: u32,
+    /// How many there are.
+    pub of: u32,
+    /// Scenarios of the whole run.
+    pub scenarios: usize,
+    /// Trials of the whole run.
+    pub trials: usize,
 }
 
 /// The cluster.

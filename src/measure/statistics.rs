@@ -62,14 +62,15 @@ pub fn distribution(samples: &[Sample]) -> Option<Distribution> {
     let censored = samples.iter().filter(|sample| sample.censored).count();
     let observed =
         |pick: fn(f64, f64) -> f64| samples.iter().filter(|s| !s.censored).map(|s| s.value).reduce(pick).map(round_time);
+    let curve = kaplan_meier::curve(samples);
     Some(Distribution {
         n: samples.len(),
         censored,
         min: observed(f64::min),
-        median: quantile(samples, 0.5).map(round_time),
+        median: kaplan_meier::quantile_of(&curve, 0.5).map(round_time),
         median_interval: median_interval(samples, CONFIDENCE),
         max: if censored == 0 { observed(f64::max) } else { None },
-        p95: if samples.len() >= P95_NEEDS { quantile(samples, 0.95).map(round_time) } else { None },
+        p95: if samples.len() >= P95_NEEDS { kaplan_meier::quantile_of(&curve, 0.95).map(round_time) } else { None },
     })
 }
 

@@ -273,6 +273,7 @@ fn whole(scenarios: Vec<ScenarioResult>) -> RunResult {
             finished_at: Some("2026-11-21T08:06:41.500000Z".into()),
             seed: 42,
             command: vec!["comeback".into(), "run".into(), "scenarios".into()],
+            shard: None,
         },
         cluster: ClusterInfo {
             provider: "embedded".into(),
@@ -326,6 +327,7 @@ pub fn plan(name: &str, trials: u32) -> Arc<Plan> {
         throughout: None,
         recover: RecoverPlan { until: vec![], rto: Some(minute), hold: minute, within: minute },
         expect: vec![Verdict::Recovered],
+        first_trial: 0,
         trials,
         retries: 0,
     })

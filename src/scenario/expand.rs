@@ -106,6 +106,7 @@ pub fn plan(file: &str, scenario: Scenario, objects: &[Object], given: &Given) -
         faults: fault,
         throughout: throughout.map(|written| ThroughoutPlan { until: written.until, allow: written.allow.unwrap_or_default() }),
         expect,
+        first_trial: 0,
         trials: given.trials_override.or(trials).or(given.trials).unwrap_or(1),
         retries: given.retries_override.or(retries).or(given.retries).unwrap_or(0),
     };

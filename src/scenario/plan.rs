@@ -56,6 +56,9 @@ pub struct Plan {
     pub throughout: Option<ThroughoutPlan>,
     /// The verdicts that pass.
     pub expect: Vec<Verdict>,
+    /// The index of the first trial: not 0 where one trial is repeated, or in a shard of a run.
+    #[serde(default, skip_serializing_if = "crate::json::is_default")]
+    pub first_trial: u32,
     /// How many trials.
     pub trials: u32,
     /// How often at most a trial that did not pass is tried again.

@@ -54,13 +54,14 @@ pub struct World {
 }
 
 impl World {
-    pub fn start() -> Self {
+    /// A cluster in which time runs this many times as fast as for the harness; where stamps of the server decide, once as fast.
+    pub fn start(speed: f64) -> Self {
         let (tell, ready) = mpsc::channel();
         let (end, ended) = tokio::sync::oneshot::channel();
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
-                let served = Served::start(options()).await.unwrap();
+                let served = Served::start(options(speed)).await.unwrap();
                 tell.send((served.address(), served.kubeconfig().to_owned())).unwrap();
                 let _ = ended.await;
                 let _ = served.stop();
@@ -243,7 +244,7 @@ impl Drop for World {
     }
 }
 
-fn options() -> ServeOptions {
+fn options(speed: f64) -> ServeOptions {
     let shape = Profile::default().nodes[0].clone();
     let node = |name: &str| NodeShape { name: name.to_owned(), control_plane: false, ..shape.clone() };
     #[expect(clippy::disallowed_methods, reason = "certificates are valid around the present")]
@@ -252,7 +253,7 @@ fn options() -> ServeOptions {
         seed: 1,
         epoch: now,
         profile: Profile { nodes: vec![node("one"), node("two")], ..Profile::default() },
-        speed: 20.0,
+        speed,
         port: 0,
         now,
         notify: Arc::new(|_| {}),

@@ -39,14 +39,17 @@ impl<'a> Course<'a> {
 
     /// The trials to begin with: all, or those up to the first look of a test.
     pub(super) fn first(&mut self) -> VecDeque<Job> {
-        let first = self.request.first_trial;
         let count = |plan: &Plan| match &self.claim {
             None => plan.trials,
             Some(claim) => until_confident::next(claim, &plan.expect, &[], plan.trials).end,
         };
         let counts: Vec<u32> = self.request.plans.iter().map(|plan| count(plan)).collect();
         self.handed_out = counts.iter().map(|n| *n as usize).collect();
-        let jobs = counts.iter().enumerate().flat_map(|(scenario, n)| (0..*n).map(move |n| (scenario, first.saturating_add(n))));
+        let plans = self.request.plans.iter().zip(&counts).enumerate();
+        let jobs = plans.flat_map(|(scenario, (plan, count))| {
+            let first = plan.first_trial;
+            (0..*count).map(move |n| (scenario, first.saturating_add(n)))
+        });
         jobs.collect()
     }
 

@@ -63,7 +63,12 @@ const SAME: f64 = 1e-9;
 /// exactly, the mean of that time and the next one, so that without censoring it is the usual sample median.
 #[must_use]
 pub fn quantile(samples: &[Sample], q: f64) -> Option<f64> {
-    let steps = curve(samples);
+    quantile_of(&curve(samples), q)
+}
+
+/// [`quantile`] of a curve that is there.
+#[must_use]
+pub fn quantile_of(steps: &[Step], q: f64) -> Option<f64> {
     let position = steps.iter().position(|step| 1.0 - step.survival >= q - SAME)?;
     let step = steps.get(position)?;
     if 1.0 - step.survival > q + SAME {

@@ -24,12 +24,33 @@ pub fn ranks(n: usize, q: f64, confidence: f64) -> Option<Ranks> {
     let below = Binomial::new(q, n as u64).ok()?;
     let at_most = |k: usize| below.cdf(k as u64);
     // The quantile lies below the sample of rank r with probability P(fewer than r samples below it).
-    let lower = first(n, |k| at_most(k) > beyond);
-    let upper = first(n, |k| 1.0 - at_most(k) <= beyond) + 1;
+    let (lower, upper) = if n <= SUMMED_UP_TO {
+        // From either end: as many samples below, and as many above, as are still too unlikely.
+        (first_beyond(n, q, beyond), n + 1 - first_beyond(n, 1.0 - q, beyond))
+    } else {
+        (first(n, |k| at_most(k) > beyond), first(n, |k| 1.0 - at_most(k) <= beyond) + 1)
+    };
     if lower == 0 || upper > n {
         return None;
     }
     Some(Ranks { lower, upper, coverage: at_most(upper - 1) - at_most(lower - 1) })
+}
+
+/// Up to this many samples the probabilities are summed up one by one, which is quicker than their integral; the first of them,
+/// `(1 - q)^n`, is then far from underflow for every quantile that is asked for.
+const SUMMED_UP_TO: usize = 200;
+
+/// The first number of successes up to which the probability of a binomial distribution is more than `beyond`.
+fn first_beyond(n: usize, q: f64, beyond: f64) -> usize {
+    let mut share = (1.0 - q).powf(super::real(n));
+    let mut sum = share;
+    let mut successes = 0;
+    while sum <= beyond && successes < n {
+        share *= super::real(n - successes) / super::real(successes + 1) * q / (1.0 - q);
+        successes += 1;
+        sum += share;
+    }
+    successes
 }
 
 /// The first number below `n` that a condition holds from; `n` without one. Halving, for each answer takes long.
@@ -71,6 +92,16 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn sums_and_integrals_give_the_same_ranks(n in 1usize..SUMMED_UP_TO, q in 0.05f64..0.96, confidence in 0.5f64..0.99) {
+            let below = Binomial::new(q, n as u64).unwrap();
+            let beyond = (1.0 - confidence) / 2.0;
+            let lower = first(n, |k| below.cdf(k as u64) > beyond);
+            let upper = first(n, |k| 1.0 - below.cdf(k as u64) <= beyond) + 1;
+            let expected = (lower > 0 && upper <= n).then_some((lower, upper));
+            prop_assert_eq!(ranks(n, q, confidence).map(|ranks| (ranks.lower, ranks.upper)), expected);
+        }
+
         #[test]
         fn at_least_the_confidence_that_was_asked_for(n in 6usize..300, confidence in 0.5f64..0.96) {
             let ranks = ranks(n, 0.5, confidence).unwrap();
