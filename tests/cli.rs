@@ -23,6 +23,8 @@ mod redaction;
 mod retries;
 #[path = "cli/runs.rs"]
 mod runs;
+#[path = "cli/shards.rs"]
+mod shards;
 #[path = "cli/unwritable.rs"]
 mod unwritable;
 
