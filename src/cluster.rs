@@ -51,6 +51,12 @@ pub trait Cluster: Send + Sync + std::fmt::Debug {
         None
     }
 
+    /// Writes the logs of the nodes' machines into a new folder; none where the cluster has no machines that we may look into.
+    /// Blocking.
+    fn export_logs(&self, _folder: &std::path::Path) -> Option<Result<(), ClusterError>> {
+        None
+    }
+
     /// Gives up removing what connecting created, for the user to look at; its name, where there is something.
     fn keep(&self) -> Option<String> {
         None

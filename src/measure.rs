@@ -4,6 +4,7 @@
 pub mod attribution;
 pub mod blind;
 pub mod breaks;
+pub mod confusion;
 pub mod effect;
 pub mod gate;
 pub mod hold;

@@ -1,7 +1,8 @@
 //! What was seen: the timeline (the only truth), the index of objects folded from it, and the truth of conditions over that.
-//! `watch` is the only part with a client; everything else is pure.
+//! Only `watch`, `logs`, `probe` and `evidence` have a client; everything else is pure.
 
 pub mod evaluate;
+pub mod evidence;
 pub mod index;
 pub mod logs;
 pub mod probe;

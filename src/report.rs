@@ -1,6 +1,7 @@
 //! Reports: from results to text for people and files for programs. Knows results only: no client, no engine, no judgement.
 //! What is measured and decided comes from `measure`; what happens meanwhile comes as `RunEvent`s.
 
+pub mod confusion;
 pub mod csv;
 pub mod exporter;
 #[cfg(test)]
@@ -21,6 +22,7 @@ pub mod style;
 pub mod summary;
 pub mod terminal;
 
+pub use confusion::Confusion;
 pub use csv::Csv;
 pub use exporter::{ExportError, Exporter};
 pub use html::Html;

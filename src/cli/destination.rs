@@ -7,7 +7,7 @@ use crate::measure::outcome;
 use crate::measure::result::RunResult;
 use crate::observe::timeline;
 use crate::report::html;
-use crate::report::{Csv, Exporter, Html, Json, Junit, Markdown, Prometheus, Terminal};
+use crate::report::{Confusion, Csv, Exporter, Html, Json, Junit, Markdown, Prometheus, Terminal};
 use serde::{Deserialize, Deserializer, de::Error};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -31,9 +31,11 @@ pub enum Format {
     Csv,
     /// Prometheus' text format.
     Prometheus,
+    /// True causes against diagnosed ones.
+    Confusion,
 }
 
-const FORMATS: [(&str, Format); 7] = [
+const FORMATS: [(&str, Format); 8] = [
     ("terminal", Format::Terminal),
     ("json", Format::Json),
     ("junit", Format::Junit),
@@ -41,6 +43,7 @@ const FORMATS: [(&str, Format); 7] = [
     ("html", Format::Html),
     ("csv", Format::Csv),
     ("prometheus", Format::Prometheus),
+    ("confusion", Format::Confusion),
 ];
 
 /// One `--report`.
@@ -168,6 +171,7 @@ fn write_one(one: &Destination, result: &RunResult, run_directory: Option<&Path>
         Format::Html => Html { marks: marks(result, run_directory) }.serialize(result),
         Format::Csv => Csv.serialize(result),
         Format::Prometheus => Prometheus.serialize(result),
+        Format::Confusion => Confusion.serialize(result),
     }
     .map_err(|error| error.to_string())?;
     match &one.file {
@@ -236,9 +240,12 @@ mod tests {
     #[rstest]
     #[case(
         "jsno",
-        "`jsno` is not a report format; did you mean `json`? Formats are terminal, json, junit, markdown, html, csv, prometheus"
+        "`jsno` is not a report format; did you mean `json`? Formats are terminal, json, junit, markdown, html, csv, prometheus, confusion"
     )]
-    #[case("pdf=x", "`pdf` is not a report format. Formats are terminal, json, junit, markdown, html, csv, prometheus")]
+    #[case(
+        "pdf=x",
+        "`pdf` is not a report format. Formats are terminal, json, junit, markdown, html, csv, prometheus, confusion"
+    )]
     #[case("json=", "no file after `json=`; write `json=FILE`, or `json` alone for stdout")]
     fn refuses(#[case] text: &str, #[case] message: &str) {
         assert_eq!(text.parse::<Destination>(), Err(message.to_owned()));

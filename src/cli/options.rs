@@ -114,7 +114,7 @@ pub struct Options {
     /// The run to compare with, as a gate: a result file, a run directory, or history:latest, history:RUN, history:git.branch=main
     #[arg(long, env = "COMEBACK_BASELINE", value_name = "REF", help_heading = "Results")]
     pub baseline: Option<String>,
-    /// terminal, json, junit, markdown, html, csv or prometheus; with =FILE into a file. Repeatable [default: terminal]
+    /// terminal, json, junit, markdown, html, csv, prometheus or confusion; with =FILE into a file. Repeatable [default: terminal]
     #[arg(long, env = "COMEBACK_REPORT", value_name = "FORMAT[=FILE]", value_delimiter = ',', help_heading = "Results")]
     pub report: Vec<Destination>,
     /// The run directory.

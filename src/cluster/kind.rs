@@ -22,6 +22,7 @@ pub const DEFAULT_NAME: &str = "comeback";
 /// A kind cluster, removed on [`Cluster::close`] (or when dropped) if it was created here.
 #[derive(Debug)]
 pub struct Kind {
+    name: String,
     context: Context,
     created: Mutex<Option<Created>>,
 }
@@ -67,7 +68,7 @@ impl Kind {
             Context::from_kubeconfig(kubeconfig, &context, "kind", &context)
         });
         match connected {
-            Ok(context) => Ok(Self { context, created: guard }),
+            Ok(context) => Ok(Self { name: name.to_owned(), context, created: guard }),
             Err(error) => {
                 remove(&guard)?;
                 Err(error)
@@ -103,6 +104,10 @@ impl Cluster for Kind {
 
     fn close(&self) -> Result<(), ClusterError> {
         remove(&self.created)
+    }
+
+    fn export_logs(&self, folder: &std::path::Path) -> Option<Result<(), ClusterError>> {
+        Some(run(&["export", "logs", &folder.to_string_lossy(), "--name", &self.name], &self.name).map(|_| ()))
     }
 
     fn keep(&self) -> Option<String> {

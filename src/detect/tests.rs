@@ -1,5 +1,7 @@
 //! Detection over recordings of a real cluster: as a stream, as a single LIST, and silence where nothing is wrong.
 
+mod calls;
+
 use super::replay::{Recording, seen};
 use super::*;
 use crate::observe::timeline::{Fact, LogLine};

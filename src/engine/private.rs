@@ -42,6 +42,17 @@ pub fn create_dir_all(path: &Path) -> Result<()> {
     builder.create(path)
 }
 
+/// Leaves what another program has made to its owner alone.
+///
+/// # Errors
+/// Its mode cannot be changed.
+#[cfg_attr(not(unix), expect(unused_variables, reason = "modes are Unix'"))]
+pub fn own(path: &Path, mode: u32) -> Result<()> {
+    #[cfg(unix)]
+    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode))?;
+    Ok(())
+}
+
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;

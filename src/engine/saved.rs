@@ -43,6 +43,13 @@ pub fn evidence_path(scenario: &str, trial: u32, attempt: u32) -> PathBuf {
     Path::new("evidence").join(file_name(scenario, trial, attempt))
 }
 
+/// The same as a result names it; `None` where there is no such folder.
+#[must_use]
+pub fn evidence_of(directory: &Path, scenario: &str, trial: u32, attempt: u32) -> Option<String> {
+    let relative = evidence_path(scenario, trial, attempt);
+    directory.join(&relative).is_dir().then(|| relative.to_string_lossy().into_owned())
+}
+
 /// The undo records of an attempt's faults, relative to the run directory.
 #[must_use]
 pub fn undo_path(scenario: &str, trial: u32, attempt: u32) -> PathBuf {
@@ -173,6 +180,8 @@ fn judge_attempt(
         None => verdict::judge(plan, &timeline),
     };
     again.timeline = seen_from.join(relative).to_string_lossy().into_owned();
+    let evidence = evidence_of(directory, &plan.name, trial, attempt);
+    again.evidence = evidence.map(|folder| seen_from.join(folder).to_string_lossy().into_owned());
     Ok(Some(again))
 }
 

@@ -222,9 +222,14 @@ async fn conclude(job: &TrialJob<'_>, session: &Session, mut live: Live<'_>, own
     let provisional = live.provisional();
     let expected = job.plan.expect.contains(&provisional.verdict);
     let in_namespace = live.namespace().to_owned();
-    if !expected && let Err(error) = evidence::save(&job.evidence(), live.index(), &session.client, &in_namespace).await {
-        tracing::warn!("the evidence of {} trial {} is not whole: {error}", job.plan.name, job.trial);
-    }
+    let kept_evidence = if expected {
+        None
+    } else {
+        if let Err(error) = evidence::save(job, session, live.index(), &in_namespace).await {
+            tracing::warn!("the evidence of {} trial {} is not whole: {error}", job.plan.name, job.trial);
+        }
+        saved::evidence_of(&job.request.directory, &job.plan.name, job.trial, job.attempt)
+    };
     live.stop_watching();
     (job.phase)("restore");
     let keep = own.filter(|_| {
@@ -254,5 +259,6 @@ async fn conclude(job: &TrialJob<'_>, session: &Session, mut live: Live<'_>, own
     live.record(Source::Engine, Fact::Restored { leftovers });
     let mut result = live.conclude();
     result.notes.extend(kept);
+    result.evidence = kept_evidence;
     result
 }

@@ -250,6 +250,9 @@ pub struct TrialResult {
     pub notes: Vec<String>,
     /// The timeline's file, relative to the run directory.
     pub timeline: String,
+    /// The folder of its evidence (objects, events, logs), relative to the run directory; absent where all was as expected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<String>,
     /// What came of trying it again, in order. The first attempt, which is the trial itself, is the one that counts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub retries: Vec<TrialResult>,

@@ -81,6 +81,7 @@ impl Judge {
             leftovers: self.leftovers.iter().map(ToString::to_string).collect(),
             notes: self.notes(stable),
             timeline: String::new(),
+            evidence: None,
             findings: self.findings,
             actions: self.actions,
             retries: Vec::new(),

@@ -70,6 +70,7 @@ pub fn trial(index: u32, verdict: Verdict, reason: &str) -> TrialResult {
         leftovers: vec![],
         notes: vec![],
         timeline: format!("timelines/{index}.jsonl"),
+        evidence: None,
         retries: vec![],
     }
 }
@@ -143,6 +144,7 @@ pub fn run() -> RunResult {
     unrecovered.durations = Durations { to_detect: Some(exact(3.0)), to_recover: Some(more_than(300.0)), ..Durations::default() };
     unrecovered.findings =
         vec![finding("config.bad-value", "panic: invalid value \"many\" \u{1b}[31mred\u{0} & <tag> for WORKERS")];
+    unrecovered.evidence = Some("evidence/crash-loop-after-config-change-2".into());
     unrecovered.notes = vec!["hold stretched to 71s".into()];
     let mut regressed = trial(0, Verdict::Regressed, "Ready for 30s of every cycle, never for a whole hold of 30s");
     regressed.durations.to_recover = Some(more_than(300.0));

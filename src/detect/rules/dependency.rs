@@ -15,6 +15,7 @@ pub fn sign<'a>(case: &Case<'a>, container: &'a ContainerRecord) -> Option<Sign>
         probe::sign(case, container).or_else(|| crash::sign(case, container)).or_else(|| readiness::sign(case, container))?;
     let told = words(case, container);
     let spec = case.spec(&container.name);
+    let waits = waits_for_an_answer(case, container);
     let mut best: Option<Sign> = None;
     for service in case.index.objects("Service") {
         let name = text(service, "/metadata/name");
@@ -23,9 +24,9 @@ pub fn sign<'a>(case: &Case<'a>, container: &'a ContainerRecord) -> Option<Sign>
         }
         let line = told.iter().find(|line| names(line, name) || names(line, text(service, "/spec/clusterIP")));
         let ready = ready_endpoints(case.index, name);
-        // Whoever calls a Service that is back notices that at its next try.
-        let back =
-            answers_since(case.index, name).is_some_and(|at| case.index.now().saturating_sub(at) < case.thresholds.stuck_for);
+        // Whoever calls a Service that is back notices that at its next try. What began after it was back has another cause.
+        let back = answers_since(case.index, name)
+            .is_some_and(|at| own.first_seen <= at && case.index.now().saturating_sub(at) < case.thresholds.stuck_for);
         let lacks = if back { "had no ready endpoint until just now" } else { "has no ready endpoint" };
         let ready = if back { 0 } else { ready };
         let (cause, confidence, why) = match (ready, line) {
@@ -37,6 +38,14 @@ pub fn sign<'a>(case: &Case<'a>, container: &'a ContainerRecord) -> Option<Sign>
                 "network",
                 Confidence::Medium,
                 format!("Service {name} has {ready} ready endpoints, and yet it cannot be reached"),
+            ),
+            (1.., _) if waits && calls(spec, name) => (
+                "network",
+                Confidence::Medium,
+                format!(
+                    "Service {name} has {ready} ready endpoints, and yet a call of container {} was not answered",
+                    container.name
+                ),
             ),
             _ => continue,
         };
@@ -71,6 +80,17 @@ fn words(case: &Case<'_>, container: &ContainerRecord) -> Vec<String> {
         words.extend(case.probe_failures(&container.name, title).into_iter().map(|event| event.message.trim().to_owned()));
     }
     words
+}
+
+/// Whether the newest failure of a probe that is a program of the container's own says that a call was not answered. That the program
+/// itself took too long says nothing of why, and what the kubelet asks by itself is the container's own port.
+fn waits_for_an_answer(case: &Case<'_>, container: &ContainerRecord) -> bool {
+    let spec = case.spec(&container.name);
+    [("Readiness", "readinessProbe"), ("Liveness", "livenessProbe")].into_iter().any(|(title, field)| {
+        let newest = case.probe_failures(&container.name, title).into_iter().max_by_key(|event| event.last_seen);
+        let own_program = spec.get(field).is_some_and(|probe| probe.get("exec").is_some());
+        own_program && newest.is_some_and(|event| !event.message.contains("command timed out") && timed_out(&event.message))
+    })
 }
 
 fn timed_out(line: &str) -> bool {

@@ -12,6 +12,9 @@ use std::time::Duration;
 /// After an end, a container must have run this long (the kubelet's back-off reset) for its readiness to be a matter of its own.
 const CALM: Duration = Duration::from_mins(10);
 
+/// How long before the pod was seen not ready its last failure may have been told.
+const SLACK: Duration = Duration::from_secs(5);
+
 /// When it has been running without being ready for the threshold.
 pub fn sign<'a>(case: &Case<'a>, container: &'a ContainerRecord) -> Option<Sign> {
     let (age, failures) = unready(case, container)?;
@@ -71,12 +74,13 @@ fn unready<'a>(case: &Case<'a>, container: &'a ContainerRecord) -> Option<(Durat
     if container.last_exit().is_some_and(|exit| now.saturating_sub(exit.at) < CALM) {
         return None;
     }
-    let failures = case.probe_failures(&container.name, "Readiness");
-    if failures.is_empty() {
-        return None;
-    }
     let stamp = condition_of(&case.pod.object, "Ready").and_then(|condition| text(condition, "/lastTransitionTime").parse().ok());
     let running = case.began(container.since, *started).age;
     let not_ready = case.began(case.pod.ready_since, stamp).age;
-    Some((running.min(not_ready), failures))
+    let age = running.min(not_ready);
+    // Failures of an earlier stretch do not explain this one: nobody probes on a lost node.
+    let since = now.saturating_sub(age).saturating_sub(SLACK);
+    let mut failures = case.probe_failures(&container.name, "Readiness");
+    failures.retain(|event| event.last_seen >= since);
+    (!failures.is_empty()).then_some((age, failures))
 }

@@ -22,6 +22,7 @@ impl TrialResult {
             leftovers: Vec::new(),
             notes: Vec::new(),
             timeline: String::new(),
+            evidence: None,
             retries: Vec::new(),
         }
     }

@@ -106,6 +106,9 @@ fn list(scenario: &ScenarioResult, trial: &TrialResult) -> String {
     for evidence in trial.healed_by.iter().flat_map(|healed| &healed.evidence) {
         item(format!("why we say who healed: {evidence}"));
     }
+    if let Some(evidence) = &trial.evidence {
+        item(format!("objects, events and logs are in {evidence} of the run directory; begin with describe.txt"));
+    }
     for note in &trial.notes {
         item(format!("note: {note}"));
     }

@@ -110,6 +110,9 @@ fn describe(terminal: &Terminal, result: &RunResult, scenario: &ScenarioResult, 
     }
     if let Some(directory) = &terminal.run_directory {
         detail("timeline", &format!("{directory}/{}", trial.timeline));
+        if let Some(evidence) = &trial.evidence {
+            detail("folder", &format!("{directory}/{evidence}: objects, events, logs; begin with describe.txt"));
+        }
     }
     // Not wrapped: it is to be pasted.
     out.push_str(&palette.paint(Tone::Faint, "    again     "));
