@@ -10,9 +10,11 @@ pub mod console;
 pub mod destination;
 pub mod doctor;
 mod dry_run;
+pub mod explain;
 pub mod gate;
 mod github;
 mod guard;
+pub mod help;
 pub mod history;
 mod idle;
 pub mod judge;
@@ -26,6 +28,7 @@ pub mod report;
 pub mod run;
 mod run_directory;
 pub mod schema;
+pub mod shell;
 pub mod show;
 mod signals;
 mod suitable;
@@ -74,6 +77,12 @@ fn dispatch(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Rbac(rbac) => printed(console(&arguments.display), |look, out, err| rbac::run(&rbac, look, out, err)),
         Command::New(new) => printed(console(&arguments.display), |_, out, err| new::run(&new, out, err)),
         Command::Schema(schema) => printed(console(&arguments.display), |_, out, _| schema::run(schema, out)),
+        Command::Explain(explain) => {
+            printed(console(&arguments.display), |look, out, err| explain::run(&explain, look, out, err))
+        }
+        Command::Help(help) => printed(console(&arguments.display), |_, out, err| help::run(&help, out, err)),
+        Command::Completions(shell) => printed(console(&arguments.display), |_, out, _| shell::completions(shell, out)),
+        Command::Man(man) => printed(console(&arguments.display), |_, out, err| shell::man(&man, out, err)),
         Command::Doctor(doctor) => doctor::doctor(&doctor, console(&arguments.display)),
         Command::Cleanup(cleanup) => cleanup::cleanup(&cleanup, console(&arguments.display)),
         Command::Cluster(cluster) => cluster::run(cluster, console(&arguments.display)),

@@ -1,6 +1,7 @@
 //! What the engine tells reports while a run goes on: the only way from engine to progress and files.
 //! Reports never call back.
 
+use crate::measure::judge::Waiting;
 use crate::measure::result::{ClusterInfo, RunResult, ScenarioResult, TrialResult};
 use crate::scenario::Plan;
 use std::sync::Arc;
@@ -34,6 +35,15 @@ pub enum RunEvent {
         trial: u32,
         /// The phase.
         phase: &'static str,
+    },
+    /// What a trial waits for now: told now and then, on clusters that run in real time.
+    TrialWaits {
+        /// The scenario's position in `plans`.
+        scenario: usize,
+        /// The trial's index.
+        trial: u32,
+        /// What it waits for.
+        waiting: Waiting,
     },
     /// A trial has its verdict and is cleaned up.
     TrialFinished {

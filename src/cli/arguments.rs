@@ -20,7 +20,7 @@ use std::path::PathBuf;
 ///
 /// Without a cluster of your own: `comeback run` tries the built-in scenarios on an embedded, simulated Kubernetes.
 #[derive(Debug, Parser)]
-#[command(name = "comeback", version, arg_required_else_help = true, after_help = EXIT_CODES)]
+#[command(name = "comeback", version, arg_required_else_help = true, disable_help_subcommand = true, after_help = EXIT_CODES)]
 pub struct Arguments {
     /// Colours and loudness.
     #[command(flatten)]
@@ -74,6 +74,8 @@ pub enum Command {
     Run(Box<Run>),
     /// Say everything that is wrong with scenario and suite files; nothing is run
     Validate(Validate),
+    /// Say in plain words what a scenario will do and how it will be judged; nothing is run
+    Explain(super::explain::Explain),
     /// List scenarios, one a line; without a PATH what is built in
     List(List),
     /// Write a commented scenario and its manifest, ready to run
@@ -98,6 +100,12 @@ pub enum Command {
     History(HistoryArguments),
     /// Reports from a history: recovery time objectives over months
     Report(super::report::Report),
+    /// Print the help of a command, or the reference of faults, conditions, causes or strategies
+    Help(super::help::Help),
+    /// Print what a shell needs to complete command lines
+    Completions(super::shell::Completions),
+    /// Print the manual page of comeback or of one of its commands
+    Man(super::shell::Man),
     /// Commands of later versions.
     #[command(flatten)]
     Unsupported(UnsupportedCommand),

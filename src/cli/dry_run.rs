@@ -89,7 +89,7 @@ fn scenario(text: &mut String, plan: &Plan) {
 }
 
 /// When a fault is injected, if not at once.
-fn when(injection: &Injection) -> String {
+pub(super) fn when(injection: &Injection) -> String {
     let after = |what: &str| format!(", {} after {what}", duration::format(injection.after));
     match (injection.after.is_zero(), injection.follows.len()) {
         (true, _) => String::new(),
@@ -100,7 +100,7 @@ fn when(injection: &Injection) -> String {
 }
 
 /// A fault and its targets, as far as they are known beforehand.
-fn injected(fault: &Fault) -> String {
+pub(super) fn injected(fault: &Fault) -> String {
     format!("{}{} on {}", fault.key(), Prepared::detail(fault), on(fault))
 }
 

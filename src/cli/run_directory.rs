@@ -105,6 +105,7 @@ impl Keeper {
             RunEvent::Warning(text) => self.result.warnings.push(text.clone()),
             RunEvent::TrialStarted { .. }
             | RunEvent::TrialPhase { .. }
+            | RunEvent::TrialWaits { .. }
             | RunEvent::TrialFinished { .. }
             | RunEvent::Finished(_) => return,
         }

@@ -13,12 +13,6 @@ pub enum UnsupportedCommand {
     /// The healer as a controller (not supported yet)
     #[command(hide = true, disable_help_flag = true)]
     Heal(Rest),
-    /// Shell completions (not supported yet)
-    #[command(hide = true, disable_help_flag = true)]
-    Completions(Rest),
-    /// The manual page (not supported yet)
-    #[command(hide = true, disable_help_flag = true)]
-    Man(Rest),
 }
 
 /// Whatever stands after the command.
@@ -34,8 +28,6 @@ pub(super) fn refuse(command: UnsupportedCommand, console: Console) -> ExitCode 
     let (name, Rest { rest }) = match command {
         UnsupportedCommand::Scan(rest) => ("scan", rest),
         UnsupportedCommand::Heal(rest) => ("heal", rest),
-        UnsupportedCommand::Completions(rest) => ("completions", rest),
-        UnsupportedCommand::Man(rest) => ("man", rest),
     };
     let words = std::iter::once(name.to_owned()).chain(rest).collect::<Vec<_>>().join(" ");
     console.error(&format!("`comeback {words}` is not supported yet; `comeback --help` lists the commands that are"));

@@ -209,6 +209,9 @@ fn work(request: &RunRequest, stop: &Stop, jobs: &Jobs, halt: Halt<'_>, to_us: &
             phase: &|phase| {
                 let _ = to_us.send(FromWorker::Event(RunEvent::TrialPhase { scenario, trial, phase }));
             },
+            waits: &|waiting| {
+                let _ = to_us.send(FromWorker::Event(RunEvent::TrialWaits { scenario, trial, waiting }));
+            },
             home: halt.home,
         };
         let failed_fast = |result: &TrialResult| {

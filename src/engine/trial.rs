@@ -12,6 +12,7 @@ use super::sight::Sight;
 use super::{RunRequest, Stop, apply, baseline, saved};
 use crate::cluster::{Session, TrialContext};
 use crate::fault::undo::journal::Journal;
+use crate::measure::judge::Waiting;
 use crate::measure::result::TrialResult;
 use crate::observe::probe::{Probing, pod, web};
 use crate::observe::timeline::{Began, Fact, Reference, Source};
@@ -52,6 +53,8 @@ pub(super) struct TrialJob<'a> {
     pub stop: Stop,
     /// Told of each phase as it begins.
     pub phase: &'a dyn Fn(&'static str),
+    /// Told now and then of what the trial waits for.
+    pub waits: &'a dyn Fn(Waiting),
     /// Absent on virtual time.
     pub home: Option<&'a Ground>,
 }

@@ -4,8 +4,10 @@
 mod alerts;
 mod next;
 mod relevance;
+mod waiting;
 
 pub use next::Next;
+pub use waiting::Waiting;
 
 use self::alerts::AlertClocks;
 use super::blind::Blindness;

@@ -6,9 +6,11 @@ mod bars;
 use super::format;
 use super::style::{Palette, Tone, trial_mark};
 use crate::event::RunEvent;
+use crate::measure::judge::Waiting;
 use crate::measure::result::TrialResult;
 use crate::scenario::Plan;
 use bars::Bars;
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::Arc;
 
@@ -34,6 +36,8 @@ pub struct Progress {
     total: usize,
     done: usize,
     unexpected: usize,
+    /// What each running trial was last seen to wait for.
+    waiting: BTreeMap<(usize, u32), (&'static str, String)>,
     show: Show,
 }
 
@@ -58,7 +62,7 @@ impl Progress {
             Sink::Bars => Show::Bars(Bars::new()),
             Sink::Lines { out, phases } => Show::Lines { out, phases },
         };
-        Self { palette, plans: Vec::new(), total: 0, done: 0, unexpected: 0, show }
+        Self { palette, plans: Vec::new(), total: 0, done: 0, unexpected: 0, waiting: BTreeMap::new(), show }
     }
 
     /// Shows one event.
@@ -88,6 +92,7 @@ impl Progress {
                 let name = self.name(*scenario, *trial);
                 self.phase(*scenario, *trial, &name, phase);
             }
+            RunEvent::TrialWaits { scenario, trial, waiting } => self.waits((*scenario, *trial), waiting),
             RunEvent::TrialFinished { scenario, result } => self.finished(*scenario, result),
             RunEvent::Warning(text) => {
                 let text = format!("{} {}", self.palette.paint(Tone::Doubt, "warning:"), format::plain(text));
@@ -119,8 +124,20 @@ impl Progress {
         }
     }
 
+    /// On bars each time, as a line only when something else is waited for or seen.
+    fn waits(&mut self, (scenario, trial): (usize, u32), waiting: &Waiting) {
+        let name = self.name(scenario, trial);
+        let text = format::plain(&waiting.to_string());
+        let said = (waiting.phase, waiting.state.clone());
+        let new = self.waiting.insert((scenario, trial), said.clone()).is_none_or(|before| before != said);
+        if new || matches!(self.show, Show::Bars(_)) {
+            self.phase(scenario, trial, &name, &text);
+        }
+    }
+
     fn finished(&mut self, scenario: usize, trial: &TrialResult) {
         self.done += 1;
+        self.waiting.remove(&(scenario, trial.index));
         let expect: &[_] = self.plans.get(scenario).map_or(&[], |plan| &plan.expect);
         let expected = expect.contains(&trial.verdict);
         let (mark, tone) = trial_mark(trial.verdict, expect);
@@ -194,6 +211,11 @@ mod tests {
         let started = RunEvent::Started { id: result.run.id.clone(), seed: 42, cluster: result.cluster.clone(), plans };
         progress.handle(&started);
         progress.handle(&RunEvent::TrialPhase { scenario: 0, trial: 0, phase: "inject" });
+        for waited in [11, 12].map(std::time::Duration::from_secs) {
+            let of = std::time::Duration::from_mins(1);
+            let waiting = Waiting { phase: "effect", state: "restarts: 0 of 1".into(), waited, of };
+            progress.handle(&RunEvent::TrialWaits { scenario: 0, trial: 0, waiting });
+        }
         progress.handle(&RunEvent::Warning("slow \u{1b}[2J disk".into()));
         for trial in &result.scenarios[1].trials {
             progress.handle(&RunEvent::TrialFinished { scenario: 0, result: Box::new(trial.clone()) });
@@ -202,6 +224,7 @@ mod tests {
         insta::assert_snapshot!(text, @r"
         run 20261121-080639-x7k2p: 3 trials in 1 scenario on the simulated cluster, seed 42
         crash-loop-after-config-change trial 0: inject
+        crash-loop-after-config-change trial 0: effect: restarts: 0 of 1, 11s of 1m0s
         warning: slow  disk
         [1/3] ✓ crash-loop-after-config-change trial 0: recovered (31s)
         [2/3] ✗ crash-loop-after-config-change trial 1: late: recovered after 1m20s, 20s after the RTO of 1m0s

@@ -17,6 +17,7 @@ use crate::engine::{Signal, Stop, saved};
 use crate::fault::UndoLog;
 use crate::heal;
 use crate::measure::Next;
+use crate::measure::judge::Waiting;
 use crate::measure::result::TrialResult;
 use crate::observe::Index;
 use crate::observe::logs::{self, LogFollower};
@@ -31,6 +32,9 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Mutex, mpsc};
+
+/// How often what is waited for is told anew.
+const TELL_EVERY: Duration = Duration::from_secs(1);
 
 /// What is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +58,8 @@ pub(super) enum Reached {
 pub(super) struct Live<'a> {
     plan: Arc<Plan>,
     pub(super) phase: &'a dyn Fn(&'static str),
+    /// Told of what is waited for, where there is time to read it.
+    waits: Option<&'a dyn Fn(Waiting)>,
     session: Session,
     namespace: String,
     recorder: Recorder,
@@ -89,6 +95,7 @@ impl<'a> Live<'a> {
         Self {
             plan: Arc::clone(&job.plan),
             phase: job.phase,
+            waits: (!job.request.cluster.is_virtual_time()).then_some(job.waits),
             session: session.clone(),
             logs: LogFollower::new(&session.client, &namespace, logs::wanted_by(&job.plan), sink.clone()),
             namespace,
@@ -267,13 +274,28 @@ impl<'a> Live<'a> {
         let wake = wake.unwrap_or_else(|| self.recorder.clock().elapsed() + Duration::from_hours(24));
         // Timers have a resolution of a millisecond and fire late, never early.
         let instant = self.recorder.clock().instant_of(wake);
-        tokio::select! {
-            biased;
-            () = stopped(&mut self.stop) => self.abort(),
-            seen = self.seen.recv() => self.take(seen),
-            _ = self.limits.changed() => {}
-            () = tokio::time::sleep_until(instant) => {}
+        loop {
+            let told = self.tell_waiting();
+            tokio::select! {
+                biased;
+                () = stopped(&mut self.stop) => self.abort(),
+                seen = self.seen.recv() => self.take(seen),
+                _ = self.limits.changed() => {}
+                () = tokio::time::sleep_until(instant) => {}
+                () = tokio::time::sleep(TELL_EVERY), if told => continue,
+            }
+            return;
         }
+    }
+
+    /// Says what is waited for; whether there is anybody who reads it.
+    fn tell_waiting(&mut self) -> bool {
+        let Some(waits) = self.waits else { return false };
+        let now = self.recorder.clock().elapsed();
+        if let Some(waiting) = self.recorder.judge().waiting(now) {
+            waits(waiting);
+        }
+        true
     }
 
     fn take_limits(&mut self) {

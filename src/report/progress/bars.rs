@@ -42,7 +42,7 @@ impl Bars {
                 return;
             }
             let bar = ProgressBar::new_spinner();
-            if let Ok(style) = ProgressStyle::with_template("  {spinner} {prefix} {msg:.dim} {elapsed:.dim}") {
+            if let Ok(style) = ProgressStyle::with_template("  {spinner} {prefix} {elapsed:.dim} {wide_msg:.dim}") {
                 bar.set_style(style);
             }
             let bar = self.all.insert_before(&self.run, bar);
