@@ -34,6 +34,7 @@ mod signals;
 mod suitable;
 mod unsupported;
 pub mod validate;
+mod watch;
 
 use crate::exit_code::ExitCode;
 use crate::scenario::render::Look;

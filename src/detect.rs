@@ -8,6 +8,7 @@ pub mod finding;
 pub mod ledger;
 mod logs;
 mod objects;
+mod patterns;
 pub mod related;
 #[cfg(test)]
 pub(crate) mod replay;

@@ -2,6 +2,7 @@
 //! What is measured and decided comes from `measure`; what happens meanwhile comes as `RunEvent`s.
 
 pub mod confusion;
+pub mod course;
 pub mod csv;
 pub mod exporter;
 #[cfg(test)]
@@ -23,6 +24,7 @@ pub mod summary;
 pub mod terminal;
 
 pub use confusion::Confusion;
+pub use course::Course;
 pub use csv::Csv;
 pub use exporter::{ExportError, Exporter};
 pub use html::Html;

@@ -128,7 +128,7 @@ pub struct Judge {
     /// Run directories, as `run` printed them (.comeback/runs/ID)
     #[arg(value_name = "RUN_DIR", required = true)]
     pub directories: Vec<PathBuf>,
-    /// terminal, json, junit, markdown, html, csv, prometheus or confusion; with =FILE into a file. Repeatable
+    /// terminal, json, junit, markdown, html, csv, prometheus, confusion or timeline; with =FILE into a file. Repeatable
     #[arg(long, env = "COMEBACK_REPORT", value_name = "FORMAT[=FILE]", value_delimiter = ',')]
     pub report: Vec<super::destination::Destination>,
 }

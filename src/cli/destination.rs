@@ -7,7 +7,7 @@ use crate::measure::outcome;
 use crate::measure::result::RunResult;
 use crate::observe::timeline;
 use crate::report::html;
-use crate::report::{Confusion, Csv, Exporter, Html, Json, Junit, Markdown, Prometheus, Terminal};
+use crate::report::{Confusion, Course, Csv, Exporter, Html, Json, Junit, Markdown, Prometheus, Terminal};
 use serde::{Deserialize, Deserializer, de::Error};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -33,9 +33,11 @@ pub enum Format {
     Prometheus,
     /// True causes against diagnosed ones.
     Confusion,
+    /// What happened when in each trial.
+    Timeline,
 }
 
-const FORMATS: [(&str, Format); 8] = [
+const FORMATS: [(&str, Format); 9] = [
     ("terminal", Format::Terminal),
     ("json", Format::Json),
     ("junit", Format::Junit),
@@ -44,6 +46,7 @@ const FORMATS: [(&str, Format); 8] = [
     ("csv", Format::Csv),
     ("prometheus", Format::Prometheus),
     ("confusion", Format::Confusion),
+    ("timeline", Format::Timeline),
 ];
 
 /// One `--report`.
@@ -172,6 +175,7 @@ fn write_one(one: &Destination, result: &RunResult, run_directory: Option<&Path>
         Format::Csv => Csv.serialize(result),
         Format::Prometheus => Prometheus.serialize(result),
         Format::Confusion => Confusion.serialize(result),
+        Format::Timeline => Course { palette }.serialize(result),
     }
     .map_err(|error| error.to_string())?;
     match &one.file {
@@ -240,11 +244,11 @@ mod tests {
     #[rstest]
     #[case(
         "jsno",
-        "`jsno` is not a report format; did you mean `json`? Formats are terminal, json, junit, markdown, html, csv, prometheus, confusion"
+        "`jsno` is not a report format; did you mean `json`? Formats are terminal, json, junit, markdown, html, csv, prometheus, confusion, timeline"
     )]
     #[case(
         "pdf=x",
-        "`pdf` is not a report format. Formats are terminal, json, junit, markdown, html, csv, prometheus, confusion"
+        "`pdf` is not a report format. Formats are terminal, json, junit, markdown, html, csv, prometheus, confusion, timeline"
     )]
     #[case("json=", "no file after `json=`; write `json=FILE`, or `json` alone for stdout")]
     fn refuses(#[case] text: &str, #[case] message: &str) {

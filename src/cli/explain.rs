@@ -132,7 +132,7 @@ fn faults(plan: &Plan) -> Vec<String> {
             let undone = schedule.reversals.iter().find(|reversal| reversal.faults.contains(&position));
             let undone =
                 undone.map_or_else(String::new, |reversal| format!("; it undoes itself after {}", format(reversal.lasts)));
-            format!("{}{}{undone}.", capital(&injected(&injection.fault)), when(injection))
+            format!("{}{}{undone}.", injected(&injection.fault), when(injection))
         })
         .collect();
     lines.push("That the API accepts a fault is never taken for its effect.".to_owned());
@@ -221,11 +221,6 @@ fn expectation(plan: &Plan) -> String {
 /// Conditions that must all hold.
 fn all(conditions: &[Condition]) -> String {
     conditions.iter().map(condition).collect::<Vec<_>>().join("; ")
-}
-
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default() + letters.as_str()
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ pub struct Gate {
     /// Tell others of the outcome, as this file says: Slack, PagerDuty, webhooks, mail, Grafana
     #[arg(long, env = "COMEBACK_NOTIFY", value_name = "FILE")]
     pub notify: Option<PathBuf>,
-    /// terminal, json, junit, markdown, html, csv, prometheus or confusion; with =FILE into a file. Repeatable [default: the gate's table]
+    /// terminal, json, junit, markdown, html, csv, prometheus, confusion or timeline; with =FILE into a file. Repeatable [default: the gate's table]
     #[arg(long, env = "COMEBACK_REPORT", value_name = "FORMAT[=FILE]", value_delimiter = ',')]
     pub report: Vec<Destination>,
 }

@@ -84,9 +84,9 @@ mod tests {
     }
 
     #[rstest]
-    #[case(&["fault"], "did you mean `faults`?")]
-    #[case(&["faults", "setConfg"], "did you mean `setConfig`?")]
-    #[case(&["cluster", "srve"], "did you mean `serve`?")]
+    #[case(&["fault"], "Did you mean `faults`?")]
+    #[case(&["faults", "setConfg"], "Did you mean `setConfig`?")]
+    #[case(&["cluster", "srve"], "Did you mean `serve`?")]
     fn an_unknown_word_is_answered_with_the_nearest(#[case] words: &[&str], #[case] text: &str) {
         let (code, out, err) = asked(words);
         assert!(code == ExitCode::Usage && out.is_empty() && err.contains(text), "{out}{err}");

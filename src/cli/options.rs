@@ -99,6 +99,11 @@ pub struct Options {
         default_missing_value = "true", value_parser = BoolishValueParser::new(), hide_possible_values = true, help_heading = "How")]
     #[serde(skip)]
     pub dry_run: Option<bool>,
+    /// Run again whenever a file of the scenario is saved, and show the course of its trials; embedded cluster only
+    #[arg(long, env = "COMEBACK_WATCH", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", value_parser = BoolishValueParser::new(), hide_possible_values = true, help_heading = "How")]
+    #[serde(skip)]
+    pub watch: Option<bool>,
     /// Begin no further trial after the first unexpected verdict
     #[arg(long, env = "COMEBACK_FAIL_FAST", value_name = "BOOL", num_args = 0..=1, require_equals = true,
         default_missing_value = "true", value_parser = BoolishValueParser::new(), hide_possible_values = true, help_heading = "How")]
@@ -114,7 +119,7 @@ pub struct Options {
     /// The run to compare with, as a gate: a result file, a run directory, or history:latest, history:RUN, history:git.branch=main
     #[arg(long, env = "COMEBACK_BASELINE", value_name = "REF", help_heading = "Results")]
     pub baseline: Option<String>,
-    /// terminal, json, junit, markdown, html, csv, prometheus or confusion; with =FILE into a file. Repeatable [default: terminal]
+    /// terminal, json, junit, markdown, html, csv, prometheus, confusion or timeline; with =FILE into a file. Repeatable [default: terminal]
     #[arg(long, env = "COMEBACK_REPORT", value_name = "FORMAT[=FILE]", value_delimiter = ',', help_heading = "Results")]
     pub report: Vec<Destination>,
     /// The run directory.
@@ -245,6 +250,7 @@ impl Options {
             concurrency: self.concurrency.or(defaults.concurrency),
             timeout: self.timeout.or(defaults.timeout),
             dry_run: self.dry_run,
+            watch: self.watch,
             fail_fast: self.fail_fast.or(defaults.fail_fast),
             retries: self.retries.or(defaults.retries),
             keep_on_failure: self.keep_on_failure.or(defaults.keep_on_failure),

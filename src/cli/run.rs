@@ -9,7 +9,7 @@ use super::recorder::Recorder;
 use super::run_directory::{self, Keeper};
 use super::signals;
 use super::suitable::{self, Suitable};
-use super::{dry_run, github, guard, idle, notify};
+use super::{dry_run, github, guard, idle, notify, watch};
 use crate::cluster::select::{self, ClusterChoice, ClusterOptions};
 use crate::cluster::{Cluster, TrialContext, kind};
 use crate::engine::inventory::Inventory;
@@ -58,6 +58,12 @@ pub(super) fn run(arguments: RunArguments, given: &BTreeSet<String>, display: &D
     }
     let console = console.with_defaults(display, options.verbose, options.quiet, options.color);
     console.log();
+    if options.watch.unwrap_or(false) {
+        return watch::watch(&arguments.paths, &options, &words, console).unwrap_or_else(|(code, message)| {
+            console.error(&message);
+            code
+        });
+    }
     // The command line is kept with the result: a password of a history's URL is not.
     let words = words.iter().map(|word| without_password(word)).collect();
     let prepared = match prepare(&arguments.paths, &options, console) {

@@ -224,7 +224,7 @@ mod tests {
         insta::assert_snapshot!(text, @r"
         run 20261121-080639-x7k2p: 3 trials in 1 scenario on the simulated cluster, seed 42
         crash-loop-after-config-change trial 0: inject
-        crash-loop-after-config-change trial 0: effect: restarts: 0 of 1, 11s of 1m0s
+        crash-loop-after-config-change trial 0: effect: restarts: 0 of 1, 11s of 1m
         warning: slow  disk
         [1/3] ✓ crash-loop-after-config-change trial 0: recovered (31s)
         [2/3] ✗ crash-loop-after-config-change trial 1: late: recovered after 1m20s, 20s after the RTO of 1m0s

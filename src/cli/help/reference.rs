@@ -13,6 +13,9 @@ const WIDTH: usize = 100;
 
 static EXAMPLES: LazyLock<Value> = LazyLock::new(|| serde_saphyr::from_str(include_str!("examples.yaml")).unwrap_or_default());
 
+/// A type's description shorter than this only repeats its variant's.
+const SAME_WORDS: usize = 45;
+
 /// What there is a reference of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Topic {
@@ -141,7 +144,8 @@ fn documented(definition: &Value, about: &str) -> (String, Option<String>) {
     let own = own.split_once("`: ").map_or(own, |(_, rest)| rest);
     let own = own.split_whitespace().collect::<Vec<_>>().join(" ");
     let mut said = about.trim().to_owned();
-    if !own.is_empty() && !said.trim_end_matches('.').eq_ignore_ascii_case(own.trim_end_matches('.')) {
+    // A few words more are the same words.
+    if own.len() >= SAME_WORDS && !said.trim_end_matches('.').eq_ignore_ascii_case(own.trim_end_matches('.')) {
         let mut letters = own.chars();
         let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
         said = if own.to_lowercase().starts_with(&said.to_lowercase()) { String::new() } else { said + " " };
@@ -212,17 +216,8 @@ fn kind_of(field: &Value) -> String {
 /// An example of our own; a step without settings needs none.
 fn own_example(topic: Topic, name: &str) -> String {
     let section = if topic == Topic::Conditions { "conditions" } else { "steps" };
-    match EXAMPLES.get(section).and_then(|section| section.get(name)) {
-        Some(example) => {
-            flow(example).trim_start_matches("{ ").trim_end_matches(" }").to_owned() + if nested(example) { " }" } else { "" }
-        }
-        None => format!("{name}: {{}}"),
-    }
-}
-
-/// Whether the value of an example's one key is in braces itself, whose last one is the key's.
-fn nested(example: &Value) -> bool {
-    example.as_object().and_then(|fields| fields.values().next()).is_some_and(Value::is_object)
+    let example = EXAMPLES.get(section).and_then(|section| section.get(name)?.get(name));
+    format!("{name}: {}", example.map_or_else(|| "{}".to_owned(), flow))
 }
 
 /// YAML in one line.
@@ -290,7 +285,11 @@ mod tests {
     fn every_field_and_entry_says_what_it_is() {
         for topic in Topic::ALL {
             let text = topic.text(None);
-            assert!(!text.contains(") \n") && text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
+            // An example is to be copied: it is not wrapped.
+            let is_example =
+                |line: &str| line.starts_with("  ") && !line.starts_with("    ") && line.contains(": {") || line.contains(": [");
+            let wide: Vec<&str> = text.lines().filter(|line| line.chars().count() > WIDTH && !is_example(line)).collect();
+            assert!(!text.contains(") \n") && wide.is_empty(), "{wide:?}");
             assert!(topic.entries().iter().all(|name| text.contains(&format!("\n{name}\n"))));
         }
     }

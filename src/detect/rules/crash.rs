@@ -48,7 +48,15 @@ pub fn sign<'a>(case: &Case<'a>, container: &'a ContainerRecord) -> Option<Sign>
         sign.evidence.insert(0, evidence("replicaset", rollout.text()));
         sign.alternatives.push("crash.app-error");
     }
-    for (topic, cause) in [(Topic::Config, "config.bad-value"), (Topic::Dependency, "dependency"), (Topic::Memory, "oom.limit")] {
+    let topics = [
+        (Topic::Config, "config.bad-value"),
+        (Topic::Dependency, "dependency"),
+        (Topic::Memory, "oom.limit"),
+        (Topic::Probe, "probe.liveness"),
+        (Topic::Image, "image.notfound"),
+    ];
+    let before = sign.evidence.len();
+    for (topic, cause) in topics {
         if let Some(line) = logs::line_about(case, &container.name, topic) {
             sign.evidence.push(log_line(&line));
             if sign.cause != cause {
@@ -56,8 +64,9 @@ pub fn sign<'a>(case: &Case<'a>, container: &'a ContainerRecord) -> Option<Sign>
             }
         }
     }
-    if let Some(line) = crash_line {
-        sign.evidence.push(log_line(&line));
+    sign.evidence.extend(crash_line.as_deref().map(log_line));
+    if sign.evidence.len() == before {
+        sign.evidence.extend(logs::line_about(case, &container.name, Topic::Trouble).as_deref().map(log_line));
     }
     Some(sign)
 }
