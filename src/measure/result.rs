@@ -2,12 +2,14 @@
 
 mod estimate;
 mod gate;
+mod healed;
 mod read;
 pub mod tried;
 mod unmeasured;
 
 pub use estimate::{Distribution, Interval, Rate, Sequential, SequentialDecision};
 pub use gate::{BaselineInfo, ComparisonResult, GateResult, Objective, ObjectiveKind};
+pub use healed::{HealedBy, How, Who};
 pub use read::read;
 pub use tried::Retried;
 
@@ -324,43 +326,6 @@ pub struct Measured {
     /// True: only known to be longer than `value`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub censored: bool,
-}
-
-/// Who healed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct HealedBy {
-    /// Who.
-    pub who: Who,
-    /// Its name, where it has one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Whether the cause is gone.
-    pub how: How,
-    /// Why we say so.
-    pub evidence: Vec<String>,
-}
-
-/// Who healed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "the contract's names")]
-pub enum Who {
-    Kubernetes,
-    Comeback,
-    Webhook,
-    External,
-    Unknown,
-}
-
-/// Whether the cause is gone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum How {
-    /// The cause was removed.
-    Healed,
-    /// The symptom was pushed back; the cause may still be there.
-    Mitigated,
 }
 
 /// The sums of a run.
