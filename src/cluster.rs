@@ -64,12 +64,14 @@ pub trait Cluster: Send + Sync + std::fmt::Debug {
 }
 
 /// What a session needs to know of its trial.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct TrialContext {
     /// The trial's seed.
     pub seed: u64,
     /// How many nodes the scenario needs; a real cluster has as many as it has.
     pub nodes: usize,
+    /// The registry of all pods' images, where it is not the images' own.
+    pub registry: Option<String>,
     /// Stand-ins for images.
     pub images: std::collections::BTreeMap<String, crate::scenario::model::StandIn>,
 }

@@ -11,6 +11,7 @@ pub mod machine;
 pub mod prepare;
 pub mod program;
 mod subject;
+mod token;
 pub mod undo;
 mod verb;
 
@@ -67,6 +68,8 @@ pub struct Injected {
     pub confirmations: Vec<undo::Confirmation>,
     /// What a reader should know: refusals that were waited out.
     pub notes: Vec<String>,
+    /// What was measured of its effect, where no object of the cluster can show it.
+    pub measured: Option<String>,
 }
 
 /// A fault with everything that it will act on.
@@ -105,6 +108,7 @@ impl Prepared {
         match fault {
             Fault::Exec(exec) => format!(" `{}`", exec.command.join(" ")),
             Fault::StressMemory(stress) => format!(" {}", stress.size),
+            Fault::StressCpu(stress) => format!(" {} cores", stress.cores),
             Fault::FillDisk(fill) => format!(" {} by {}", fill.path, fill.size),
             Fault::Command(command) => format!(" `{}`", command.run.join(" ")),
             Fault::KillContainer(kill) => format!(" by {}", kill.signal.name()),

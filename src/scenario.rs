@@ -1,5 +1,5 @@
 //! The scenario language: what a YAML file may say (`model`), and the resolved plan that engine and judge work from (`plan`).
-//! No client and no clock: everything here is a pure function of text.
+//! No client and no clock: everything here is a pure function of text, and of what a `workload.render` prints.
 
 pub mod builtin;
 pub mod cause;
@@ -12,6 +12,7 @@ pub mod duration;
 pub mod expand;
 pub mod fault;
 pub mod heal;
+pub mod images;
 pub mod load;
 pub mod manifest;
 pub mod matrix;
@@ -24,6 +25,7 @@ pub mod patching;
 pub mod plan;
 pub mod quantity;
 pub mod render;
+pub mod rendering;
 pub mod schedule;
 pub mod schema;
 pub mod source;

@@ -13,6 +13,8 @@ mod nodes;
 mod several;
 #[path = "embedded/traps.rs"]
 mod traps;
+#[path = "embedded/workload.rs"]
+mod workload;
 
 use comeback::cluster::select::{self, ClusterChoice, ClusterOptions};
 use comeback::engine::{self, RunRequest, saved};

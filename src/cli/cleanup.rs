@@ -68,7 +68,8 @@ fn clean(arguments: &Cleanup, choice: &ClusterChoice) -> Result<Done, ClusterErr
     };
     let failed = |error: crate::cluster::request::RequestError| ClusterError::new(error.to_string());
     crate::cluster::block_on(async {
-        let session = cluster.open(&TrialContext { seed: 0, images: BTreeMap::new(), nodes: 1 }).await?;
+        let session =
+            cluster.open(&TrialContext { seed: 0, images: BTreeMap::new(), nodes: 1, ..TrialContext::default() }).await?;
         let client = &session.client;
         let mut done = Done::default();
         let mut found = cleanup::find(client, &scope, &arguments.allow_namespace).await.map_err(failed)?;

@@ -42,7 +42,7 @@ fn scenario(text: &mut String, plan: &Plan) {
         None => line("in", "a namespace of its own for each trial, which is removed"),
     }
     if pod::is_needed(plan) {
-        line("applies", &format!("pod/{} ({}), from which Services are asked", pod::NAME, pod::IMAGE));
+        line("applies", &format!("pod/{} ({}), from which Services are asked", pod::NAME, pod::image(plan)));
     }
     for tried in plan.tried() {
         match &tried {
@@ -53,6 +53,12 @@ fn scenario(text: &mut String, plan: &Plan) {
             }
             _ => {}
         }
+    }
+    if !plan.render.is_empty() {
+        line("renders", &format!("`{}`, when the scenario was read", plan.render.join(" ")));
+    }
+    if let Some(registry) = &plan.registry {
+        line("takes", &format!("all images from {registry}"));
     }
     for manifest in &plan.manifests {
         let field = |pointer: &str| manifest.object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
@@ -132,6 +138,11 @@ fn on(fault: &Fault) -> String {
             format!("{}/{}", field("/kind").to_lowercase(), field("/metadata/name"))
         }
         Fault::Command(command) => format!("what `{}` does (its permissions are not known)", command.run.join(" ")),
+        Fault::ExpireToken(expire) => match &expire.service_account {
+            Some(name) => format!("serviceaccount/{name}"),
+            None => format!("the service account of {}", named(expire.target().as_ref())),
+        },
+        Fault::PauseApiServer(_) => "every node of the control plane".to_owned(),
         Fault::Quota(quota) => format!("resourcequota/{}", quota.name),
         Fault::DenyNetwork(_) | Fault::BreakDns(_) => {
             let (target, name, _) = fault.policy().unwrap_or_default();
@@ -164,7 +175,14 @@ fn undone(fault: &Fault, existing: bool) -> &'static str {
         Fault::RebootNode(_) => "it by switching the node's machine on, if it is off",
         Fault::StopKubelet(_) => "it by starting the kubelet",
         Fault::PartitionNode(_) => "it by removing the rules that drop the node's packets",
-        Fault::StressMemory(_) | Fault::FillDisk(_) => "it by closing the connection of the command that holds it",
+        Fault::ExpireToken(_) => {
+            "nothing: the account is made again at once (with another uid); pods get new tokens when they are replaced"
+        }
+        Fault::BlockRegistry(_) => "it by taking away what hides the registries from the node's container runtime",
+        Fault::PauseApiServer(_) => "it by letting the API server's process go on, which a timer on its node does, too",
+        Fault::StressMemory(_) | Fault::StressCpu(_) | Fault::FillDisk(_) => {
+            "it by closing the connection of the command that holds it"
+        }
         Fault::Command(_) => "it by its own program",
         _ if !existing => "it with the namespace",
         Fault::Delete(_) => "it by creating the object again (with another uid)",

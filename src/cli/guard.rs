@@ -40,7 +40,7 @@ pub(super) fn nodes(plan: &Plan, cluster: &ClusterChoice, allowed: &[Allow]) -> 
     if !matches!(cluster, ClusterChoice::Context(_)) || allowed.contains(&Allow::ClusterFaults) {
         return None;
     }
-    let keys: Vec<_> = plan.single_faults().into_iter().filter(|fault| fault.nodes().is_some()).map(Fault::key).collect();
+    let keys: Vec<_> = plan.single_faults().into_iter().filter(|fault| fault.breaks_what_is_shared()).map(Fault::key).collect();
     let keys = keys.join(", ");
     (!keys.is_empty()).then(|| {
         format!("it has {keys}, and the nodes of a context are shared with others; if you mean it, add `--allow cluster-faults`")

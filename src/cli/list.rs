@@ -81,7 +81,7 @@ pub(super) fn images(plan: &Plan) -> BTreeSet<String> {
         collect(value, &mut images);
     }
     if pod::is_needed(plan) {
-        images.insert(pod::IMAGE.to_owned());
+        images.insert(pod::image(plan));
     }
     images
 }

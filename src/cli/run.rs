@@ -187,8 +187,10 @@ fn missing_permissions(cluster: &Arc<dyn Cluster>, plans: &[Arc<Plan>], options:
     let plans: Vec<&Plan> = plans.iter().map(AsRef::as_ref).collect();
     let needed = permission::needed(&plans, &options.allow_namespace);
     let asked = crate::cluster::block_on(async {
-        let session =
-            cluster.open(&TrialContext { seed: 0, images: BTreeMap::new(), nodes: 1 }).await.map_err(|error| error.message)?;
+        let session = cluster
+            .open(&TrialContext { seed: 0, images: BTreeMap::new(), nodes: 1, ..TrialContext::default() })
+            .await
+            .map_err(|error| error.message)?;
         preflight::missing(&session.client, &needed).await.map_err(|error| error.to_string())
     });
     asked.map_err(|error| error.to_string())?

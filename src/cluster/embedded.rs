@@ -73,6 +73,7 @@ impl Cluster for Embedded {
             if trial.nodes > profile.nodes.len() {
                 profile = profile.with_nodes(trial.nodes);
             }
+            profile.mirror.clone_from(&trial.registry);
             profile.images.extend(trial.images.iter().map(|(pattern, stand_in)| ImageStandIn {
                 pattern: pattern.clone(),
                 command: stand_in.command.clone(),
@@ -112,7 +113,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_session_is_a_working_client_on_the_simulated_clock() {
         let cluster = Embedded::default();
-        let trial = TrialContext { seed: 61, images: BTreeMap::new(), nodes: 1 };
+        let trial = TrialContext { seed: 61, images: BTreeMap::new(), nodes: 1, ..TrialContext::default() };
         let session = cluster.open(&trial).await.unwrap();
         let namespaces: Api<Namespace> = Api::all(session.client.clone());
         let names: Vec<_> =

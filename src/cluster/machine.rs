@@ -88,6 +88,18 @@ pub enum Act {
         /// Marks the rules, so that these and no others are removed.
         mark: String,
     },
+    /// Its container runtime reaches no registry; images that it has can be used.
+    BlockRegistry {
+        /// Marks what is laid over the runtime's configuration.
+        mark: String,
+    },
+    /// Its API server's process stops where it is.
+    PauseApiServer {
+        /// Marks what lets it go on by itself.
+        mark: String,
+        /// When it goes on by itself, whatever becomes of comeback (seconds).
+        seconds: u64,
+    },
 }
 
 /// What taking back came to.

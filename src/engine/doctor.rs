@@ -57,7 +57,8 @@ impl Check {
 pub fn examine(cluster: &dyn Cluster, plans: &[Arc<Plan>], allowed: &[String]) -> Result<Vec<Check>, ClusterError> {
     let plans: Vec<&Plan> = plans.iter().map(AsRef::as_ref).collect();
     crate::cluster::block_on(async {
-        let session = cluster.open(&TrialContext { seed: 0, images: BTreeMap::new(), nodes: 1 }).await?;
+        let session =
+            cluster.open(&TrialContext { seed: 0, images: BTreeMap::new(), nodes: 1, ..TrialContext::default() }).await?;
         let client = &session.client;
         let mut checks = vec![clock(client).await];
         checks.push(permissions(client, &permission::needed(&plans, allowed)).await);
@@ -72,7 +73,7 @@ pub fn examine(cluster: &dyn Cluster, plans: &[Arc<Plan>], allowed: &[String]) -
 pub fn warnings(cluster: &dyn Cluster, plans: &[Arc<Plan>]) -> Vec<String> {
     let plans: Vec<&Plan> = plans.iter().map(AsRef::as_ref).collect();
     let checks = crate::cluster::block_on(async {
-        let context = TrialContext { seed: 0, images: BTreeMap::new(), nodes: 1 };
+        let context = TrialContext { seed: 0, images: BTreeMap::new(), nodes: 1, ..TrialContext::default() };
         let Ok(session) = cluster.open(&context).await else { return Vec::new() };
         let mut checks = vec![clock(&session.client).await];
         checks.extend(images::check(&session.client, &plans).await);

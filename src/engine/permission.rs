@@ -1,11 +1,14 @@
 //! What a run asks of a cluster's API: one table of verbs and resources for everything that the harness does, from which the roles
 //! of `comeback rbac`, the preflight and `--dry-run` are made. The tests run scenarios under exactly these roles.
 
+mod fault;
+
 use crate::cluster::kinds::Kind;
 use crate::observe::probe::pod;
 use crate::observe::watch;
 use crate::scenario::model::Need;
-use crate::scenario::{Condition, Fault, Healer, Plan, Step, Target};
+use crate::scenario::{Condition, Fault, Healer, Plan, Step};
+use fault::injecting;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Where a permission is needed.
@@ -43,10 +46,8 @@ impl std::fmt::Display for Permission {
     }
 }
 
-/// Everything that may be done with an object of the workload by a fault and by undoing it.
+/// Reading an object and changing it.
 const FAULT_PATCH: &[&str] = &["get", "patch"];
-const FAULT_DELETE: &[&str] = &["get", "list", "watch", "delete", "create"];
-const FAULT_APPLY: &[&str] = &["get", "patch", "create", "delete"];
 /// The healer reads an object and writes it back under its resource version.
 const HEAL_UPDATE: &[&str] = &["get", "update"];
 
@@ -175,76 +176,6 @@ fn trial(needed: &mut Needed, plan: &Plan) {
     if plan.heal.by == Healer::Comeback {
         healing(needed, &plan.heal.strategy);
     }
-}
-
-/// What injecting and undoing a fault need.
-fn injecting(needed: &mut Needed, fault: &Fault) {
-    if let Some((kind, _)) = fault.workload().and_then(|(target, _)| target).as_ref().and_then(Target::workload) {
-        needed.kind(None, kind, FAULT_PATCH);
-    }
-    match fault {
-        // Their workload's kind is all that they need.
-        Fault::SetEnv(_)
-        | Fault::SetImage(_)
-        | Fault::SetCommand(_)
-        | Fault::SetResources(_)
-        | Fault::SetProbe(_)
-        | Fault::SetReplicas(_)
-        | Fault::StopDependency(_) => {}
-        Fault::DeletePods(_) => needed.kind(None, "Pod", &["get", "delete"]),
-        Fault::EvictPods(_) => {
-            needed.kind(None, "Pod", &["get"]);
-            needed.add("", "pods/eviction", &["create"]);
-        }
-        Fault::Exec(_) | Fault::KillContainer(_) => {
-            // Whether the container ended by it is watched.
-            needed.kind(None, "Pod", &["get", "list", "watch"]);
-            // Which of the two is asked for depends on the server's version.
-            needed.add("", "pods/exec", &["create", "get"]);
-        }
-        Fault::SetConfig(_) => needed.kind(None, "ConfigMap", FAULT_PATCH),
-        Fault::DeleteConfig(delete) => needed.kind(None, "ConfigMap", without(delete.key.as_deref())),
-        Fault::SetSecret(_) => needed.kind(None, "Secret", FAULT_PATCH),
-        Fault::DeleteSecret(delete) => needed.kind(None, "Secret", without(delete.key.as_deref())),
-        Fault::BreakService(_) => needed.kind(None, "Service", FAULT_PATCH),
-        Fault::Patch(patch) => needed.kind(patch.api_version.as_deref(), &patch.kind, FAULT_PATCH),
-        Fault::Delete(delete) => needed.kind(delete.api_version.as_deref(), &delete.kind, FAULT_DELETE),
-        Fault::Apply(apply) => {
-            let text = |field: &str| apply.manifest.get(field).and_then(serde_json::Value::as_str);
-            needed.kind(text("apiVersion"), text("kind").unwrap_or_default(), FAULT_APPLY);
-        }
-        Fault::Quota(_) => needed.kind(None, "ResourceQuota", FAULT_APPLY),
-        Fault::DenyNetwork(_) | Fault::BreakDns(_) => {
-            needed.kind(None, "NetworkPolicy", FAULT_APPLY);
-            // What the workload selects is read.
-            let target = fault.policy().and_then(|(target, ..)| target);
-            if let Some((kind, _)) = target.as_ref().and_then(Target::workload) {
-                needed.kind(None, kind, &["get"]);
-            }
-        }
-        // The rest is done past the API, and the node is waited for.
-        Fault::PauseNode(_) | Fault::RebootNode(_) | Fault::StopKubelet(_) | Fault::PartitionNode(_) => {
-            needed.kind(None, "Node", &["get", "list", "watch"]);
-        }
-        Fault::CordonNode(_) | Fault::TaintNode(_) => needed.kind(None, "Node", FAULT_PATCH),
-        Fault::DrainNode(_) => {
-            needed.kind(None, "Node", FAULT_PATCH);
-            needed.kind(None, "Pod", &["list"]);
-            needed.add("", "pods/eviction", &["create"]);
-        }
-        Fault::StressMemory(_) | Fault::FillDisk(_) => {
-            needed.kind(None, "Pod", &["get"]);
-            needed.add("", "pods/exec", &["create", "get"]);
-        }
-        // What a program does is not known.
-        Fault::Command(_) => {}
-        Fault::Sequence(_) | Fault::Together(_) => fault.leaves().into_iter().for_each(|one| injecting(needed, one)),
-    }
-}
-
-/// A key is taken away by a patch, without one the whole object is deleted and made again.
-const fn without(key: Option<&str>) -> &'static [&'static str] {
-    if key.is_some() { FAULT_PATCH } else { FAULT_DELETE }
 }
 
 /// What the steps of a ladder need; without steps, those of all ladders.

@@ -121,7 +121,7 @@ impl Keeper {
     }
 
     async fn announce(&self) -> Result<(Session, Home), String> {
-        let context = TrialContext { seed: 0, images: BTreeMap::new(), nodes: 1 };
+        let context = TrialContext { seed: 0, images: BTreeMap::new(), nodes: 1, ..TrialContext::default() };
         let session = self.cluster.open(&context).await.map_err(|error| error.message)?;
         let home = home::establish(&session.client, &self.run, &self.allowed).await.map_err(|error| error.to_string())?;
         if let Err(error) = lease::acquire(&session.client, &home, session.clock.now()).await {

@@ -189,7 +189,7 @@ fn work(request: &RunRequest, stop: &Stop, jobs: &Jobs, halt: Halt<'_>, to_us: &
         let Some(plan) = request.plans.get(scenario) else { return };
         let place = plan.existing.as_ref().and_then(|existing| halt.places.get(&existing.namespace));
         let _alone = place.map(|place| place.lock().unwrap_or_else(PoisonError::into_inner));
-        let breaks_nodes = plan.single_faults().iter().any(|fault| fault.nodes().is_some());
+        let breaks_nodes = plan.single_faults().iter().any(|fault| fault.breaks_what_is_shared());
         let (_beside_none, _beside_others) = match (request.cluster.is_virtual_time(), breaks_nodes) {
             (true, _) => (None, None),
             (false, true) => (Some(halt.nodes.write().unwrap_or_else(PoisonError::into_inner)), None),

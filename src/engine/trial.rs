@@ -97,7 +97,12 @@ pub(super) fn run(job: &TrialJob<'_>) -> TrialResult {
 }
 
 async fn on_session(job: &TrialJob<'_>) -> TrialResult {
-    let context = TrialContext { seed: job.seed, images: job.plan.images.clone(), nodes: job.plan.least_nodes() };
+    let context = TrialContext {
+        seed: job.seed,
+        images: job.plan.images.clone(),
+        nodes: job.plan.least_nodes(),
+        registry: job.plan.registry.clone(),
+    };
     let session = match job.request.cluster.open(&context).await {
         Ok(session) => session,
         Err(error) => return job.failed(&error.message),
@@ -175,7 +180,7 @@ async fn phases(job: &TrialJob<'_>, session: &Session, live: &mut Live<'_>, run_
         }
     }
     if pod::is_needed(plan) {
-        match live.unless_stopped(pod::start(&session.client, &namespace)).await {
+        match live.unless_stopped(pod::start(&session.client, &namespace, plan)).await {
             Some(Ok(())) => {}
             Some(Err(error)) => return live.fail(&error.to_string()),
             None => return,

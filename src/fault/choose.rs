@@ -74,7 +74,7 @@ pub fn hits(prepared: &Prepared, index: &Index) -> (usize, usize) {
     let of_kind = |kind: &'static str| prepared.prey.iter().map(|prey| &prey.reference).filter(move |prey| prey.kind == kind);
     let whole_node = match &prepared.fault {
         Fault::TaintNode(taint) => taint.effect == TaintEffect::NoExecute,
-        fault => fault.is_about_a_machine(),
+        fault => fault.takes_a_node_away(),
     };
     let hit = if whole_node {
         let there = |pod: &&PodRecord| of_kind("Node").any(|node| node.name == text(&pod.object, "/spec/nodeName"));

@@ -9,13 +9,13 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, AttachParams, AttachedProcess};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::sync::oneshot;
 
 /// How long a command may take to have what it holds.
 const HOLDS_WITHIN: Duration = Duration::from_mins(1);
-/// How long it may take to give it back.
-const ENDS_WITHIN: Duration = Duration::from_secs(10);
+/// How long it may take to give it back: a container without processor time is slow in everything.
+const ENDS_WITHIN: Duration = Duration::from_mins(1);
 
 /// What the commands of one fault hold, by pod. Copies are the same.
 #[derive(Clone, Debug, Default)]
@@ -119,6 +119,9 @@ async fn hold(mut process: AttachedProcess, release: oneshot::Receiver<()>) {
         _ = release => {}
         () = &mut ended => return,
     }
-    drop(stdin);
+    if let Some(mut stdin) = stdin {
+        // Dropping it alone tells nobody.
+        let _ = stdin.shutdown().await;
+    }
     drop(tokio::time::timeout(ENDS_WITHIN, ended).await);
 }

@@ -3,7 +3,7 @@
 
 use super::undo::{Confirmation, confirmation_of};
 use super::verb::{Verb, verb};
-use super::{FaultError, Injected, Prepared, Prey, evict, exec, machine, program};
+use super::{FaultError, Injected, Prepared, Prey, evict, exec, machine, program, token};
 use crate::cluster::machine::Machines;
 use crate::cluster::request::{REQUEST_BUDGET, RequestError, retried};
 use crate::engine::apply::apply_object;
@@ -25,6 +25,11 @@ pub async fn inject(client: &kube::Client, machines: Option<&dyn Machines>, prep
         let ran = program::run(&command.run, surroundings, &command.env, command.within()).await;
         return ran.map(|()| injected).map_err(FaultError::Command);
     }
+    // A token of before, by which it shows that it is refused.
+    let witness = match prepared.prey.first() {
+        Some(prey) if matches!(prepared.fault, Fault::ExpireToken(_)) => Some(token::issue(client, prepared, prey).await?),
+        _ => None,
+    };
     // A node takes no new pods before its own are evicted, so that none comes back to it.
     let (first, then): (Vec<_>, Vec<_>) = prepared.prey.iter().partition(|prey| prey.reference.kind == "Node");
     for group in [first, then] {
@@ -34,6 +39,12 @@ pub async fn inject(client: &kube::Client, machines: Option<&dyn Machines>, prep
             injected.confirmations.extend(confirmation);
             injected.notes.extend(note);
         }
+    }
+    if matches!(prepared.fault, Fault::PauseApiServer(_)) {
+        injected.measured = Some(machine::silence(client).await?);
+    }
+    if let Some(witness) = witness {
+        injected.measured = Some(token::refused(client, &witness).await?);
     }
     Ok(injected)
 }
@@ -47,6 +58,7 @@ async fn act(
     match verb(&prepared.fault, prey)? {
         Verb::DeletePod(grace) => delete(client, prepared, prey, grace).await?,
         Verb::Delete => delete(client, prepared, prey, None).await?,
+        Verb::Renew => token::renew(client, prepared, prey).await?,
         Verb::Evict(grace) => return Ok((None, evict::evict(client, prepared, prey, grace).await?)),
         Verb::Run => run(client, prepared, prey).await?,
         Verb::Machine => machine::carry_out(machines, prepared, prey).await?,
@@ -92,11 +104,16 @@ async fn change(
     Ok(match verb {
         Verb::Change(type_, patch) => Some(self::patch(client, prepared, prey, type_, patch, dry_run).await?),
         Verb::Apply(manifest) => Some(apply_object(client, &prepared.namespace, &prepared.run, &manifest, dry_run).await?),
-        Verb::DeletePod(_) | Verb::Evict(_) | Verb::Run | Verb::Hold | Verb::Machine | Verb::Delete => None,
+        Verb::DeletePod(_) | Verb::Evict(_) | Verb::Run | Verb::Hold | Verb::Machine | Verb::Delete | Verb::Renew => None,
     })
 }
 
-async fn delete(client: &kube::Client, prepared: &Prepared, prey: &Prey, grace: Option<u32>) -> Result<(), FaultError> {
+pub(super) async fn delete(
+    client: &kube::Client,
+    prepared: &Prepared,
+    prey: &Prey,
+    grace: Option<u32>,
+) -> Result<(), FaultError> {
     let name = &prey.reference.name;
     let what = format!("deleting {}/{name}", prey.reference.kind.to_lowercase());
     let preconditions = Some(Preconditions { uid: Some(prey.reference.uid.clone()), resource_version: None });

@@ -21,6 +21,11 @@ use std::time::Duration;
 /// How long a node may take to be Ready again when its machine is as before. Recorded: 0 to 11 s after a pause.
 pub const READY_WITHIN: Duration = Duration::from_secs(90);
 
+/// How much later than asked for a stopped API server goes on by itself, should nobody let it.
+const BY_ITSELF_AFTER: Duration = Duration::from_secs(8);
+/// A server that answers does so within this time.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(3);
+
 /// What a fault did to a machine: all that taking it back needs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -33,12 +38,16 @@ pub struct Done {
 
 /// What a fault does to one machine; none for faults on objects.
 pub(super) fn done(prepared: &Prepared, prey: &Prey) -> Option<Done> {
+    let mark = || format!("comeback {} {} {}", prepared.run, prepared.namespace, prepared.position);
     let act = match &prepared.fault {
         Fault::PauseNode(_) => Act::Pause,
         Fault::RebootNode(fault) => fault.lasts.map_or(Act::Reboot, |_| Act::PowerOff),
         Fault::StopKubelet(_) => Act::StopKubelet,
-        Fault::PartitionNode(_) => {
-            Act::Partition { mark: format!("comeback {} {} {}", prepared.run, prepared.namespace, prepared.position) }
+        Fault::PartitionNode(_) => Act::Partition { mark: mark() },
+        Fault::BlockRegistry(_) => Act::BlockRegistry { mark: mark() },
+        Fault::PauseApiServer(fault) => {
+            let lasts = fault.timing().lasts.unwrap_or_default() + BY_ITSELF_AFTER;
+            Act::PauseApiServer { mark: mark(), seconds: lasts.as_secs() }
         }
         _ => return None,
     };
@@ -61,7 +70,7 @@ pub(super) async fn find(scene: Scene<'_>, fault: &Fault, prey: &mut [Prey]) -> 
         }
         prey.machine = Some(machines.of(node).await?);
     }
-    if machines.carry_the_control_plane() {
+    if machines.carry_the_control_plane() && fault.takes_a_node_away() {
         spare_the_last_control_plane(scene, fault, prey).await?;
     }
     Ok(())
@@ -99,6 +108,37 @@ fn is_control_plane(node: &Value) -> bool {
 #[must_use]
 pub fn is_ready(node: &Value) -> bool {
     condition_of(node, "Ready").is_some_and(|condition| text(condition, "/status") == "True")
+}
+
+/// The nodes of the control plane.
+///
+/// # Errors
+/// There are none that tell, as where somebody else runs it.
+pub(super) async fn control_plane(client: &kube::Client, kind: &Kind) -> Result<Vec<Value>, FaultError> {
+    let (api, parameters) = (kind.api(client, ""), ListParams::default());
+    let nodes = retried("listing nodes", REQUEST_BUDGET, || api.list(&parameters)).await?;
+    let all: Vec<Value> = nodes.items.into_iter().map(|node| crate::observe::watch::plain(node, &kind.resource)).collect();
+    // One node alone runs all there is.
+    let alone = all.len() == 1;
+    let found: Vec<_> = all.into_iter().filter(|node| alone || is_control_plane(node)).collect();
+    if found.is_empty() {
+        return Err(FaultError::NoTarget("no node says that it runs the control plane".to_owned()));
+    }
+    Ok(found)
+}
+
+/// Asks the API server, which was stopped: what shows that it is.
+///
+/// # Errors
+/// It answers.
+pub(super) async fn silence(client: &kube::Client) -> Result<String, FaultError> {
+    match tokio::time::timeout(ANSWERS_WITHIN, client.apiserver_version()).await {
+        Err(_) => Ok(format!("the API server did not answer within {} s", ANSWERS_WITHIN.as_secs())),
+        Ok(Err(error)) if !matches!(error, kube::Error::Api(_)) => {
+            Ok(format!("the API server did not answer: {}", RequestError::new("asking", &error).message))
+        }
+        Ok(_) => Err(FaultError::Command("the API server was stopped and answers all the same".to_owned())),
+    }
 }
 
 pub(super) async fn carry_out(machines: Option<&dyn Machines>, prepared: &Prepared, prey: &Prey) -> Result<(), FaultError> {

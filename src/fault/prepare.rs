@@ -7,7 +7,7 @@ use super::inject::rehearse;
 use super::program::Surroundings;
 use super::subject::{self, Subject};
 use super::verb::container_of;
-use super::{FaultError, Prepared, Prey, machine};
+use super::{FaultError, Prepared, Prey, machine, token};
 use crate::cluster::kinds::{self, Kind};
 use crate::cluster::machine::Machines;
 use crate::cluster::request::{REQUEST_BUDGET, RequestError, retried};
@@ -51,6 +51,11 @@ pub async fn prepare(scene: Scene<'_>, position: usize, fault: &Fault, chosen: &
         chosen_pods(scene, chosen).await?
     } else if fault.nodes().is_some() {
         nodes(scene, fault, chosen).await?
+    } else if matches!(fault, Fault::PauseApiServer(_)) {
+        let kind = kinds::resolve(scene.client, None, "Node").await?;
+        machine::control_plane(scene.client, &kind).await?.into_iter().map(|node| prey_of(&kind, node)).collect()
+    } else if let Fault::ExpireToken(expire) = fault {
+        vec![token::account(scene, expire).await?]
     } else if let Some((target, ..)) = fault.policy() {
         let owner = match target.as_ref().and_then(Target::workload) {
             Some((kind, name)) => existing(scene, None, kind, name).await?.before,
@@ -165,7 +170,7 @@ async fn made(scene: Scene<'_>, manifest: &Value) -> Result<Prey, FaultError> {
     Ok(Prey { manifest: Some(manifest.clone()), ..found.unwrap_or_else(absent) })
 }
 
-async fn existing(scene: Scene<'_>, api_version: Option<&str>, kind: &str, name: &str) -> Result<Prey, FaultError> {
+pub(super) async fn existing(scene: Scene<'_>, api_version: Option<&str>, kind: &str, name: &str) -> Result<Prey, FaultError> {
     let kind = kinds::resolve(scene.client, api_version, kind).await?;
     let found = read(scene, &kind, name).await?;
     found.ok_or_else(|| FaultError::NoTarget(format!("{} {name} is not in the trial's namespace", kind.resource.kind)))

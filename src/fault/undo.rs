@@ -204,7 +204,7 @@ fn records_of(prepared: &Prepared) -> Vec<UndoRecord> {
         Verb::DeletePod(_) | Verb::Evict(_) | Verb::Run => None,
         Verb::Machine => machine::done(prepared, prey).map(Remedy::Machine),
         Verb::Hold => Some(Remedy::LetGo),
-        Verb::Delete => Some(Remedy::Recreate),
+        Verb::Delete | Verb::Renew => Some(Remedy::Recreate),
         Verb::Apply(_) if prey.before.is_none() => Some(Remedy::Remove),
         Verb::Apply(_) | Verb::Change(..) => Some(Remedy::Revert),
     };
@@ -344,7 +344,7 @@ async fn attempt(client: &kube::Client, record: &UndoRecord) -> Result<Undone, R
 }
 
 /// An object as it can be created again; `None` if its values were hashed.
-fn fresh(before: &Value) -> Option<DynamicObject> {
+pub(super) fn fresh(before: &Value) -> Option<DynamicObject> {
     let mut object = before.clone();
     let fields = object.as_object_mut()?;
     if fields.contains_key("dataHash") {

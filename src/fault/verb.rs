@@ -27,6 +27,8 @@ pub(super) enum Verb {
     Hold,
     /// The object is deleted.
     Delete,
+    /// The object is deleted and made again.
+    Renew,
     /// Its fields are changed by a patch.
     Change(PatchType, Value),
     /// A whole object is applied.
@@ -48,8 +50,9 @@ pub(super) fn verb(fault: &Fault, prey: &Prey) -> Result<Verb, FaultError> {
         Fault::EvictPods(fault) => Verb::Evict(fault.grace_period_seconds),
         Fault::KillContainer(_) | Fault::Exec(_) => Verb::Run,
         fault if fault.is_about_a_machine() => Verb::Machine,
-        Fault::StressMemory(_) | Fault::FillDisk(_) => Verb::Hold,
+        fault if fault.holding().is_some() => Verb::Hold,
         Fault::Delete(_) => Verb::Delete,
+        Fault::ExpireToken(_) => Verb::Renew,
         Fault::DeleteConfig(fault) => unset(fault.key.as_deref()),
         Fault::DeleteSecret(fault) => unset(fault.key.as_deref()),
         Fault::SetConfig(fault) => Verb::Change(Merge, json!({ "data": { &fault.key: as_text(&fault.value) } })),

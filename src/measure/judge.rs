@@ -249,7 +249,7 @@ impl Judge {
                 }
                 self.look(at, None);
             }
-            Fact::LogLine(_) => self.look(at, None),
+            Fact::LogLine(_) | Fact::Measured { .. } => self.look(at, None),
             Fact::Confirmed => self.confirmed_at(at),
             Fact::Blind { since, what } => self.blind.note(*since, at, what),
             Fact::NamespaceReady | Fact::Watching { .. } | Fact::Relisted { .. } | Fact::Restored { .. } => {}

@@ -37,6 +37,7 @@ pub struct Index {
     logs: BTreeMap<(String, String), Vec<(Duration, LogLine)>>,
     watched: BTreeSet<String>,
     samples: BTreeMap<String, Sample>,
+    measured: BTreeMap<usize, String>,
 }
 
 impl Index {
@@ -92,6 +93,9 @@ impl Index {
             Fact::Sample(sample) if self.sample(&sample.probe).is_none_or(|known| known.number < sample.number) => {
                 self.samples.insert(sample.probe.clone(), sample.clone());
             }
+            Fact::Measured { fault, text } => {
+                self.measured.insert(*fault, text.clone());
+            }
             Fact::Watching { kinds } => self.watched.extend(kinds.iter().cloned()),
             _ => {}
         }
@@ -101,6 +105,12 @@ impl Index {
     #[must_use]
     pub fn sample(&self, probe: &str) -> Option<&Sample> {
         self.samples.get(probe)
+    }
+
+    /// What was measured of the effect of the fault at this position.
+    #[must_use]
+    pub fn measured(&self, fault: usize) -> Option<&str> {
+        self.measured.get(&fault).map(String::as_str)
     }
 
     /// Whether objects of a kind are watched, so that not having seen one says that there is none.

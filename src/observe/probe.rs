@@ -64,6 +64,7 @@ impl Probing {
                 probe: probe.clone(),
                 meant: Arc::clone(&meant),
                 has_fired: Arc::default(),
+                taken: pod::Taken::of(plan),
             };
             tasks.spawn(keep_trying(try_one, rhythm.every, sink.clone()));
         }
@@ -138,6 +139,8 @@ struct TryOne {
     meant: Arc<Mutex<Meant>>,
     /// Whether the alert has fired in this trial.
     has_fired: Arc<AtomicBool>,
+    /// Where the pod that asks takes its image from.
+    taken: pod::Taken,
 }
 
 async fn keep_trying(what: TryOne, every: Duration, sink: mpsc::UnboundedSender<Seen>) {
@@ -206,7 +209,7 @@ impl TryOne {
             Ok(Err(error)) => {
                 if exec::is_without_pod(&error) {
                     // Somebody removed it: what it would have seen is unknown, what its successor will see is not.
-                    drop(timeout(WAY, pod::create(&self.pods())).await);
+                    drop(timeout(WAY, pod::create(&self.pods(), &self.taken)).await);
                 }
                 let why = RequestError::new("exec", &error).message;
                 (None, format!("it could not be asked from the pod {}: {why}", pod::NAME))

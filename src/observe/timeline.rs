@@ -130,6 +130,13 @@ pub enum Fact {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         notes: Vec<String>,
     },
+    /// What was measured of a fault's effect where no object of the cluster shows it: an API server that does not answer.
+    Measured {
+        /// The position of the fault in the scenario.
+        fault: usize,
+        /// What was measured.
+        text: String,
+    },
     /// Faults undid themselves before the end of the trial (`for`).
     Reverted {
         /// Their positions in the scenario.

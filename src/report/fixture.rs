@@ -319,6 +319,8 @@ pub fn plan(name: &str, trials: u32) -> Arc<Plan> {
         needs: vec![],
         manifests: vec![],
         existing: None,
+        render: Vec::new(),
+        registry: None,
         images: BTreeMap::new(),
         steady: None,
         faults: vec![],

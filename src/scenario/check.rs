@@ -50,6 +50,7 @@ pub fn scenario(
     check.numbers();
     check.conditions();
     check.images();
+    check.registry();
     check.faults();
     check.healing();
 }
@@ -86,7 +87,7 @@ impl Check<'_> {
         if self.existing().is_none() {
             return;
         }
-        let others = ["manifests", "inline", "patches", "images"];
+        let others = ["manifests", "render", "inline", "patches", "images", "imagePullSecrets", "registry"];
         let workload = self.spec.get("workload");
         let others: Vec<_> = others.iter().filter_map(|key| Some((*key, workload?.key(key)?.span))).collect();
         for (key, span) in others {

@@ -222,16 +222,23 @@ pub struct Endpoints {
     pub at_least: u32,
 }
 
-/// `rollout`: how far a Deployment's rollout has got.
+/// `rollout`: how far the rollout of a Deployment, `StatefulSet` or `DaemonSet` has got.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Rollout {
-    /// The Deployment.
-    pub deployment: String,
+    /// The Deployment by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployment: Option<String>,
+    /// The `StatefulSet` by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stateful_set: Option<String>,
+    /// The `DaemonSet` by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub daemon_set: Option<String>,
     /// How far.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is: Option<RolloutState>,
-    /// The revision (`deployment.kubernetes.io/revision`) is at least this.
+    /// The revision (`deployment.kubernetes.io/revision`, which Deployments alone have) is at least this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<u32>,
 }
@@ -240,10 +247,18 @@ pub struct Rollout {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum RolloutState {
-    /// All replicas are of the current revision and available.
+    /// All replicas are of the current revision and available; of a `StatefulSet` with a partition, those that it lets go on.
     Complete,
-    /// `Progressing=False` with `ProgressDeadlineExceeded`.
+    /// `Progressing=False` with `ProgressDeadlineExceeded`: Deployments alone have a deadline.
     Stuck,
+}
+
+impl Rollout {
+    /// The workload, if exactly one of the keys is given (validation ensures it).
+    #[must_use]
+    pub fn target(&self) -> Option<Target> {
+        Target::of_pods([self.deployment.as_ref(), self.stateful_set.as_ref(), self.daemon_set.as_ref()], None)
+    }
 }
 
 /// `absent`: an object does not exist.
@@ -295,7 +310,7 @@ impl Condition {
             Self::Log(condition) => condition.target(),
             Self::Exec(condition) => condition.target(),
             Self::Metric(condition) => condition.target(),
-            Self::Rollout(condition) => Some(Target::Deployment(condition.deployment.clone())),
+            Self::Rollout(condition) => condition.target(),
             _ => None,
         }
     }

@@ -84,6 +84,8 @@ pub fn plan(file: &str, scenario: Scenario, objects: &[Object], given: &Given) -
         needs: Vec::new(),
         manifests: objects.iter().map(|object| object.manifest.clone()).collect(),
         existing,
+        render: workload.render,
+        registry: workload.registry,
         images: workload.images,
         effect: EffectPlan { until: effect.until, within: effect.within.unwrap_or(EFFECT_WITHIN) },
         detect: detect.map(|detect| DetectPlan {
@@ -160,7 +162,8 @@ fn all_needs(mut needs: Vec<Need>, plan: &Plan) -> Vec<Need> {
     }));
     for fault in plan.single_faults() {
         match fault {
-            Fault::Exec(_) | Fault::KillContainer(_) | Fault::StressMemory(_) | Fault::FillDisk(_) => needs.push(Need::Exec),
+            Fault::Exec(_) | Fault::KillContainer(_) => needs.push(Need::Exec),
+            fault if fault.holding().is_some() => needs.push(Need::Exec),
             Fault::DenyNetwork(_) | Fault::BreakDns(_) => needs.push(Need::NetworkPolicy),
             Fault::Command(_) => needs.push(Need::Programs),
             fault if fault.is_about_a_machine() => needs.push(Need::NodeControl),

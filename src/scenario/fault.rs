@@ -18,13 +18,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use command::Command;
-pub use config::{DeleteConfig, DeleteSecret, SetConfig, SetSecret};
-pub use machine::{PartitionNode, PauseNode, RebootNode, StopKubelet};
+pub use config::{DeleteConfig, DeleteSecret, ExpireToken, SetConfig, SetSecret};
+pub use machine::{BlockRegistry, PartitionNode, PauseApiServer, PauseNode, RebootNode, StopKubelet};
 pub use network::{BreakDns, BreakService, DenyNetwork, Direction};
 pub use node::{CordonNode, DrainNode, TaintEffect, TaintNode};
 pub use object::{Apply, Delete, PatchObject, Quota};
 pub use pod::{DeletePods, EvictPods, Exec, KillContainer};
-pub use stress::{FillDisk, StressMemory};
+pub use stress::{FillDisk, StressCpu, StressMemory};
 pub use timing::Timing;
 use timing::fault_body;
 pub use workload::{SetCommand, SetEnv, SetImage, SetProbe, SetReplicas, SetResources, StopDependency};
@@ -70,6 +70,8 @@ faults! {
     Exec(Exec) = "exec",
     /// Uses up a container's memory.
     StressMemory(StressMemory) = "stressMemory",
+    /// Computes in a container.
+    StressCpu(StressCpu) = "stressCpu",
     /// Fills a container's disk.
     FillDisk(FillDisk) = "fillDisk",
     /// Sets a key of a ConfigMap.
@@ -80,6 +82,8 @@ faults! {
     SetSecret(SetSecret) = "setSecret",
     /// Deletes a Secret, or one key of it.
     DeleteSecret(DeleteSecret) = "deleteSecret",
+    /// Lets tokens of a service account expire.
+    ExpireToken(ExpireToken) = "expireToken",
     /// Changes an environment variable of a workload.
     SetEnv(SetEnv) = "setEnv",
     /// Changes a container's image in a workload's template.
@@ -122,6 +126,10 @@ faults! {
     StopKubelet(StopKubelet) = "stopKubelet",
     /// Cuts a node off the network.
     PartitionNode(PartitionNode) = "partitionNode",
+    /// Lets a node pull no image.
+    BlockRegistry(BlockRegistry) = "blockRegistry",
+    /// Stops the API server.
+    PauseApiServer(PauseApiServer) = "pauseApiServer",
     /// Runs a program of your own.
     Command(Command) = "command",
     /// Faults one after the other.
@@ -180,6 +188,7 @@ impl Fault {
             Self::KillContainer(fault) => Some(fault.aim()),
             Self::Exec(fault) => Some(fault.aim()),
             Self::StressMemory(fault) => Some(fault.aim()),
+            Self::StressCpu(fault) => Some(fault.aim()),
             Self::FillDisk(fault) => Some(fault.aim()),
             _ => None,
         }
@@ -196,6 +205,7 @@ impl Fault {
             Self::RebootNode(fault) => Some(fault.aim()),
             Self::StopKubelet(fault) => Some(fault.aim()),
             Self::PartitionNode(fault) => Some(fault.aim()),
+            Self::BlockRegistry(fault) => Some(fault.aim()),
             _ => None,
         }
     }
@@ -203,6 +213,18 @@ impl Fault {
     /// Whether it is done to a node's machine, past the API.
     #[must_use]
     pub const fn is_about_a_machine(&self) -> bool {
+        self.takes_a_node_away() || matches!(self, Self::BlockRegistry(_) | Self::PauseApiServer(_))
+    }
+
+    /// Whether others on the cluster notice it: nodes, and the API server.
+    #[must_use]
+    pub fn breaks_what_is_shared(&self) -> bool {
+        self.nodes().is_some() || self.is_about_a_machine()
+    }
+
+    /// Whether its nodes, with all their pods, are lost to the others for a while.
+    #[must_use]
+    pub const fn takes_a_node_away(&self) -> bool {
         matches!(self, Self::PauseNode(_) | Self::RebootNode(_) | Self::StopKubelet(_) | Self::PartitionNode(_))
     }
 
@@ -211,6 +233,7 @@ impl Fault {
     pub fn holding(&self) -> Option<(String, Option<&str>)> {
         match self {
             Self::StressMemory(fault) => Some((fault.script(), fault.container.as_deref())),
+            Self::StressCpu(fault) => Some((fault.script(), fault.container.as_deref())),
             Self::FillDisk(fault) => Some((fault.script(), fault.container.as_deref())),
             _ => None,
         }

@@ -10,7 +10,7 @@ use super::node::Node;
 use super::parameters::{self, Values};
 use super::plan::Plan;
 use super::suite::{self, Settings};
-use super::{Scenario, check, matrix, structure};
+use super::{Scenario, check, images, matrix, structure};
 use crate::selector::Selector;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -327,10 +327,20 @@ fn duplicate_name(node: &Node, document: &Document, names: &mut BTreeMap<String,
     }
 }
 
-/// The workload's objects, patched.
+/// The workload's objects, patched, with the images' registry and credentials.
 fn objects(node: &Node, document: &Document, found: &mut Vec<Diagnostic>) -> Vec<Object> {
     let Some(workload) = node.at(&["spec", "workload"]) else { return Vec::new() };
     let mut objects = manifest::read(workload, &document.place, &document.source, found);
     manifest::patch(&mut objects, workload, &document.source, found);
+    let items = workload.get("imagePullSecrets").map(Node::items).unwrap_or_default();
+    let secrets: Vec<String> = items.iter().filter_map(|item| item.text().map(ToOwned::to_owned)).collect();
+    for object in &mut objects {
+        if let Some(registry) = workload.text_of("registry") {
+            images::take_from(&mut object.manifest.object, registry);
+        }
+        if !secrets.is_empty() {
+            images::add_secrets(&mut object.manifest.object, &secrets);
+        }
+    }
     objects
 }

@@ -7,9 +7,11 @@ use super::node::{Node, Span};
 use super::parse::{Dialect, documents};
 use super::patching;
 use super::plan::Manifest;
+use super::rendering;
 use super::source::{Place, Source};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 /// One object with its position, for diagnostics.
@@ -69,13 +71,16 @@ const CLUSTER_SCOPED: [&str; 24] = [
     "VolumeAttachment",
 ];
 
-/// Reads `workload.manifests` and `workload.inline`, in this order.
+/// Reads `workload.manifests`, what `workload.render` prints, and `workload.inline`, in this order.
 pub fn read(workload: &Node, place: &Place, source: &Arc<Source>, found: &mut Vec<Diagnostic>) -> Vec<Object> {
     let mut reader = Reader { objects: Vec::new(), namespaces: BTreeMap::new(), found };
     for entry in workload.get("manifests").map(Node::items).unwrap_or_default() {
         if let Some(path) = entry.text() {
             reader.file(&place.beside(path), source, entry.span);
         }
+    }
+    if let Some(render) = workload.get("render") {
+        reader.rendered(render, place, source);
     }
     for inline in workload.get("inline").map(Node::items).unwrap_or_default() {
         reader.object(inline, source, 0);
@@ -114,6 +119,40 @@ impl Reader<'_> {
                     self.object(&document, &source, 0);
                 }
             }
+        }
+    }
+
+    /// What a program prints.
+    fn rendered(&mut self, render: &Node, place: &Place, scenario: &Arc<Source>) {
+        let words: Vec<String> = render.items().iter().filter_map(|word| word.text().map(ToOwned::to_owned)).collect();
+        if words.is_empty() || words.len() < render.items().len() {
+            // What is no list of words is reported elsewhere.
+            return;
+        }
+        let failed =
+            |message: String| Diagnostic::error(Code::BadManifest, scenario, render.span, format!("`render`: {message}"));
+        let Place::Disk(file) = place else {
+            let message = "a built-in scenario has no folder in which a program could run".to_owned();
+            self.found.push(failed(message).help("Write it to a file: `comeback show builtin:NAME > FILE`."));
+            return;
+        };
+        let folder = file.parent().unwrap_or_else(|| Path::new(""));
+        let text = match rendering::run(&words, folder, rendering::WITHIN) {
+            Ok(text) => text,
+            Err(message) => {
+                let help = "Run it in the folder of the scenario's file to see why.";
+                self.found.push(failed(message).help(help));
+                return;
+            }
+        };
+        let source = Arc::new(Source { name: format!("`{}`", words.join(" ")), text });
+        let before = self.found.len();
+        let documents = documents(&source, Dialect::Manifest, self.found);
+        if documents.is_empty() && self.found.len() == before {
+            self.found.push(failed(format!("{} printed no manifest", source.name)));
+        }
+        for document in documents {
+            self.object(&document, &source, 0);
         }
     }
 
@@ -193,8 +232,13 @@ impl Reader<'_> {
             }
         }
         let named = |key: &str| workload.get(key).is_some_and(|list| !list.items().is_empty());
-        if self.objects.is_empty() && !named("manifests") && !named("inline") && workload.get("existing").is_none() {
-            let help = "Name manifest files under `manifests`, or write objects under `inline`.";
+        if self.objects.is_empty()
+            && !named("manifests")
+            && !named("inline")
+            && !named("render")
+            && workload.get("existing").is_none()
+        {
+            let help = "Name manifest files under `manifests`, a program that prints some under `render`, or write objects under `inline`.";
             self.found
                 .push(Diagnostic::error(Code::EmptyWorkload, source, workload.span, "the workload has no objects").help(help));
         }

@@ -151,6 +151,17 @@ pub struct Workload {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Vec<Value>")]
     pub inline: Vec<Value>,
+    /// A program that prints manifests, with its arguments: `[helm, template, ./chart]`, `[kubectl, kustomize, overlays/test]`. It runs
+    /// whenever the scenario is read, in the folder of its file, for 30 s at most, and prints 8 MiB at most.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub render: Vec<String>,
+    /// Secrets with the credentials of registries, by name, for all pods. They must be among the workload's objects.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub image_pull_secrets: Vec<String>,
+    /// The registry from which all pods take their images instead of the one that their names give, as `registry.local:5000/mirror`;
+    /// the rest of the names stays as it is written. The embedded cluster's mirror has what the original registries have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry: Option<String>,
     /// What already runs in a namespace that is not the run's own, instead of manifests; it needs `--allow-namespace`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub existing: Option<Existing>,

@@ -33,6 +33,12 @@ pub struct Plan {
     /// What already runs, instead of manifests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub existing: Option<Existing>,
+    /// The program that printed manifests, with its arguments.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub render: Vec<String>,
+    /// The registry of all pods' images, where it is not the images' own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry: Option<String>,
     /// Stand-ins for images on the embedded cluster.
     pub images: BTreeMap<String, StandIn>,
     /// The steady state; absent: the workload is born broken.

@@ -235,6 +235,10 @@ impl Walk<'_> {
             let message = format!("`{}` is not supported yet", key.name);
             return self.report(Code::NotSupportedYet, key.span, message, allowed("Supported here", "", names));
         }
+        if let Some(why) = unsupported::never(part.name, &key.name) {
+            let message = format!("`{}` cannot be a target of `{}`: {why}", key.name, part.title);
+            return self.report(Code::UnknownKey, key.span, message, allowed("Supported here", "", names));
+        }
         let message = match what {
             "key " => format!("unknown key `{}` in `{}`", key.name, part.title),
             what => format!("unknown {what}`{}`", key.name),

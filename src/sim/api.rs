@@ -15,6 +15,7 @@ mod eviction;
 mod face;
 mod field;
 mod fields;
+pub mod gate;
 mod kinds;
 mod limit_range;
 mod list;

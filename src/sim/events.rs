@@ -124,8 +124,9 @@ impl EventRecorder {
     /// clone is dropped.
     #[must_use]
     pub fn new(api: Arc<ApiServer>, component: &str, host: Option<&str>) -> Self {
+        let tasks = api.gate.control_plane.clone();
         let (recorder, sink, receiver) = Self::unstarted(api, component, host.unwrap_or_default(), None);
-        tokio::spawn(sink.run(receiver));
+        tasks.spawn(sink.run(receiver));
         recorder
     }
 

@@ -161,6 +161,8 @@ pub struct Profile {
     pub nodes: Vec<NodeShape>,
     /// Stand-ins for images.
     pub images: Vec<ImageStandIn>,
+    /// A registry that has, under the names as manifests write them, what all others have.
+    pub mirror: Option<String>,
     /// Images that a pull would find, beside those that are present on every node (`busybox` in all usual spellings).
     pub pullable: BTreeMap<String, u64>,
     /// Images that are busybox with further files (path to content), present on every node.
@@ -205,6 +207,7 @@ impl Default for Profile {
                 control_plane: false,
             }],
             images: Vec::new(),
+            mirror: None,
             pullable: BTreeMap::new(),
             busybox_images: BTreeMap::new(),
             latencies: Latencies::default(),

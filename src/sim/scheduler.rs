@@ -93,7 +93,8 @@ pub fn start(api: &Arc<ApiServer>, profile: &Profile) {
         let informed = Arc::clone(&scheduler);
         context.inform(resource, move |_, item| woken(&informed, item));
     }
-    tokio::spawn(async move {
+    let tasks = scheduler.context.api.gate.control_plane.clone();
+    tasks.spawn(async move {
         loop {
             let mut keys = vec![scheduler.context.queue.next().await];
             keys.extend(std::iter::from_fn(|| scheduler.context.queue.next_due()));

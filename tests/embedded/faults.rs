@@ -56,6 +56,10 @@ fn the_effect_of_every_example_is_seen() {
         // A quota takes nothing from what runs: it shows when a pod is to be replaced.
         let faults = match example.as_str() {
             quota if quota.starts_with("quota:") => format!("{{ {quota} }}, {{ deletePods: {{ deployment: pool }} }}"),
+            // It shows when an image is to be pulled.
+            block if block.starts_with("blockRegistry:") => {
+                format!("{{ {block} }}, {{ deletePods: {{ deployment: pool, all: true }} }}")
+            }
             other => format!("{{ {other} }}"),
         };
         let text = scenario(&format!("example-{number}"), &faults, "  recover: { hold: 1s, within: 1s }\n");

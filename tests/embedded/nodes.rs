@@ -45,3 +45,43 @@ fn a_single_node_is_given_up_and_nobody_is_evicted() {
     assert!(before_the_end.contains("NodeNotReady"));
     assert!(!before_the_end.contains("TaintManagerEviction") && !before_the_end.contains("deletionTimestamp"));
 }
+
+#[test]
+fn a_server_that_hangs_is_measured_and_nothing_is_evicted_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let result = super::run(&["builtin:node-api-server-paused"], folder.path(), 5, 2, Some(2));
+    for trial in &result.scenarios[0].trials {
+        assert_eq!(trial.verdict, Verdict::Recovered, "{trial:#?}");
+        assert!(trial.leftovers.is_empty(), "{trial:#?}");
+        let timeline = std::fs::read_to_string(folder.path().join(&trial.timeline)).unwrap();
+        assert!(timeline.contains("did not answer within 3 s"));
+        let at = |what: &str| {
+            let line = timeline.lines().find(|line| line.contains(what)).unwrap();
+            serde_json::from_str::<serde_json::Value>(line).unwrap()["at"].as_f64().unwrap()
+        };
+        // Between the two nothing is seen.
+        let (from, to) = (at("\"measured\""), at("\"reverted\""));
+        assert!((29.0..=31.0).contains(&(to - from)), "{from} to {to}");
+        let seen = timeline.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        let during = seen.filter(|seen| seen["source"] == "watch" && seen["at"].as_f64().is_some_and(|at| at > from && at < to));
+        assert_eq!(during.count(), 0);
+        assert!(!timeline.contains("NodeNotReady"));
+    }
+}
+
+#[test]
+fn a_release_waits_for_a_registry_and_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let result = super::run(&["builtin:image-registry-blocked"], folder.path(), 5, 2, Some(2));
+    for trial in &result.scenarios[0].trials {
+        assert_eq!(trial.verdict, Verdict::Recovered, "{trial:#?}");
+        assert!(trial.durations.to_recover_from_request.as_ref().unwrap().value > 60.0, "{trial:#?}");
+    }
+}
+
+#[test]
+fn probes_of_a_container_without_processor_time_fail_until_it_is_given_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let result = super::run(&["builtin:probe-cpu-used-up"], folder.path(), 5, 2, Some(2));
+    assert_eq!(result.scenarios[0].outcome, Outcome::Passed, "{result:#?}");
+}

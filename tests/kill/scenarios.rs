@@ -107,6 +107,15 @@ pub const SCENARIOS: &[Scenario] = &[
 ",
     ),
     (
+        "token",
+        &["default"],
+        "
+  workload: { existing: { namespace: till, selector: app=desk } }
+  steady: { within: 60s, hold: 1s }
+  fault: [ { expireToken: { deployment: desk } } ]
+",
+    ),
+    (
         "nodes",
         &[],
         "
@@ -153,6 +162,7 @@ pub const MACHINES: &[Scenario] = &[
   fault:
     - stopKubelet: { node: one }
     - partitionNode: { node: one }
+    - blockRegistry: { node: one }
     - pauseNode: { node: one, for: 2s }
 ",
     ),
@@ -163,6 +173,15 @@ pub const MACHINES: &[Scenario] = &[
   workload: { existing: { namespace: till, selector: app=desk } }
   steady: { within: 60s, hold: 1s }
   fault: [ { rebootNode: { node: one, for: 2s } } ]
+",
+    ),
+    (
+        "silence",
+        &[],
+        "
+  workload: { existing: { namespace: shop, selector: app=api } }
+  steady: { within: 60s, hold: 1s }
+  fault: [ { pauseApiServer: { for: 3s } }, { deletePods: { selector: app=api, after: 5s } } ]
 ",
     ),
 ];

@@ -32,6 +32,8 @@ pub fn plan(rto: Option<u64>) -> Arc<Plan> {
         needs: Vec::new(),
         manifests: Vec::new(),
         existing: None,
+        render: Vec::new(),
+        registry: None,
         images: BTreeMap::new(),
         steady: Some(SteadyPlan { until: ready(), within: Duration::from_mins(1), hold: Duration::from_secs(5) }),
         faults: vec![Fault::DeletePods(DeletePods {

@@ -38,6 +38,46 @@ done
 echo $found
 "#;
 
+/// Lays a configuration over that of the container runtime, by which it looks for every registry where nobody listens. containerd reads
+/// it at each pull.
+const BLOCK: &str = r#"set -e
+over=/etc/containerd/certs.d; own=/run/comeback-registry
+grep -q "$over" /etc/containerd/config.toml && [ -d "$over" ] || { echo "containerd does not read $over here" >&2; exit 1; }
+[ ! -e "$over/comeback" ] || { echo "its registries are blocked already: $(cat "$over/comeback")" >&2; exit 1; }
+mkdir -p "$own/_default"
+printf '%s' "$1" >"$own/comeback"
+printf 'server = "http://127.0.0.1:1"\n\n[host."http://127.0.0.1:1"]\n  capabilities = ["pull", "resolve"]\n' >"$own/_default/hosts.toml"
+mount --bind "$own" "$over"
+"#;
+
+/// Takes it away, and says whether it was there.
+const UNBLOCK: &str = r#"set -e
+over=/etc/containerd/certs.d; own=/run/comeback-registry
+[ "$(cat "$own/comeback" 2>/dev/null)" = "$1" ] || { echo no; exit 0; }
+found=no
+while [ "$(cat "$over/comeback" 2>/dev/null)" = "$1" ]; do umount "$over"; found=yes; done
+rm -rf "$own"
+echo $found
+"#;
+
+/// Stops the API server's process, after a timer was started that lets it go on whatever becomes of us.
+const STOP_SERVER: &str = r#"set -e
+pids=$(pidof kube-apiserver) || { echo "no process kube-apiserver runs on this node" >&2; exit 1; }
+setsid sh -c 'sleep "$1"; shift; for pid; do [ "$(cat /proc/$pid/comm)" = kube-apiserver ] && kill -CONT $pid; done'   "timer-$1" "$2" $pids </dev/null >/dev/null 2>&1 &
+for n in 1 2 3 4 5 6 7 8 9 10; do pgrep -f "timer-$1" >/dev/null && break; sleep 0.1; done
+pgrep -f "timer-$1" >/dev/null || { echo "the timer that would let it go on did not start" >&2; exit 1; }
+kill -STOP $pids
+"#;
+
+/// Lets it go on, ends the timer, and says whether it was stopped.
+const RESUME_SERVER: &str = r#"found=no
+for pid in $(pidof kube-apiserver); do
+  case "$(sed 's/.*) //' /proc/$pid/stat | cut -c1)" in T) kill -CONT $pid; found=yes;; esac
+done
+for pid in $(pgrep -f "timer-$1"); do kill -- -$pid 2>/dev/null; done
+echo $found
+"#;
+
 /// The containers of one kind cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Containers {
@@ -138,6 +178,11 @@ impl Machines for Containers {
                 Act::Reboot => vec!["restart", "--time", "0", id],
                 Act::StopKubelet => vec!["exec", id, "systemctl", "stop", "kubelet"],
                 Act::Partition { mark } => vec!["exec", id, "sh", "-c", CUT, "sh", mark],
+                Act::BlockRegistry { mark } => vec!["exec", id, "sh", "-c", BLOCK, "sh", mark],
+                Act::PauseApiServer { mark, seconds } => {
+                    let words = ["exec", id, "sh", "-c", STOP_SERVER, "sh", mark, &seconds.to_string()].map(ToOwned::to_owned);
+                    return command(&what, runtime, words.to_vec()).await.map(drop);
+                }
             };
             command(&what, runtime, words.into_iter().map(ToOwned::to_owned).collect()).await.map(drop)
         }
@@ -190,7 +235,7 @@ pub async fn take_back(machine: &Machine, act: &Act) -> Result<TakenBack, Reques
         (Act::PowerOff | Act::Reboot, State::Off) => vec!["start", id],
         // Rules and stopped services do not outlive a machine's power.
         (Act::Pause | Act::PowerOff | Act::Reboot, _) | (_, State::Off) => return Ok(TakenBack::Already),
-        (Act::StopKubelet | Act::Partition { .. }, State::Paused) => {
+        (Act::StopKubelet | Act::Partition { .. } | Act::BlockRegistry { .. } | Act::PauseApiServer { .. }, State::Paused) => {
             return Err(RequestError::of(&what, format!("it is paused: `{runtime} unpause {id}` first")));
         }
         (Act::StopKubelet, State::Running) => {
@@ -202,9 +247,12 @@ pub async fn take_back(machine: &Machine, act: &Act) -> Result<TakenBack, Reques
             vec!["exec", id, "systemctl", "start", "kubelet"]
         }
         (Act::Partition { mark }, State::Running) => vec!["exec", id, "sh", "-c", MEND, "sh", mark],
+        (Act::BlockRegistry { mark }, State::Running) => vec!["exec", id, "sh", "-c", UNBLOCK, "sh", mark],
+        (Act::PauseApiServer { mark, .. }, State::Running) => vec!["exec", id, "sh", "-c", RESUME_SERVER, "sh", mark],
     };
     let told = command(&what, runtime, words.into_iter().map(ToOwned::to_owned).collect()).await?;
-    Ok(if matches!(act, Act::Partition { .. }) && told.trim() == "no" { TakenBack::Already } else { TakenBack::Now })
+    let told_so = matches!(act, Act::Partition { .. } | Act::BlockRegistry { .. } | Act::PauseApiServer { .. });
+    Ok(if told_so && told.trim() == "no" { TakenBack::Already } else { TakenBack::Now })
 }
 
 fn container<'a>(what: &str, machine: &'a Machine) -> Result<(Runtime, &'a str), RequestError> {

@@ -17,13 +17,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub struct Simulated {
     simulation: Arc<Simulation>,
     cuts: Mutex<BTreeMap<String, CutId>>,
+    /// The nodes whose kubelets lost the API server when it was paused.
+    without_server: Mutex<Vec<String>>,
 }
 
 impl Simulated {
     /// The machines of a simulation.
     #[must_use]
     pub fn new(simulation: Arc<Simulation>) -> Self {
-        Self { simulation, cuts: Mutex::default() }
+        Self { simulation, cuts: Mutex::default(), without_server: Mutex::default() }
     }
 
     fn control(&self, machine: &Machine) -> Result<&NodeControl, RequestError> {
@@ -34,6 +36,27 @@ impl Simulated {
         found.ok_or_else(|| RequestError::of(&format!("looking for {machine}"), "the embedded cluster has no such machine"))
     }
 
+    /// Nobody is answered: neither the harness nor kubelets and controllers.
+    fn pause_api_server(&self) {
+        self.simulation.api.gate.close();
+        let mut silent = self.without_server.lock().unwrap_or_else(PoisonError::into_inner);
+        for (name, control) in &self.simulation.nodes {
+            if control.cut_from_api_server().is_ok() {
+                silent.push(name.clone());
+            }
+        }
+    }
+
+    fn resume_api_server(&self) -> bool {
+        let silent = std::mem::take(&mut *self.without_server.lock().unwrap_or_else(PoisonError::into_inner));
+        let opened = self.simulation.api.gate.reopen();
+        for control in silent.iter().filter_map(|name| self.simulation.nodes.get(name)) {
+            // One that was mended meanwhile is connected already.
+            let _ = control.mend();
+        }
+        opened
+    }
+
     fn done(&self, machine: &Machine, act: &Act) -> Result<(), RequestError> {
         let control = self.control(machine)?;
         let refused = |error: ControlError| RequestError::of(&format!("breaking {machine}"), error.to_string());
@@ -42,6 +65,11 @@ impl Simulated {
             Act::PowerOff => control.power_off().map_err(refused),
             Act::Reboot => control.power_off().and_then(|()| control.power_on()).map_err(refused),
             Act::StopKubelet => control.stop_kubelet().map_err(refused),
+            Act::BlockRegistry { .. } => control.block_registry().map_err(refused),
+            Act::PauseApiServer { .. } => {
+                self.pause_api_server();
+                Ok(())
+            }
             Act::Partition { mark } => {
                 control.cut_from_api_server().map_err(refused)?;
                 let cut = self.simulation.network.cut(Party::Node(control.name().to_owned()), Party::Everyone);
@@ -58,6 +86,8 @@ impl Simulated {
             Act::Pause if state.paused => control.unpause(),
             Act::PowerOff | Act::Reboot if !state.powered => control.power_on(),
             Act::StopKubelet if state.powered && !state.kubelet => control.start_kubelet(),
+            Act::BlockRegistry { .. } if control.open_registry() => Ok(()),
+            Act::PauseApiServer { .. } if self.resume_api_server() => Ok(()),
             Act::Partition { mark } => {
                 let cut = self.cuts.lock().unwrap_or_else(PoisonError::into_inner).remove(mark);
                 let Some(cut) = cut else { return Ok(TakenBack::Already) };

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 async fn session() -> Session {
-    let trial = TrialContext { seed: 3, images: BTreeMap::new(), nodes: 1 };
+    let trial = TrialContext { seed: 3, images: BTreeMap::new(), nodes: 1, ..TrialContext::default() };
     Embedded::default().open(&trial).await.unwrap()
 }
 

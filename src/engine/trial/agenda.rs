@@ -7,7 +7,7 @@ use crate::engine::safety::Safety;
 use crate::fault::prepare::Scene;
 use crate::fault::{self, FaultError, Prepared, Undone};
 use crate::observe::timeline::{Fact, Source};
-use crate::scenario::{Plan, Schedule};
+use crate::scenario::{Fault, Plan, Schedule};
 use futures::future::join_all;
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,6 +63,14 @@ impl Agenda {
 
     fn due(&self, now: Duration) -> Vec<Task> {
         self.open().filter(|(at, _)| *at <= now).map(|(_, task)| task).collect()
+    }
+
+    /// Whether the API server is stopped: nothing can be asked of it until a fault is undone.
+    pub(super) fn is_silent(&self) -> bool {
+        let stops = |fault: &usize| matches!(self.schedule.injections[*fault].fault, Fault::PauseApiServer(_));
+        let reversals = self.schedule.reversals.iter().zip(&self.reverted);
+        let open = reversals.filter(|(_, reverted)| !**reverted).flat_map(|(reversal, _)| &reversal.faults);
+        open.filter(|fault| stops(fault)).any(|fault| self.accepted[*fault].is_some())
     }
 
     fn is_injected(&self) -> bool {
@@ -140,6 +148,9 @@ impl Live<'_> {
                 Ok(injected) => {
                     let accepted = Fact::Accepted { fault: prepared.position, notes: injected.notes };
                     self.record(Source::Fault, accepted);
+                    if let Some(text) = injected.measured {
+                        self.record(Source::Fault, Fact::Measured { fault: prepared.position, text });
+                    }
                     agenda.accepted[prepared.position] = Some(self.elapsed());
                     if let Err(error) = self.changed(&injected.confirmations).await {
                         goes_on = self.refused(prepared.position, Some(error.into()));

@@ -248,6 +248,8 @@ impl<'a> Live<'a> {
             }
             let now = self.recorder.clock().elapsed();
             let judgement = match self.recorder.judge().next(now) {
+                // Nothing can be confirmed by a server that a fault has stopped: it will be, when it goes on.
+                Next::Confirm if self.agenda.as_ref().is_some_and(Agenda::is_silent) => None,
                 Next::Confirm => {
                     self.confirm().await;
                     continue;

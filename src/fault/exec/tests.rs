@@ -30,7 +30,7 @@ struct Stage {
 
 impl Stage {
     async fn of(script: &str) -> Self {
-        let trial = TrialContext { seed: 5, images: BTreeMap::new(), nodes: 1 };
+        let trial = TrialContext { seed: 5, images: BTreeMap::new(), nodes: 1, ..TrialContext::default() };
         let session = Embedded::default().open(&trial).await.unwrap();
         let identity = Identity { run: "run-1", scenario: "exec", trial: 0, seed: 5 };
         let namespace = create(&session.client, &identity).await.unwrap().name;

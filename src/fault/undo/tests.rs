@@ -20,7 +20,7 @@ struct Stage {
 
 impl Stage {
     async fn with(objects: &[Value]) -> Self {
-        let trial = TrialContext { seed: 5, images: BTreeMap::new(), nodes: 1 };
+        let trial = TrialContext { seed: 5, images: BTreeMap::new(), nodes: 1, ..TrialContext::default() };
         let session = Embedded::default().open(&trial).await.unwrap();
         let identity = Identity { run: "run-1", scenario: "faults", trial: 0, seed: 5 };
         let namespace = create(&session.client, &identity).await.unwrap().name;

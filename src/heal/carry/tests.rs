@@ -27,7 +27,7 @@ struct Stage {
 impl Stage {
     /// A Deployment `pool` of two revisions with a pod of the newer one, a ConfigMap and a Secret that it reads.
     async fn new() -> Self {
-        let trial = TrialContext { seed: 7, images: BTreeMap::new(), nodes: 1 };
+        let trial = TrialContext { seed: 7, images: BTreeMap::new(), nodes: 1, ..TrialContext::default() };
         let session = Embedded::default().open(&trial).await.unwrap();
         let identity = Identity { run: "run-1", scenario: "heal", trial: 0, seed: 7 };
         let namespace = create(&session.client, &identity).await.unwrap().name;

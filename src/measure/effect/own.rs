@@ -17,6 +17,9 @@ use std::time::Duration;
 /// The taint of a cordoned node.
 const UNSCHEDULABLE: &str = "node.kubernetes.io/unschedulable";
 
+/// What a container waits for whose image cannot be pulled.
+const UNPULLED: [&str; 2] = ["ErrImagePull", "ImagePullBackOff"];
+
 /// The effect of one fault.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Own {
@@ -34,6 +37,10 @@ pub(super) enum Own {
     NotReady(Vec<Reference>),
     /// A container of each of these pods is seen ended since the request, or the nodes are seen not Ready.
     Rebooted { nodes: Vec<Reference>, pods: Vec<Reference>, since: Duration },
+    /// A container on each of these nodes waits because its image cannot be pulled, since the request.
+    Unpulled { nodes: Vec<Reference>, since: Duration },
+    /// Something was measured by whoever injected the fault at this position.
+    Measured(usize),
     /// An object could not be created for this quota.
     Refused { quota: String, since: Duration },
 }
@@ -64,6 +71,8 @@ impl Own {
                 let pods = index.pods().filter(there).map(|pod| pod.reference.clone()).collect();
                 Self::Rebooted { nodes, pods, since }
             }
+            Fault::BlockRegistry(_) => Self::Unpulled { nodes: of_kind("Node"), since },
+            Fault::PauseApiServer(_) | Fault::ExpireToken(_) => Self::Measured(record.fault),
             Fault::Quota(fault) => Self::Refused { quota: fault.name.clone(), since },
             _ => return None,
         })
@@ -133,6 +142,20 @@ impl Own {
                 let ended = Self::Ended { pods: pods.clone(), container: None, since: *since }.look(index);
                 if lost.0 || pods.is_empty() { lost } else { (ended.0, ended.1.split(';').next().unwrap_or_default().to_owned()) }
             }
+            Self::Unpulled { nodes, since } => {
+                let waits = |node: &&Reference| {
+                    let mut there = index.pods().filter(|pod| text(&pod.object, "/spec/nodeName") == node.name);
+                    there.any(|pod| {
+                        let mut seen = pod.containers.values().flat_map(|container| &container.waits);
+                        seen.any(|(at, reason, _)| *at >= *since && UNPULLED.contains(&reason.as_str()))
+                    })
+                };
+                all(nodes, waits, "seen with a container whose image cannot be pulled")
+            }
+            Self::Measured(fault) => match index.measured(*fault) {
+                Some(text) => (true, text.to_owned()),
+                None => (false, "nothing was measured of it".to_owned()),
+            },
             Self::Refused { quota, since } => {
                 let wanted = format!("exceeded quota: {quota},");
                 let refused = index

@@ -4,6 +4,7 @@ use super::{Frame, Seen, Truth};
 use crate::json::At as _;
 use crate::observe::index::pod::condition_of;
 use crate::observe::index::{PodRecord, revision_of, text};
+use crate::scenario::Target;
 use crate::scenario::condition::{Absent, Endpoints, EventSeen, NodeIs, Rollout, RolloutState, StatusCondition};
 use regex::Regex;
 use serde_json::Value;
@@ -78,27 +79,65 @@ pub(super) fn endpoints(wanted: &Endpoints, frame: Frame<'_>) -> Seen {
 }
 
 pub(super) fn rollout(wanted: &Rollout, frame: Frame<'_>) -> Seen {
-    let what = format!("rollout deployment/{}", wanted.deployment);
-    let Some(deployment) = frame.index.get("Deployment", &wanted.deployment) else {
-        return Seen { truth: Truth::Unknown, text: format!("{what}: the deployment was not seen"), server: None };
+    let target = wanted.target();
+    let what = format!("rollout {}", target.as_ref().map_or_else(String::new, ToString::to_string));
+    let found = target.as_ref().and_then(Target::workload).and_then(|(kind, name)| Some((kind, frame.index.get(kind, name)?)));
+    let Some((kind, object)) = found else {
+        return Seen { truth: Truth::Unknown, text: format!("{what}: it was not seen"), server: None };
     };
-    let number = |pointer| deployment.at(pointer).and_then(Value::as_u64).unwrap_or(0);
-    let desired = deployment.at("/spec/replicas").and_then(Value::as_u64).unwrap_or(1);
-    let observed = number("/status/observedGeneration") >= number("/metadata/generation");
-    let progressing = condition_of(deployment, "Progressing");
+    let progress = Progress::of(kind, object);
+    let progressing = condition_of(object, "Progressing");
     let reason = progressing.map(|condition| text(condition, "/reason")).unwrap_or_default();
-    let (updated, available, all) =
-        (number("/status/updatedReplicas"), number("/status/availableReplicas"), number("/status/replicas"));
     let in_state = wanted.is.is_none_or(|state| match state {
-        RolloutState::Complete => observed && updated >= desired && available >= desired && all == updated,
-        RolloutState::Stuck => observed && reason == "ProgressDeadlineExceeded",
+        RolloutState::Complete => progress.is_complete(),
+        RolloutState::Stuck => progress.observed && reason == "ProgressDeadlineExceeded",
     });
-    let revision = revision_of(deployment);
+    let revision = revision_of(object);
     let new_enough = wanted.revision.is_none_or(|wanted| revision >= u64::from(wanted));
+    let of_deployment = kind == "Deployment";
+    let numbered = if of_deployment { format!("revision {revision}, ") } else { String::new() };
+    let because = if reason.is_empty() && !of_deployment { String::new() } else { format!(" ({reason})") };
+    let Progress { updated, desired, available, .. } = progress;
     Seen {
         truth: (in_state && new_enough).into(),
-        text: format!("{what}: revision {revision}, {updated} of {desired} updated, {available} available ({reason})"),
+        text: format!("{what}: {numbered}{updated} of {desired} updated, {available} available{because}"),
         server: progressing.and_then(|condition| text(condition, "/lastUpdateTime").parse().ok()),
+    }
+}
+
+/// How far a workload's rollout has got, in the counts of its own status.
+struct Progress {
+    /// Whether the status is about the present template.
+    observed: bool,
+    desired: u64,
+    /// Of those, how many must be of the present revision.
+    due: u64,
+    updated: u64,
+    available: u64,
+    /// Pods of any revision.
+    all: u64,
+}
+
+impl Progress {
+    fn of(kind: &str, object: &Value) -> Self {
+        let number = |pointer| object.at(pointer).and_then(Value::as_u64);
+        let count = |pointer| number(pointer).unwrap_or(0);
+        let observed = count("/status/observedGeneration") >= count("/metadata/generation");
+        if kind == "DaemonSet" {
+            let desired = count("/status/desiredNumberScheduled");
+            let (updated, available) = (count("/status/updatedNumberScheduled"), count("/status/numberAvailable"));
+            return Self { observed, desired, due: desired, updated, available, all: updated };
+        }
+        let desired = number("/spec/replicas").unwrap_or(1);
+        // Pods below the partition keep their revision.
+        let due = desired.saturating_sub(count("/spec/updateStrategy/rollingUpdate/partition"));
+        let (updated, available) = (count("/status/updatedReplicas"), count("/status/availableReplicas"));
+        let all = if kind == "StatefulSet" { updated } else { count("/status/replicas") };
+        Self { observed, desired, due, updated, available, all }
+    }
+
+    const fn is_complete(&self) -> bool {
+        self.observed && self.updated >= self.due && self.available >= self.desired && self.all == self.updated
     }
 }
 
@@ -138,5 +177,34 @@ pub(super) fn node(wanted: &NodeIs, frame: Frame<'_>) -> Seen {
     match nodes.iter().find_map(wrong) {
         Some(text) => Seen { truth: Truth::False, text, server: None },
         None => Seen { truth: Truth::True, text: format!("{what}: as asked for"), server: None },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+    use serde_json::json;
+
+    #[rstest]
+    #[case("Deployment", json!({ "replicas": 2 }), json!({ "updatedReplicas": 2, "availableReplicas": 2, "replicas": 2 }), true)]
+    #[case("Deployment", json!({ "replicas": 2 }), json!({ "updatedReplicas": 2, "availableReplicas": 2, "replicas": 3 }), false)]
+    #[case("StatefulSet", json!({ "replicas": 3 }), json!({ "updatedReplicas": 3, "availableReplicas": 3 }), true)]
+    #[case("StatefulSet", json!({ "replicas": 3 }), json!({ "updatedReplicas": 2, "availableReplicas": 3 }), false)]
+    #[case("StatefulSet", json!({ "replicas": 3, "updateStrategy": { "rollingUpdate": { "partition": 2 } } }),
+        json!({ "updatedReplicas": 1, "availableReplicas": 3 }), true)]
+    #[case("DaemonSet", json!({}), json!({ "desiredNumberScheduled": 2, "updatedNumberScheduled": 2, "numberAvailable": 1 }), false)]
+    #[case("DaemonSet", json!({}), json!({ "desiredNumberScheduled": 2, "updatedNumberScheduled": 2, "numberAvailable": 2 }), true)]
+    fn a_rollout_is_complete_when_all_that_is_due_is_there(
+        #[case] kind: &str,
+        #[case] spec: Value,
+        #[case] mut status: Value,
+        #[case] complete: bool,
+    ) {
+        status["observedGeneration"] = json!(4);
+        let object = |generation: u64| json!({ "metadata": { "generation": generation }, "spec": spec, "status": status });
+        assert_eq!(Progress::of(kind, &object(4)).is_complete(), complete);
+        // What the controller has not seen yet is not complete.
+        assert!(!Progress::of(kind, &object(5)).is_complete());
     }
 }

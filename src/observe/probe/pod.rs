@@ -5,7 +5,7 @@ use crate::cluster::request::{REQUEST_BUDGET, RequestError, retried};
 use crate::cluster::{kinds, wait};
 use crate::engine::labels::{FIELD_MANAGER, PROBE};
 use crate::observe::index::text;
-use crate::scenario::{Condition, Plan};
+use crate::scenario::{Condition, Plan, images};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, DynamicObject, PostParams};
 use serde_json::{Value, json};
@@ -16,6 +16,26 @@ use std::time::Duration;
 pub const NAME: &str = "comeback-probe";
 /// Its image.
 pub const IMAGE: &str = "busybox:1.37";
+/// Its image where the plan has a registry of its own.
+#[must_use]
+pub fn image(plan: &Plan) -> String {
+    plan.registry.as_ref().map_or_else(|| IMAGE.to_owned(), |registry| images::moved(IMAGE, registry))
+}
+
+/// Its image pull secrets: those of the plan's own pods.
+fn secrets(plan: &Plan) -> Vec<Value> {
+    let mut secrets = Vec::new();
+    for manifest in &plan.manifests {
+        let of_pods = manifest.object.pointer("/spec/template/spec/imagePullSecrets").and_then(Value::as_array);
+        for secret in of_pods.into_iter().flatten().filter(|_| plan.registry.is_some()) {
+            if !secrets.contains(secret) {
+                secrets.push(secret.clone());
+            }
+        }
+    }
+    secrets
+}
+
 /// How long it may take to start.
 const STARTED_WITHIN: Duration = Duration::from_mins(2);
 
@@ -42,8 +62,8 @@ pub fn labels() -> BTreeMap<String, String> {
 ///
 /// # Errors
 /// It was refused, or did not start in time.
-pub async fn start(client: &kube::Client, namespace: &str) -> Result<(), RequestError> {
-    create(&Api::namespaced(client.clone(), namespace)).await?;
+pub async fn start(client: &kube::Client, namespace: &str, plan: &Plan) -> Result<(), RequestError> {
+    create(&Api::namespaced(client.clone(), namespace), &Taken::of(plan)).await?;
     let kind = kinds::resolve(client, None, "Pod").await?;
     let ready = |pod: Option<&DynamicObject>| {
         let conditions = pod.and_then(|pod| pod.data.pointer("/status/conditions")?.as_array());
@@ -52,22 +72,38 @@ pub async fn start(client: &kube::Client, namespace: &str) -> Result<(), Request
     if wait::until(&kind.api(client, namespace), NAME, STARTED_WITHIN, ready).await? {
         return Ok(());
     }
-    let message = format!("it was not ready within {} s; can image {IMAGE} be pulled?", STARTED_WITHIN.as_secs());
+    let message = format!("it was not ready within {} s; can image {} be pulled?", STARTED_WITHIN.as_secs(), image(plan));
     Err(RequestError::of(&format!("starting pod {NAME}, from which Services are asked"), message))
 }
 
+/// Where it takes its image from.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Taken {
+    image: String,
+    secrets: Vec<Value>,
+}
+
+impl Taken {
+    /// As the pods of a plan do.
+    pub(super) fn of(plan: &Plan) -> Self {
+        Self { image: image(plan), secrets: secrets(plan) }
+    }
+}
+
 /// Creates it, if it is not there.
-pub(super) async fn create(pods: &Api<Pod>) -> Result<(), RequestError> {
-    match request(pods, Some(65_534)).await {
+pub(super) async fn create(pods: &Api<Pod>, taken: &Taken) -> Result<(), RequestError> {
+    match request(pods, Some(65_534), taken).await {
         // OpenShift gives each namespace users of its own, and takes no other.
-        Err(error) if error.code == 403 && error.message.contains("security context constraint") => request(pods, None).await,
+        Err(error) if error.code == 403 && error.message.contains("security context constraint") => {
+            request(pods, None, taken).await
+        }
         other => other,
     }
 }
 
-async fn request(pods: &Api<Pod>, user: Option<i64>) -> Result<(), RequestError> {
+async fn request(pods: &Api<Pod>, user: Option<i64>, taken: &Taken) -> Result<(), RequestError> {
     let what = format!("creating pod {NAME}, from which Services are asked");
-    let pod: Pod = serde_json::from_value(manifest(user)).map_err(|error| RequestError::of(&what, error.to_string()))?;
+    let pod: Pod = serde_json::from_value(manifest(user, taken)).map_err(|error| RequestError::of(&what, error.to_string()))?;
     let parameters = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
     match retried(&what, REQUEST_BUDGET, || pods.create(&parameters, &pod)).await {
         Err(error) if !error.is_already_there() => Err(error),
@@ -76,7 +112,7 @@ async fn request(pods: &Api<Pod>, user: Option<i64>) -> Result<(), RequestError>
 }
 
 /// It meets the Pod Security level `restricted`.
-fn manifest(user: Option<i64>) -> Value {
+fn manifest(user: Option<i64>, taken: &Taken) -> Value {
     let script = "trap 'exit 0' TERM; while :; do sleep 1; done";
     let mut security = json!({ "runAsNonRoot": true, "seccompProfile": { "type": "RuntimeDefault" } });
     if let Some(user) = user {
@@ -93,7 +129,8 @@ fn manifest(user: Option<i64>) -> Value {
             "affinity": { "nodeAffinity": {
                 "preferredDuringSchedulingIgnoredDuringExecution": [{ "weight": 100, "preference": control_plane }] } },
             "securityContext": security,
-            "containers": [{ "name": "probe", "image": IMAGE, "command": ["sh", "-c", script],
+            "imagePullSecrets": taken.secrets,
+            "containers": [{ "name": "probe", "image": taken.image, "command": ["sh", "-c", script],
                 "resources": { "requests": { "cpu": "10m", "memory": "16Mi" }, "limits": { "cpu": "200m", "memory": "64Mi" } },
                 "securityContext": { "allowPrivilegeEscalation": false, "capabilities": { "drop": ["ALL"] } } }],
         } })
@@ -107,7 +144,7 @@ mod tests {
     #[test]
     fn it_meets_the_restricted_level_with_and_without_a_user_of_our_choice() {
         for user in [Some(65_534), None] {
-            let pod = manifest(user);
+            let pod = manifest(user, &Taken::default());
             assert_eq!(pod["spec"]["securityContext"].get("runAsUser"), user.map(Value::from).as_ref());
             assert_eq!(pod["spec"]["securityContext"]["runAsNonRoot"], true);
             assert_eq!(pod["spec"]["securityContext"]["seccompProfile"]["type"], "RuntimeDefault");

@@ -5,6 +5,8 @@ use super::objects::Pods;
 use crate::scenario::diagnostic::{Code, allowed};
 use crate::scenario::expand::duration_of;
 use crate::scenario::fault::command;
+use crate::scenario::fault::machine::STOPPED_FOR;
+use crate::scenario::fault::stress::MOST_CORES;
 use crate::scenario::node::Node;
 use std::time::Duration;
 
@@ -30,10 +32,11 @@ impl Check<'_> {
         }
         match name {
             "sequence" | "together" => self.group(name, body),
-            "deletePods" | "evictPods" | "killContainer" | "exec" | "stressMemory" | "fillDisk" => {
+            "deletePods" | "evictPods" | "killContainer" | "exec" | "stressMemory" | "stressCpu" | "fillDisk" => {
                 self.targeted(name, body);
                 self.amount(body);
                 self.command(body, "command");
+                self.cores(body);
             }
             "command" => self.programs(body),
             "deleteConfig" => self.has_key(body, "configMap", "ConfigMap"),
@@ -46,9 +49,17 @@ impl Check<'_> {
                 self.one_target(name, body, &["deployment", "statefulSet", "daemonSet", "selector"]);
                 self.selected(body);
             }
-            "cordonNode" | "taintNode" | "drainNode" | "pauseNode" | "rebootNode" | "stopKubelet" | "partitionNode" => {
+            "cordonNode" | "taintNode" | "drainNode" | "pauseNode" | "rebootNode" | "stopKubelet" | "partitionNode"
+            | "blockRegistry" => {
                 self.nodes(name, body);
             }
+            "expireToken" => {
+                self.one_target(name, body, &["serviceAccount", "deployment", "statefulSet", "daemonSet"]);
+                if body.text_of("serviceAccount") != Some("default") {
+                    self.named(body, "serviceAccount", "ServiceAccount");
+                }
+            }
+            "pauseApiServer" => self.pause(body),
             "quota" => {
                 if let Some(hard) = body.get("hard").filter(|hard| hard.entries().is_empty()) {
                     self.report(Code::EmptyCondition, hard.span, "`hard` limits nothing", "As `hard: { pods: \"0\" }`.");
@@ -79,6 +90,23 @@ impl Check<'_> {
         }
     }
 
+    /// How long the API server may be stopped.
+    fn pause(&mut self, body: &Node) {
+        if let Some(node) = body.get("for")
+            && duration_of(Some(node)).is_some_and(|time| !STOPPED_FOR.contains(&time))
+        {
+            self.report(Code::OutOfRange, node.span, "the API server can be stopped for 1s to 2m", "Leave it out for 30s.");
+        }
+    }
+
+    fn cores(&mut self, body: &Node) {
+        if let Some(node) = body.get("cores")
+            && node.count().is_some_and(|cores| !(1..=u64::from(MOST_CORES)).contains(&cores))
+        {
+            self.report(Code::OutOfRange, node.span, format!("`cores` is 1 to {MOST_CORES}"), "Leave it out for 1.");
+        }
+    }
+
     /// The programs of `command`, and the time that they are given.
     fn programs(&mut self, body: &Node) {
         self.command(body, "run");
@@ -105,7 +133,7 @@ impl Check<'_> {
     }
 
     /// Exactly one of the keys, and an object that exists.
-    fn one_target(&mut self, name: &str, body: &Node, keys: &[&str]) {
+    pub(super) fn one_target(&mut self, name: &str, body: &Node, keys: &[&str]) {
         let given: Vec<_> = keys.iter().filter_map(|key| body.key(key)).collect();
         if given.len() != 1 && body.kind() == "a mapping" {
             let (span, message) = match given.get(1) {

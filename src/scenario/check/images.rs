@@ -2,10 +2,32 @@
 
 use super::Check;
 use crate::scenario::diagnostic::Code;
+use crate::scenario::images;
 use crate::scenario::node::Node;
 use crate::sim::program::model::{MODELS, by_name};
 
 impl Check<'_> {
+    /// Where images come from, and whether the credentials are there.
+    pub(super) fn registry(&mut self) {
+        if let Some(node) = self.spec.at(&["workload", "registry"])
+            && let Some(why) = node.text().and_then(images::registry_problem)
+        {
+            self.report(Code::BadValue, node.span, why, "As `registry.local:5000` or `quay.io/mirror`.");
+        }
+        let secrets = self.spec.at(&["workload", "imagePullSecrets"]).map(Node::items).unwrap_or_default();
+        for node in secrets {
+            if let Some(name) = node.text() {
+                // The trial's namespace is made for it: nothing else is there.
+                self.exists(node, "Secret", name);
+            }
+        }
+        if let Some(node) =
+            self.spec.at(&["workload", "render"]).filter(|node| node.kind() == "a list" && node.items().is_empty())
+        {
+            self.report(Code::EmptyList, node.span, "`render` is empty", "Name a program: `[helm, template, ./chart]`.");
+        }
+    }
+
     pub(super) fn images(&mut self) {
         let Some(images) = self.spec.at(&["workload", "images"]) else { return };
         for (key, stand_in) in images.entries() {

@@ -78,8 +78,9 @@ impl<'a> Check<'a> {
                 "node" => self.says_something(body, "node", &["ready", "schedulable", "taint"]),
                 "endpoints" => self.named(body, "service", "Service"),
                 "rollout" => {
-                    self.named(body, "deployment", "Deployment");
+                    self.one_target("rollout", body, &["deployment", "statefulSet", "daemonSet"]);
                     self.says_something(body, "rollout", &["is", "revision"]);
+                    self.rollout_of_others(body);
                 }
                 "event" => self.says_something(body, "event", &["reason", "message", "kind", "name"]),
                 "condition" | "absent" => self.object(body),
@@ -92,6 +93,20 @@ impl<'a> Check<'a> {
             if let Some(at_least) = body.get("atLeast").filter(|node| node.count() == Some(0)) {
                 self.report(Code::OutOfRange, at_least.span, "`atLeast: 0` always holds", "Give at least 1.");
             }
+        }
+    }
+
+    /// What only Deployments tell of their rollouts.
+    fn rollout_of_others(&mut self, body: &Node) {
+        if body.get("deployment").is_some() {
+            return;
+        }
+        let stuck = body.get("is").filter(|is| is.text() == Some("stuck")).map(|is| ("is: stuck", is.span));
+        let revision = body.key("revision").map(|key| ("revision", key.span));
+        for (what, span) in [stuck, revision].into_iter().flatten() {
+            let message =
+                format!("`{what}` is asked of a Deployment alone: others have no deadline and no revision of that kind");
+            self.report(Code::BadValue, span, message, "Ask for `is: complete`, or `not` of it, within a budget.");
         }
     }
 

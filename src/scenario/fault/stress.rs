@@ -25,6 +25,26 @@ pod_fault! {
 
 pod_fault! {
     lasting
+    /// `stressCpu`: computes in a container, by loops of its own shell, and ends them when it is undone. What the container's limit
+    /// leaves to others is shared with them; without a limit only the node's cores are (on the embedded cluster containers do not
+    /// compete for these). Effect: the good state is lost, or a container restarts or fails; where that is not what is expected,
+    /// `effect` may ask for a `metric`.
+    ///
+    /// ```yaml
+    /// stressCpu: { deployment: pool, cores: 8, for: 30s }
+    /// ```
+    pub struct StressCpu {
+        /// The container; absent: the pod's first.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        container: Option<String>,
+        /// How many cores its loops would use at most, 1 to 64 (default 1).
+        #[serde(default = "one_core")]
+        cores: u32,
+    }
+}
+
+pod_fault! {
+    lasting
     /// `fillDisk`: writes a file into a container, by programs of its own image (`sh`, `dd`, `cat`, `rm`), and removes it when it is
     /// undone. Above the pod's `ephemeral-storage` limit the kubelet evicts. Effect: the good state is lost, or a container restarts or
     /// fails.
@@ -43,6 +63,8 @@ pod_fault! {
     }
 }
 
+/// The most loops of one fault in one container.
+pub const MOST_CORES: u32 = 64;
 /// The line by which a held command says that it has what it holds.
 pub const HOLDING: &str = "comeback holds";
 
@@ -57,6 +79,22 @@ impl StressMemory {
     pub fn script(&self) -> String {
         let bytes = bytes(&self.size);
         format!("{{ head -c {bytes} /dev/zero; echo '{HOLDING}' >&2; cat; }} | tail -c {bytes} >/dev/null")
+    }
+}
+
+const fn one_core() -> u32 {
+    1
+}
+
+impl StressCpu {
+    /// What computes: loops in the background, killed when nobody writes to the command any more.
+    #[must_use]
+    pub fn script(&self) -> String {
+        let count = self.cores.min(MOST_CORES);
+        format!(
+            "n=0; all=; while [ $n -lt {count} ]; do while :; do :; done & all=\"$all $!\"; n=$((n+1)); done; \
+             echo '{HOLDING}' >&2; cat >/dev/null; kill -9 $all; wait"
+        )
     }
 }
 

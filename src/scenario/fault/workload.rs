@@ -24,7 +24,7 @@ template_fault! {
     /// `setResources`: changes a container's requests and limits. Effect as that of `setImage`.
     ///
     /// ```yaml
-    /// setResources: { deployment: pool, requests: { cpu: "1000" } }
+    /// setResources: { deployment: pool, requests: { cpu: "1000" }, limits: { cpu: "1000" } }
     /// ```
     pub struct SetResources {
         /// Requests by resource name, as quantities.

@@ -115,6 +115,7 @@ impl tower::Service<Request<Body>> for RestService {
 
 impl Rest {
     async fn answer(self: Arc<Self>, request: Request<Body>) -> Result<Response<ResponseBody>, ApiError> {
+        self.api.gate.passed().await;
         let route = Route::parse(request.uri())?;
         let user = self.identify(&request, &route)?;
         let Some(_place) = self.in_flight.enter(&user, request.method(), &route) else { return Ok(in_flight::too_many()) };
@@ -128,6 +129,7 @@ impl Rest {
             response.headers_mut().append(http::header::WARNING, warning);
         }
         tokio::time::sleep(latency).await;
+        self.api.gate.passed().await;
         response
     }
 

@@ -5,6 +5,7 @@ use super::custom::{CustomKind, CustomKinds, Rules};
 use super::delete;
 use super::eviction;
 use super::face::Served;
+use super::gate::Gate;
 use super::pipeline;
 use super::priority;
 use super::resource::{self, Resource};
@@ -95,6 +96,8 @@ pub struct ApiServer {
     pub limits: Limits,
     /// When each node's kubelet last renewed its lease.
     pub heartbeats: Heartbeats,
+    /// Whether it answers.
+    pub gate: Gate,
     tokens: OnceLock<TokenAuthority>,
     namespaces_exist: AtomicBool,
     pub(super) custom: CustomKinds,
@@ -117,6 +120,7 @@ impl ApiServer {
             random,
             limits,
             heartbeats: Heartbeats::new(random),
+            gate: Gate::default(),
             tokens: OnceLock::new(),
             namespaces_exist: AtomicBool::new(false),
             custom: CustomKinds::default(),

@@ -78,7 +78,8 @@ impl Context {
         sync: impl for<'a> Fn(&'a Self, &'a Key) -> BoxFuture<'a, Result<(), ApiError>> + Send + Sync + 'static,
     ) {
         let context = Arc::clone(self);
-        tokio::spawn(async move {
+        let tasks = context.api.gate.control_plane.clone();
+        tasks.spawn(async move {
             loop {
                 let key = context.queue.next().await;
                 match sync(&context, &key).await {
@@ -96,7 +97,8 @@ impl Context {
         keys: impl Fn(&Context, &WatchItem) -> Vec<Key> + Send + Sync + 'static,
     ) {
         let context = Arc::clone(self);
-        tokio::spawn(async move {
+        let tasks = context.api.gate.control_plane.clone();
+        tasks.spawn(async move {
             // An informer whose watch has expired lists again: `watch` begins with the present objects.
             loop {
                 let mut watch = context.api.watch(resource, None);

@@ -39,7 +39,8 @@ pub(super) fn start(context: &Arc<Context>) {
         let collector = Arc::clone(&collector);
         context.inform(*resource, move |_, item| collector.concerned(index, item));
     }
-    tokio::spawn(async move {
+    let tasks = collector.context.api.gate.control_plane.clone();
+    tasks.spawn(async move {
         loop {
             let key = collector.context.queue.next().await;
             match collector.visit(&key).await {

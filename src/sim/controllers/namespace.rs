@@ -34,7 +34,8 @@ pub(super) fn start_filling(context: &Arc<Context>) {
         });
     }
     let context = Arc::clone(context);
-    tokio::spawn(async move {
+    let tasks = context.api.gate.control_plane.clone();
+    tasks.spawn(async move {
         loop {
             let key = context.queue.next().await;
             fill(&context, &key).await;
@@ -69,7 +70,8 @@ pub(super) fn start_emptying(context: &Arc<Context>) {
         Vec::new()
     });
     let context = Arc::clone(context);
-    tokio::spawn(async move {
+    let tasks = context.api.gate.control_plane.clone();
+    tasks.spawn(async move {
         loop {
             let key = context.queue.next().await;
             match empty(&context, &key).await {

@@ -67,7 +67,7 @@ pub(super) fn start(context: &Arc<Context>) {
         amnesty: None,
         zones: Zones::default(),
     };
-    tokio::spawn(monitor.run());
+    context.api.gate.control_plane.spawn(monitor.run());
     context.inform(PODS, health::placed_on_a_lost_node);
 }
 
@@ -189,7 +189,8 @@ impl Monitor {
             Some(last) => self.next_look(last - Duration::from_millis(1)).min(now),
             None => self.last_change(node, now),
         };
-        let heard = self.amnesty.map_or(heard, |amnesty| heard.max(amnesty));
+        let anew = [self.amnesty, self.context.api.gate.restarted()];
+        let heard = anew.into_iter().flatten().fold(heard, Instant::max);
         let grace = if ready(node).is_some() { GRACE } else { STARTUP_GRACE };
         now.saturating_duration_since(heard) >= grace
     }

@@ -55,7 +55,8 @@ pub(super) fn start(context: &Arc<Context>) {
         Vec::new()
     });
     let context = Arc::clone(context);
-    tokio::spawn(async move {
+    let tasks = context.api.gate.control_plane.clone();
+    tasks.spawn(async move {
         let mut missing: BTreeMap<String, Instant> = BTreeMap::new();
         loop {
             context.queue.next().await;

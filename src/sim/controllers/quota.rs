@@ -20,7 +20,8 @@ pub(super) fn start(context: &Arc<Context>) {
         context.inform(resource, concerned);
     }
     let context = Arc::clone(context);
-    tokio::spawn(async move {
+    let tasks = context.api.gate.control_plane.clone();
+    tasks.spawn(async move {
         loop {
             let key = context.queue.next().await;
             recount(&context, &key).await;

@@ -43,7 +43,8 @@ pub(super) fn start(context: &Arc<Context>) {
         informed.pod_changed(item);
         Vec::new()
     });
-    tokio::spawn(async move {
+    let tasks = evictor.context.api.gate.control_plane.clone();
+    tasks.spawn(async move {
         loop {
             let key = evictor.context.queue.next().await;
             evictor.fire(&key).await;

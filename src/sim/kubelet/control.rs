@@ -224,6 +224,24 @@ impl NodeControl {
         Ok(())
     }
 
+    /// Lets the container runtime reach no registry, until [`NodeControl::open_registry`]. Images that are there can be used.
+    ///
+    /// # Errors
+    /// [`ControlError`] when the node is not running, or reaches none already.
+    pub fn block_registry(&self) -> Result<(), ControlError> {
+        self.awake()?;
+        if self.host.registry_blocked.swap(true, Ordering::Relaxed) {
+            return Err(self.refused("without a registry", "open it first"));
+        }
+        Ok(())
+    }
+
+    /// Lets it reach registries again; false if it did.
+    #[must_use]
+    pub fn open_registry(&self) -> bool {
+        self.host.registry_blocked.swap(false, Ordering::Relaxed)
+    }
+
     /// Takes the API server away from the node: no reads, writes or watches for its kubelet. Containers go on.
     ///
     /// # Errors

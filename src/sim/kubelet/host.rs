@@ -18,7 +18,7 @@ use crate::sim::program::node_disk::{Meter, NodeDisk};
 use crate::sim::program::node_memory::NodeMemory;
 use crate::sim::tasks::Tasks;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -95,6 +95,8 @@ pub(super) struct Host {
     /// Whether the API server can be reached.
     pub(super) link: latest::Sender<bool>,
     pub(super) images: Arc<Mutex<ImageStore>>,
+    /// Whether its container runtime reaches no registry.
+    pub(super) registry_blocked: AtomicBool,
     pub(super) disk: NodeDisk,
     pub(super) addresses: Arc<AtomicU32>,
     /// What stopped kubelets have left, by uid.
@@ -123,6 +125,7 @@ impl Host {
             limits: limits.clone(),
             link: latest::Sender::new(true),
             images: Arc::new(Mutex::new(ImageStore::of(profile))),
+            registry_blocked: AtomicBool::new(false),
             disk: disk_of(node),
             addresses: Arc::new(AtomicU32::new(1)),
             left: Mutex::default(),

@@ -4,9 +4,10 @@
 use super::agent::lock;
 use super::image_name::ImageName;
 use super::pod::{PodRecord, Waiting};
-use super::registry::{Answer, Image, look_up};
+use super::registry::{Answer, Image, look_up, unreachable};
 use crate::sim::events::EventType::{Normal, Warning};
 use k8s_openapi::api::core::v1::Container;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
@@ -43,6 +44,7 @@ pub(super) async fn ensure(record: &PodRecord, container: &Container) -> Result<
         record.container_event(&container.name, Warning, "ErrImageNeverPull", &message);
         return Err(Waiting { reason: "ErrImageNeverPull", message });
     }
+    let answer = if agent.host.registry_blocked.load(Ordering::Relaxed) { unreachable(&name) } else { answer };
     pull(record, container, written, &name, answer).await
 }
 

@@ -63,6 +63,19 @@ pub(super) fn is_preloaded(profile: &Profile, name: &ImageName) -> bool {
 
 /// Asks the registry for an image; `written` is the name as in the manifest.
 pub(super) fn look_up(profile: &Profile, random: Random, written: &str, name: &ImageName) -> Answer {
+    let mirrored = profile.mirror.as_deref().and_then(|mirror| written.strip_prefix(mirror)?.strip_prefix('/'));
+    if let Some((original, of)) = mirrored.and_then(|original| Some((original, ImageName::parse(original).ok()?))) {
+        let answer = from(profile, random, original, &of);
+        return match answer {
+            Answer::Found(image) => Answer::Found(Image { name: name.full(), id: image_id(random, name), ..image }),
+            Answer::Refused(error) => Answer::Refused(error.replace(&of.full(), &name.full())),
+        };
+    }
+    from(profile, random, written, name)
+}
+
+/// The answer of the image's own registry.
+fn from(profile: &Profile, random: Random, written: &str, name: &ImageName) -> Answer {
     let full = name.full();
     let stand_in = profile.images.iter().find(|stand_in| glob(&stand_in.pattern, written) || glob(&stand_in.pattern, &full)).map(
         |stand_in| match &stand_in.model {
@@ -89,13 +102,9 @@ pub(super) fn look_up(profile: &Profile, random: Random, written: &str, name: &I
     if let Some(size) = pullable {
         return found(program, size);
     }
-    let prefix = format!("failed to pull and unpack image \"{full}\": failed to resolve reference \"{full}\": ");
+    let prefix = unresolved(&full);
     if name.host == "dead.invalid" {
-        let tag = name.version.trim_start_matches([':', '@']);
-        return Answer::Refused(format!(
-            "{prefix}failed to do request: Head \"http://127.0.0.1:1/v2/{}/manifests/{tag}?ns=%5BREDACTED%5D\": dial tcp 127.0.0.1:1: connect: connection refused",
-            name.path
-        ));
+        return unreachable(name);
     }
     // Nobody listens on port 1; on others a developer's registry may.
     if matches!(name.host.as_str(), "127.0.0.1:1" | "localhost:1") {
@@ -109,6 +118,19 @@ pub(super) fn look_up(profile: &Profile, random: Random, written: &str, name: &I
         return Answer::Refused(format!("rpc error: code = NotFound desc = {prefix}{full}: not found"));
     }
     found(program, UNKNOWN_BYTES)
+}
+
+fn unresolved(full: &str) -> String {
+    format!("failed to pull and unpack image \"{full}\": failed to resolve reference \"{full}\": ")
+}
+
+/// What a node answers whose container runtime is told to look for every registry where nobody listens.
+pub(super) fn unreachable(name: &ImageName) -> Answer {
+    let (prefix, tag) = (unresolved(&name.full()), name.version.trim_start_matches([':', '@']));
+    Answer::Refused(format!(
+        "{prefix}failed to do request: Head \"http://127.0.0.1:1/v2/{}/manifests/{tag}?ns=%5BREDACTED%5D\": dial tcp 127.0.0.1:1: connect: connection refused",
+        name.path
+    ))
 }
 
 fn image_id(random: Random, name: &ImageName) -> String {
@@ -254,6 +276,17 @@ mod tests {
         let Answer::Found(nginx) = ask(&profile, "nginx:1.27") else { panic!("nginx exists") };
         assert!(matches!(&nginx.program, Program::Model { choice, stand_in: false } if choice.model == "nginx"));
         assert!(matches!(ask(&profile, "shop/api:1"), Answer::Found(Image { program: Program::Unknown, .. })));
+    }
+
+    #[test]
+    fn a_mirror_has_what_the_others_have() {
+        let profile = Profile { mirror: Some("reg.local:5000/mirror".to_owned()), ..Profile::default() };
+        let Answer::Found(image) = ask(&profile, "reg.local:5000/mirror/busybox:1.37") else { panic!("it has busybox") };
+        assert_eq!((image.name.as_str(), image.program), ("reg.local:5000/mirror/busybox:1.37", Program::Busybox));
+        let Answer::Refused(error) = ask(&profile, "reg.local:5000/mirror/busybox:9.99") else { panic!("must be refused") };
+        assert!(error.ends_with("reg.local:5000/mirror/busybox:9.99: not found"), "{error}");
+        let Answer::Found(model) = ask(&profile, "reg.local:5000/mirror/nginx:1.27") else { panic!("it has nginx") };
+        assert!(matches!(&model.program, Program::Model { choice, .. } if choice.model == "nginx"));
     }
 
     #[test]

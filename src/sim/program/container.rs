@@ -119,6 +119,10 @@ pub struct Container {
     machine: Arc<Machine>,
 }
 
+/// What the container runtime itself computes within the limit of a container to start a program in it. It is waited for where
+/// the limit throttles; elsewhere it is part of the latencies. Measured with runc 1.1.5: 3.9 and 4.9 ms.
+const EXEC_START: Duration = Duration::from_millis(4);
+
 /// The code of an exec session that was killed with its container.
 const KILLED: i32 = 128 + signals::KILL;
 
@@ -328,12 +332,17 @@ pub(super) fn launch(
     }
     let origin = Origin { parent: 0, session: None, ignored: Vec::new(), argv: argv.to_vec() };
     let argv = argv.to_vec();
+    // The first program is started before its container is limited.
+    let is_exec = machine.process(1).is_some();
     Ok(process::spawn(machine, origin, |process| {
         let invocation =
             Invocation { applet: argv[0].clone(), argv, environment, directory, descriptors, process, position: None };
         async move {
             if !loading.is_zero() {
                 tokio::time::sleep(loading).await;
+            }
+            if is_exec && invocation.process.machine.processor.is_throttled() {
+                invocation.process.machine.processor.spend(EXEC_START).await;
             }
             command::run(resolved, invocation).await
         }

@@ -24,6 +24,8 @@ pub struct Processor {
     /// In millicores; 0 for none.
     limit: AtomicU64,
     share: Mutex<Share>,
+    /// Who waits for a share: one after the other, in the order of asking, so that what spins starves nobody.
+    turn: tokio::sync::Mutex<()>,
 }
 
 impl Processor {
@@ -31,7 +33,7 @@ impl Processor {
     #[must_use]
     pub fn new(limit: Option<u64>) -> Self {
         let share = Share { begun: Instant::now(), spent: Duration::ZERO, total: Duration::ZERO };
-        Self { limit: AtomicU64::new(limit.unwrap_or(0)), share: Mutex::new(share) }
+        Self { limit: AtomicU64::new(limit.unwrap_or(0)), share: Mutex::new(share), turn: tokio::sync::Mutex::new(()) }
     }
 
     fn share(&self) -> MutexGuard<'_, Share> {
@@ -49,16 +51,31 @@ impl Processor {
         self.share().total
     }
 
+    /// Whether others wait for a share of the limit: what starts now starts late.
+    #[must_use]
+    pub fn is_throttled(&self) -> bool {
+        self.turn.try_lock().is_err()
+    }
+
     /// Computes for `time`, for which longer passes where the limit throttles.
     pub async fn spend(&self, time: Duration) {
         let mut left = time;
         while !left.is_zero() {
-            let (part, next) = self.take(left);
+            let part = self.next_share(left).await;
             sleep(part).await;
             left -= part;
-            if !left.is_zero() {
-                sleep_until(next).await;
+        }
+    }
+
+    /// Waits until some of `time` may be used, and takes it.
+    async fn next_share(&self, time: Duration) -> Duration {
+        let _turn = self.turn.lock().await;
+        loop {
+            let (part, next) = self.take(time);
+            if !part.is_zero() {
+                return part;
             }
+            sleep_until(next).await;
         }
     }
 
@@ -100,6 +117,21 @@ mod tests {
         let begun = Instant::now();
         processor.spend(Duration::from_secs(1)).await;
         assert_eq!((begun.elapsed().as_millis(), processor.used()), (milliseconds, Duration::from_secs(1)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_spins_leaves_others_their_share() {
+        let processor = std::sync::Arc::new(Processor::new(Some(100)));
+        for _ in 0..4 {
+            let processor = std::sync::Arc::clone(&processor);
+            tokio::spawn(async move { processor.spend(Duration::from_hours(1)).await });
+        }
+        sleep(Duration::from_secs(1)).await;
+        assert!(processor.is_throttled());
+        // Every fifth share of 10 ms.
+        let begun = Instant::now();
+        processor.spend(Duration::from_millis(20)).await;
+        assert!((900..=1_100).contains(&begun.elapsed().as_millis()), "{:?}", begun.elapsed());
     }
 
     #[tokio::test(start_paused = true)]

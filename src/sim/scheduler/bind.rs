@@ -43,7 +43,8 @@ impl Scheduler {
     /// Binds the pod, which the cache has on the node already; its volumes come first.
     pub(super) fn bind(self: &Arc<Self>, key: Key, pod: &Object, node: &str, decisions: Vec<Decision>, settled: bool) {
         let (scheduler, pod, node) = (Arc::clone(self), Arc::clone(pod), node.to_owned());
-        tokio::spawn(async move {
+        let tasks = scheduler.context.api.gate.control_plane.clone();
+        tasks.spawn(async move {
             let context = &scheduler.context;
             let wait = scheduler.with_state(|state| state.budget.take());
             tokio::time::sleep(wait).await;
@@ -127,7 +128,8 @@ impl Scheduler {
     /// Deletes the victims, after telling them why.
     pub(super) fn preempt(self: &Arc<Self>, key: &Key, pod: &Object, preempt: Preempt) {
         let (scheduler, key, pod) = (Arc::clone(self), key.clone(), Arc::clone(pod));
-        tokio::spawn(async move {
+        let tasks = scheduler.context.api.gate.control_plane.clone();
+        tasks.spawn(async move {
             let (context, api) = (&scheduler.context, &scheduler.context.api);
             for outranked in &preempt.outranked {
                 scheduler.with_state(|state| state.cache.nominated.remove(uid(outranked)));

@@ -111,6 +111,7 @@ impl Watcher {
 
     async fn next(&mut self) -> Option<Bytes> {
         loop {
+            self.api.gate.passed().await;
             if let Some(line) = self.ready.pop_front() {
                 return Some(line);
             }
