@@ -70,6 +70,8 @@ pub struct TrialContext {
     pub seed: u64,
     /// How many nodes the scenario needs; a real cluster has as many as it has.
     pub nodes: usize,
+    /// Whether the scenario needs Chaos Mesh; a real cluster has it or not.
+    pub chaos_mesh: bool,
     /// The registry of all pods' images, where it is not the images' own.
     pub registry: Option<String>,
     /// Stand-ins for images.

@@ -2,6 +2,7 @@
 //! Whether a fault had an effect is the judge's question: the API's acceptance never is one.
 
 pub mod change;
+mod chaos;
 pub mod choose;
 mod evict;
 mod exec;
@@ -106,6 +107,7 @@ impl Prepared {
     #[must_use]
     pub fn detail(fault: &Fault) -> String {
         match fault {
+            Fault::ChaosMesh(chaos) => format!(" {}/{}", chaos.kind.to_lowercase(), chaos.name),
             Fault::Exec(exec) => format!(" `{}`", exec.command.join(" ")),
             Fault::StressMemory(stress) => format!(" {}", stress.size),
             Fault::StressCpu(stress) => format!(" {} cores", stress.cores),

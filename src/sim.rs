@@ -2,6 +2,7 @@
 //! Knows nothing of the harness: scenarios, timelines and verdicts live elsewhere.
 
 pub mod api;
+mod chaos_mesh;
 pub mod clock;
 pub mod cluster;
 pub mod controllers;

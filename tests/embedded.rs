@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
+#[path = "embedded/chaos.rs"]
+mod chaos;
 #[path = "embedded/faults.rs"]
 mod faults;
 #[path = "embedded/lagging.rs"]

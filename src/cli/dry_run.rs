@@ -138,6 +138,7 @@ fn on(fault: &Fault) -> String {
             format!("{}/{}", field("/kind").to_lowercase(), field("/metadata/name"))
         }
         Fault::Command(command) => format!("what `{}` does (its permissions are not known)", command.run.join(" ")),
+        Fault::ChaosMesh(chaos) => format!("what its selectors select in the trial's namespace ({})", chaos.acting().join(", ")),
         Fault::ExpireToken(expire) => match &expire.service_account {
             Some(name) => format!("serviceaccount/{name}"),
             None => format!("the service account of {}", named(expire.target().as_ref())),
@@ -175,6 +176,7 @@ fn undone(fault: &Fault, existing: bool) -> &'static str {
         Fault::RebootNode(_) => "it by switching the node's machine on, if it is off",
         Fault::StopKubelet(_) => "it by starting the kubelet",
         Fault::PartitionNode(_) => "it by removing the rules that drop the node's packets",
+        Fault::ChaosMesh(_) => "it by removing the object, for which Chaos Mesh takes everything back",
         Fault::ExpireToken(_) => {
             "nothing: the account is made again at once (with another uid); pods get new tokens when they are replaced"
         }

@@ -79,9 +79,11 @@ impl Context {
             let told = fingerprint::of(&client, &version.git_version).await;
             let machines = machines_of(&told.nodes);
             let mut capabilities = told.capabilities;
-            let groups = client.list_api_groups().await;
-            if groups.is_ok_and(|groups| groups.groups.iter().any(|group| group.name == "metrics.k8s.io")) {
-                capabilities.push(Need::Metrics);
+            let groups = client.list_api_groups().await.map(|groups| groups.groups).unwrap_or_default();
+            for (name, need) in [("metrics.k8s.io", Need::Metrics), ("chaos-mesh.org", Need::ChaosMesh)] {
+                if groups.iter().any(|group| group.name == name) {
+                    capabilities.push(need);
+                }
             }
             if machines.is_ok() {
                 capabilities.push(Need::NodeControl);

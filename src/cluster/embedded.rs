@@ -60,7 +60,7 @@ impl Cluster for Embedded {
 
     fn capabilities(&self) -> Vec<Need> {
         // Each trial gets the nodes that its scenario needs.
-        vec![Need::MultiNode, Need::Exec, Need::NetworkPolicy, Need::NodeControl, Need::Metrics]
+        vec![Need::MultiNode, Need::Exec, Need::NetworkPolicy, Need::NodeControl, Need::Metrics, Need::ChaosMesh]
     }
 
     fn is_virtual_time(&self) -> bool {
@@ -74,6 +74,7 @@ impl Cluster for Embedded {
                 profile = profile.with_nodes(trial.nodes);
             }
             profile.mirror.clone_from(&trial.registry);
+            profile.chaos_mesh = trial.chaos_mesh;
             profile.images.extend(trial.images.iter().map(|(pattern, stand_in)| ImageStandIn {
                 pattern: pattern.clone(),
                 command: stand_in.command.clone(),

@@ -220,6 +220,10 @@ fn touches_secrets(plan: &Plan) -> bool {
 
 fn plural(kind: &str) -> String {
     let lower = kind.to_lowercase();
+    // Those of Chaos Mesh have no other form.
+    if lower.ends_with("chaos") {
+        return lower;
+    }
     if let Some(stem) = lower.strip_suffix('y').filter(|stem| !stem.ends_with(['a', 'e', 'i', 'o', 'u'])) {
         return format!("{stem}ies");
     }
@@ -249,6 +253,7 @@ mod tests {
     #[case("NetworkPolicy", "networkpolicies")]
     #[case("Ingress", "ingresses")]
     #[case("Gateway", "gateways")]
+    #[case("PodChaos", "podchaos")]
     fn plurals(#[case] kind: &str, #[case] is: &str) {
         assert_eq!(plural(kind), is);
     }

@@ -17,6 +17,7 @@ use crate::measure::result::TrialResult;
 use crate::observe::probe::{Probing, pod, web};
 use crate::observe::timeline::{Began, Fact, Reference, Source};
 use crate::observe::watch;
+use crate::scenario::model::Need;
 use crate::scenario::{Condition, Fault, Plan, Verdict};
 use agenda::Agenda;
 use live::{Goal, Live, Reached};
@@ -102,6 +103,7 @@ async fn on_session(job: &TrialJob<'_>) -> TrialResult {
         images: job.plan.images.clone(),
         nodes: job.plan.least_nodes(),
         registry: job.plan.registry.clone(),
+        chaos_mesh: job.plan.needs.contains(&Need::ChaosMesh),
     };
     let session = match job.request.cluster.open(&context).await {
         Ok(session) => session,

@@ -3,7 +3,7 @@
 
 use super::undo::{Confirmation, confirmation_of};
 use super::verb::{Verb, verb};
-use super::{FaultError, Injected, Prepared, Prey, evict, exec, machine, program, token};
+use super::{FaultError, Injected, Prepared, Prey, chaos, evict, exec, machine, program, token};
 use crate::cluster::machine::Machines;
 use crate::cluster::request::{REQUEST_BUDGET, RequestError, retried};
 use crate::engine::apply::apply_object;
@@ -65,6 +65,9 @@ async fn act(
         Verb::Hold => exec::hold(client, prepared, prey).await?,
         change => {
             if let Some(after) = self::change(client, prepared, prey, change, false).await? {
+                if let Fault::ChaosMesh(fault) = &prepared.fault {
+                    chaos::chosen(client, prepared, fault, prey).await?;
+                }
                 return Ok((Some(confirmation_of(prepared.position, prey, &after)), None));
             }
         }

@@ -56,6 +56,8 @@ pub async fn prepare(scene: Scene<'_>, position: usize, fault: &Fault, chosen: &
         machine::control_plane(scene.client, &kind).await?.into_iter().map(|node| prey_of(&kind, node)).collect()
     } else if let Fault::ExpireToken(expire) = fault {
         vec![token::account(scene, expire).await?]
+    } else if let Fault::ChaosMesh(chaos) = fault {
+        vec![made(scene, &chaos.manifest(scene.namespace)).await?]
     } else if let Some((target, ..)) = fault.policy() {
         let owner = match target.as_ref().and_then(Target::workload) {
             Some((kind, name)) => existing(scene, None, kind, name).await?.before,

@@ -109,7 +109,7 @@ pub(super) fn check(fault: &Fault, prey: &Prey) -> Result<(), FaultError> {
             let selector = prey.before.as_ref().and_then(|service| service.pointer("/spec/selector")?.as_object());
             if selector.is_none_or(serde_json::Map::is_empty) { refused("has no selector to break".to_owned()) } else { Ok(()) }
         }
-        Fault::Quota(_) | Fault::DenyNetwork(_) | Fault::BreakDns(_) if prey.before.is_some() => {
+        Fault::Quota(_) | Fault::DenyNetwork(_) | Fault::BreakDns(_) | Fault::ChaosMesh(_) if prey.before.is_some() => {
             refused("exists already; give the fault another `name`".to_owned())
         }
         _ => Ok(()),

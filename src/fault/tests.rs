@@ -20,8 +20,9 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-const SOURCES: [&str; 10] = [
+const SOURCES: [&str; 11] = [
     include_str!("../scenario/fault.rs"),
+    include_str!("../scenario/fault/chaos_mesh.rs"),
     include_str!("../scenario/fault/command.rs"),
     include_str!("../scenario/fault/config.rs"),
     include_str!("../scenario/fault/machine.rs"),
@@ -53,7 +54,7 @@ const KINDS: [&str; 7] = ["ConfigMap", "Secret", "Service", "Deployment", "Resou
 
 impl Stage {
     async fn new() -> Self {
-        let trial = TrialContext { seed: 5, images: BTreeMap::new(), nodes: 1, ..TrialContext::default() };
+        let trial = TrialContext { seed: 5, nodes: 1, chaos_mesh: true, ..TrialContext::default() };
         let session = Embedded::default().open(&trial).await.unwrap();
         let identity = Identity { run: "run-1", scenario: "faults", trial: 0, seed: 5 };
         let namespace = create(&session.client, &identity).await.unwrap().name;
@@ -144,8 +145,9 @@ async fn every_example_is_undone_to_what_was_there_before() {
         let only_pods = fault.leaves().iter().all(|fault| fault.pods().is_some());
         let changed = during.iter().any(|(name, object)| before.get(name).is_none_or(|old| !diff(old, object).is_empty()))
             || during.len() != before.len();
-        let only_pods =
-            only_pods || silent || matches!(fault, Fault::RebootNode(_) | Fault::BlockRegistry(_) | Fault::ExpireToken(_));
+        let only_pods = only_pods
+            || silent
+            || matches!(fault, Fault::RebootNode(_) | Fault::BlockRegistry(_) | Fault::ExpireToken(_) | Fault::ChaosMesh(_));
         assert_eq!(changed, !only_pods, "{}: is what it changes seen?", fault.key());
         for (target, undone) in log.undo(&stage.session.client).await {
             // What held the memory was killed with its container.

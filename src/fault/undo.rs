@@ -8,6 +8,7 @@ mod log;
 pub use log::UndoLog;
 
 use super::change::{Change, Reversal, diff, reversal};
+use super::chaos;
 use super::hold::Holds;
 use super::machine::{self, Done};
 use super::program::Undoing;
@@ -335,10 +336,16 @@ async fn attempt(client: &kube::Client, record: &UndoRecord) -> Result<Undone, R
             let preconditions = Some(Preconditions { uid: own, resource_version: None });
             let parameters = DeleteParams { preconditions, ..DeleteParams::background() };
             match retried(&what, REQUEST_BUDGET, || api.delete(name, &parameters)).await {
-                Ok(_) => Ok(Undone::Reverted),
-                Err(error) if error.is_not_found() => Ok(Undone::AlreadyBack),
-                Err(error) => Err(error),
+                Ok(_) => {}
+                Err(error) if error.is_not_found() => return Ok(Undone::AlreadyBack),
+                Err(error) => return Err(error),
             }
+            let its = chaos::is_its(&record.api_version);
+            if its && !chaos::is_recovered(&api, name, text(&present, "/metadata/uid")).await? {
+                let why = "Chaos Mesh has not taken everything back: does its controller run?";
+                return Ok(Undone::LeftAlone(why.to_owned()));
+            }
+            Ok(Undone::Reverted)
         }
     }
 }

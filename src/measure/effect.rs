@@ -1,6 +1,7 @@
 //! Whether faults took hold: explicit `effect` conditions and the contract's default effects, each latched once seen.
 //! The API's acceptance is never an effect.
 
+mod chaos;
 pub mod crowd;
 mod own;
 
@@ -11,6 +12,7 @@ use crate::observe::index::{PodRecord, text};
 use crate::observe::timeline::FaultRecord;
 use crate::observe::{Index, index::pod::condition_of};
 use crate::scenario::{Condition, Fault, Plan};
+use chaos::Chaos;
 use crowd::Crowd;
 use own::Own;
 use serde_json::Value;
@@ -38,6 +40,9 @@ enum Expected {
     Own(Own),
     /// The good state is seen lost, or a container fails, after this moment; `armed` once the good state was there to be lost.
     Disturbed { accepted: Duration, armed: bool },
+    /// What an object of Chaos Mesh says is injected; where that is nothing that pods show by themselves (`armed`: the good state was there
+    /// to be lost), its consequences are seen, too.
+    Chaos { chaos: Chaos, injected: bool, consequence: Option<(Duration, bool)> },
     /// A pod that the fault at this position concerns is seen failing after its acceptance, and no other fault explains it.
     Apart { fault: usize, accepted: Duration },
     /// Something that is broken shows it; restarts count from `since` on. What was broken before that, by uid, shows nothing
@@ -78,6 +83,11 @@ impl Latch {
         (good, alone): (bool, bool),
         index: &Index,
     ) -> Self {
+        if let Some(Fault::ChaosMesh(fault)) = fault {
+            let chaos = Chaos::of(fault, times.0);
+            let consequence = (!chaos.is_of_pods()).then_some((times.1, good));
+            return Self::new(Expected::Chaos { chaos, injected: false, consequence }, "no record of Chaos Mesh was seen");
+        }
         match fault.and_then(|fault| Own::of(fault, record, times.0, index)) {
             Some(own) => {
                 let text = own.missing();
@@ -127,6 +137,24 @@ impl Latch {
                     self.text = text;
                     None
                 })
+            }
+            Expected::Chaos { chaos, injected, consequence } => {
+                let (holds, text) = chaos.look(frame.index);
+                if holds || !*injected {
+                    self.text = text;
+                }
+                *injected |= holds;
+                match consequence {
+                    None => holds.then_some(None),
+                    Some((accepted, armed)) => {
+                        *armed |= evaluate::all(good_state(plan), frame).truth == Truth::True;
+                        let seen = if *injected { disturbed(frame, plan, *accepted, *armed) } else { None };
+                        seen.map(|text| {
+                            self.text = format!("{}; {text}", self.text);
+                            None
+                        })
+                    }
+                }
             }
             Expected::Apart { fault, accepted } => crowd.sign(*fault, *accepted, frame.index).map(|text| {
                 self.text = text;

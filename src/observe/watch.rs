@@ -9,6 +9,7 @@ use crate::cluster::request::{RequestError, retried};
 use crate::json::At as _;
 use crate::observe::probe::pod;
 use crate::observe::timeline::{LogLine, Sample};
+use crate::scenario::fault::chaos_mesh;
 use crate::scenario::{Condition, Fault, Plan};
 use futures::future::join_all;
 use kube::api::{DynamicObject, ListParams};
@@ -96,6 +97,10 @@ pub fn kinds_of(plan: &Plan) -> Vec<WatchedKind> {
         }
         if let Some(kind) = fault.workload().and_then(|(target, _)| Some(target?.workload()?.0)) {
             wanted.insert(WatchedKind { kind: kind.to_owned(), api_version: None });
+        }
+        if let Fault::ChaosMesh(chaos) = fault {
+            let api_version = Some(chaos_mesh::API_VERSION.to_owned());
+            wanted.extend(chaos.acting().into_iter().map(|kind| WatchedKind { kind, api_version: api_version.clone() }));
         }
         let (kind, api_version) = match fault {
             Fault::Patch(patch) => (&patch.kind, &patch.api_version),

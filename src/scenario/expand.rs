@@ -166,6 +166,7 @@ fn all_needs(mut needs: Vec<Need>, plan: &Plan) -> Vec<Need> {
             fault if fault.holding().is_some() => needs.push(Need::Exec),
             Fault::DenyNetwork(_) | Fault::BreakDns(_) => needs.push(Need::NetworkPolicy),
             Fault::Command(_) => needs.push(Need::Programs),
+            Fault::ChaosMesh(_) => needs.push(Need::ChaosMesh),
             fault if fault.is_about_a_machine() => needs.push(Need::NodeControl),
             _ => {}
         }

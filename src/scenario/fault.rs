@@ -1,6 +1,7 @@
 //! The faults of the language: what may stand under `fault`. Injecting and undoing them lives in `crate::fault`.
 //! Each body has an example in its documentation, which the tests inject on the embedded cluster.
 
+pub mod chaos_mesh;
 pub mod command;
 pub mod config;
 pub mod machine;
@@ -17,6 +18,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use chaos_mesh::ChaosMesh;
 pub use command::Command;
 pub use config::{DeleteConfig, DeleteSecret, ExpireToken, SetConfig, SetSecret};
 pub use machine::{BlockRegistry, PartitionNode, PauseApiServer, PauseNode, RebootNode, StopKubelet};
@@ -130,6 +132,8 @@ faults! {
     BlockRegistry(BlockRegistry) = "blockRegistry",
     /// Stops the API server.
     PauseApiServer(PauseApiServer) = "pauseApiServer",
+    /// Makes an object of Chaos Mesh.
+    ChaosMesh(ChaosMesh) = "chaosMesh",
     /// Runs a program of your own.
     Command(Command) = "command",
     /// Faults one after the other.

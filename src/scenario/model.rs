@@ -138,6 +138,8 @@ pub enum Need {
     Metrics,
     /// Other programs reach the cluster, by a kubeconfig and in real time.
     Programs,
+    /// Chaos Mesh is installed.
+    ChaosMesh,
 }
 
 /// What is deployed.

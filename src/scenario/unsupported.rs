@@ -6,7 +6,6 @@
 pub fn key(part: &str, key: &str) -> bool {
     let keys: &[&str] = match part {
         "SuiteSpec" => &["matrix"],
-        "Fault" => &["chaosMesh"],
         "Step" => &["scale", "cordonNode", "drainNode", "rebootNode", "webhook", "notify"],
         _ => return false,
     };
@@ -19,7 +18,7 @@ pub fn value(part: &str, value: &str) -> bool {
     match part {
         "Healer" => matches!(value, "webhook" | "external"),
         "Need" => {
-            matches!(value, "chaosMesh" | "openshift" | "nodeAccess" | "storage")
+            matches!(value, "openshift" | "nodeAccess" | "storage")
         }
         _ => false,
     }

@@ -66,7 +66,11 @@ impl Simulation {
         }
         let start = |node| kubelet::start(&api, node, &profile, &runtime, &network, &limits);
         let nodes = profile.nodes.iter().map(|node| (node.name.clone(), start(node))).collect();
-        Self { api, limits, runtime, network, random, clock, profile, nodes }
+        let simulation = Self { api, limits, runtime, network, random, clock, profile, nodes };
+        if simulation.profile.chaos_mesh {
+            super::chaos_mesh::start(&simulation);
+        }
+        simulation
     }
 }
 

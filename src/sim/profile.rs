@@ -161,6 +161,8 @@ pub struct Profile {
     pub nodes: Vec<NodeShape>,
     /// Stand-ins for images.
     pub images: Vec<ImageStandIn>,
+    /// Whether Chaos Mesh is installed.
+    pub chaos_mesh: bool,
     /// A registry that has, under the names as manifests write them, what all others have.
     pub mirror: Option<String>,
     /// Images that a pull would find, beside those that are present on every node (`busybox` in all usual spellings).
@@ -208,6 +210,7 @@ impl Default for Profile {
             }],
             images: Vec::new(),
             mirror: None,
+            chaos_mesh: false,
             pullable: BTreeMap::new(),
             busybox_images: BTreeMap::new(),
             latencies: Latencies::default(),

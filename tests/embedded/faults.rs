@@ -5,8 +5,9 @@ use comeback::measure::result::RunResult;
 use comeback::scenario::{self, Verdict};
 use std::path::Path;
 
-const SOURCES: [&str; 9] = [
+const SOURCES: [&str; 10] = [
     include_str!("../../src/scenario/fault.rs"),
+    include_str!("../../src/scenario/fault/chaos_mesh.rs"),
     include_str!("../../src/scenario/fault/config.rs"),
     include_str!("../../src/scenario/fault/machine.rs"),
     include_str!("../../src/scenario/fault/network.rs"),

@@ -1,6 +1,7 @@
 //! What injecting and undoing each fault asks of the API. What else a run asks for stands in the parent.
 
 use super::{FAULT_PATCH, Needed, Scope};
+use crate::scenario::fault::chaos_mesh;
 use crate::scenario::{Fault, Target};
 
 /// Deleting an object and making it again, or waiting until it is gone.
@@ -79,6 +80,10 @@ pub(super) fn injecting(needed: &mut Needed, fault: &Fault) {
         Fault::StressMemory(_) | Fault::StressCpu(_) | Fault::FillDisk(_) => {
             needed.kind(None, "Pod", &["get"]);
             needed.add("", "pods/exec", &["create", "get"]);
+        }
+        Fault::ChaosMesh(fault) => {
+            needed.kind(Some(chaos_mesh::API_VERSION), &fault.kind, &["get", "list", "watch", "patch", "create", "delete"]);
+            needed.kind(None, "Event", &["list"]);
         }
         // What a program does is not known.
         Fault::Command(_) => {}

@@ -4,9 +4,9 @@ use super::Check;
 use super::objects::Pods;
 use crate::scenario::diagnostic::{Code, allowed};
 use crate::scenario::expand::duration_of;
-use crate::scenario::fault::command;
 use crate::scenario::fault::machine::STOPPED_FOR;
 use crate::scenario::fault::stress::MOST_CORES;
+use crate::scenario::fault::{chaos_mesh, command};
 use crate::scenario::node::Node;
 use std::time::Duration;
 
@@ -59,6 +59,7 @@ impl Check<'_> {
                     self.named(body, "serviceAccount", "ServiceAccount");
                 }
             }
+            "chaosMesh" => self.chaos(body),
             "pauseApiServer" => self.pause(body),
             "quota" => {
                 if let Some(hard) = body.get("hard").filter(|hard| hard.entries().is_empty()) {
@@ -96,6 +97,23 @@ impl Check<'_> {
             && duration_of(Some(node)).is_some_and(|time| !STOPPED_FOR.contains(&time))
         {
             self.report(Code::OutOfRange, node.span, "the API server can be stopped for 1s to 2m", "Leave it out for 30s.");
+        }
+    }
+
+    /// An object of Chaos Mesh that acts in the trial's namespace.
+    fn chaos(&mut self, body: &Node) {
+        let kinds: Vec<_> = chaos_mesh::EXPERIMENTS.iter().chain(&chaos_mesh::MAKERS).copied().collect();
+        if let Some(node) = body.get("kind")
+            && let Some(kind) = node.text().filter(|kind| !kinds.contains(kind))
+        {
+            let message = format!("`{kind}` is no kind of Chaos Mesh that acts in one namespace");
+            self.report(Code::BadValue, node.span, message, allowed("Its kinds", kind, &kinds));
+        }
+        if let Some(spec) = body.get("spec")
+            && let Some(key) = chaos_mesh::reaching_out(&spec.to_json())
+        {
+            let message = format!("`{key}` would let it act outside of the trial's namespace");
+            self.report(Code::Target, spec.span, message, "Leave it out: selectors select in the trial's namespace.");
         }
     }
 

@@ -278,6 +278,35 @@ fn first_streams(machine: &Arc<Machine>) -> Descriptors {
     Descriptors::standard(input, log(&machine.stdout), log(&machine.stderr))
 }
 
+/// Processes that somebody else runs within a container's limits; they end when this goes.
+#[derive(Debug)]
+pub struct Burden {
+    _workers: Vec<Watchdog>,
+}
+
+impl Container {
+    /// Starts such processes: so many that hold `bytes` of memory each, and so many that compute.
+    #[must_use]
+    pub fn burden(&self, holders: u32, bytes: u64, spinners: u32) -> Burden {
+        let origin = || Origin { parent: 0, session: None, ignored: Vec::new(), argv: vec!["stress".to_owned()] };
+        let hold = |_| {
+            process::spawn(&self.machine, origin(), |process| async move {
+                process.hold(bytes).await;
+                std::future::pending::<i32>().await
+            })
+        };
+        let spin = |_| {
+            process::spawn(&self.machine, origin(), |process| async move {
+                loop {
+                    process.processor(Duration::from_millis(10)).await;
+                }
+            })
+        };
+        let started: Vec<_> = (0..holders).map(hold).chain((0..spinners).map(spin)).collect();
+        Burden { _workers: started.iter().map(|child| Watchdog::new(&self.machine, child.pid)).collect() }
+    }
+}
+
 /// Kills the processes of an exec session when it is dropped.
 #[derive(Debug)]
 pub(super) struct Watchdog {

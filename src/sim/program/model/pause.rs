@@ -10,7 +10,13 @@ use futures::future::BoxFuture;
 /// The model.
 pub const MODEL: Model = Model {
     name: "pause",
-    images: &["registry.k8s.io/pause", "k8s.gcr.io/pause", "gcr.io/google_containers/pause", "*/mirrored-pause"],
+    images: &[
+        "registry.k8s.io/pause",
+        "k8s.gcr.io/pause",
+        "gcr.io/google_containers/pause",
+        "gcr.io/google-containers/pause",
+        "*/mirrored-pause",
+    ],
     summary: "Kubernetes' pause container: waits; SIGTERM ends it with 0.",
     ports: &[],
     entrypoint: &["/pause"],
