@@ -55,7 +55,7 @@ pub(super) fn condition(condition: &Condition) -> String {
                 None => " is there",
             };
             let revision = one.revision.map_or_else(String::new, |revision| format!(" of revision {revision}"));
-            format!("the rollout{revision} of deployment/{}{is}", one.deployment)
+            format!("the rollout{revision} of {}{is}", one.target().map_or_else(String::new, |target| target.to_string()))
         }
         Condition::Absent(one) => format!("there is no {} {}", one.kind, one.name),
         Condition::Cel(one) => format!("of {} {}, `{}` is true", one.kind, one.name, one.expression),
