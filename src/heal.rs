@@ -2,15 +2,22 @@
 //! Whether an action helped is judged by the trial, not here.
 
 pub mod action;
+mod alert;
 mod carry;
+pub mod claim;
 mod decide;
 mod diff;
+mod guard;
 mod health;
+mod http;
 mod id;
 mod policy;
+mod service;
 mod template;
 
 pub use action::{ActionOutcome, ActionRecord};
-pub use carry::{Announce, FIELD_MANAGER, Healing};
-pub use decide::{Intent, Remedy, decide, next_deadline};
+pub use carry::{Announce, AnnounceNode, FIELD_MANAGER, Healing, NodeChange, Nodes};
+pub use claim::{Claim, ClaimStatus};
+pub use decide::{Intent, Remedy, decide, is_to_be_healed, next_deadline};
 pub use policy::Policy;
+pub use service::{Incident, remediate};

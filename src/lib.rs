@@ -43,6 +43,8 @@
 //!   on that (`measure::relation`).
 //! - The baseline is taken after the steady state and before the fault; fewer replicas, lower limits or other images at the
 //!   end are `regressed` (`measure::invariant`).
+//! - What a healer that is not ours says of itself is a claim (`heal::claim`): it stands beside what was seen and decides nothing, and who
+//!   healed is told by what was written between fault and recovery (`measure::attribution`).
 //! - What the embedded cluster cannot do faithfully reaches the trial through [`sim::limits::Limits`]: a construct that the
 //!   interpreter does not know makes it an `error`, an image whose program is unknown makes it `skipped`.
 //! - A gate passes nothing without a valid trial, without the comparison that was asked for, or by a test that could not have failed; a

@@ -10,6 +10,7 @@ pub mod gate;
 pub mod hold;
 pub mod invariant;
 pub mod judge;
+pub mod lift;
 pub mod marks;
 pub mod outcome;
 mod relation;

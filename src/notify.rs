@@ -4,6 +4,7 @@
 pub mod deliver;
 mod email;
 mod grafana;
+mod incident;
 mod message;
 mod pagerduty;
 pub mod settings;
@@ -12,6 +13,7 @@ pub mod template;
 mod webhook;
 
 pub use deliver::deliver;
+pub use incident::incident;
 pub use message::{Message, Window};
 pub use settings::{Notification, Settings};
 

@@ -14,6 +14,7 @@ pub mod html;
 pub mod json;
 pub mod junit;
 pub mod layout;
+mod lift;
 pub mod markdown;
 pub mod progress;
 pub mod prometheus;

@@ -7,10 +7,14 @@
 mod chaos;
 #[path = "embedded/faults.rs"]
 mod faults;
+#[path = "embedded/healing.rs"]
+mod healing;
 #[path = "embedded/lagging.rs"]
 mod lagging;
 #[path = "embedded/nodes.rs"]
 mod nodes;
+#[path = "embedded/others.rs"]
+mod others;
 #[path = "embedded/several.rs"]
 mod several;
 #[path = "embedded/traps.rs"]

@@ -6,7 +6,7 @@ use crate::fault::Prepared;
 use crate::observe::probe::pod;
 use crate::scenario::fault::{Aim, DeleteConfig, DeleteSecret};
 use crate::scenario::schedule::Injection;
-use crate::scenario::{Condition, Fault, Healer, Plan, Target, duration};
+use crate::scenario::{Condition, Fault, Healer, Plan, Step, Target, duration};
 use serde_json::Value;
 use std::fmt::Write as _;
 
@@ -83,12 +83,28 @@ fn scenario(text: &mut String, plan: &Plan) {
     if plan.faults.is_empty() {
         line("injects", "nothing");
     }
-    match (plan.heal.by, plan.heal.strategy.is_empty()) {
+    match (plan.heal.healer(), plan.heal.strategy.is_empty()) {
         (Healer::Kubernetes, _) => line("heals", "nothing: Kubernetes alone"),
+        (Healer::External, _) => line("heals", "nothing: a controller that is only watched"),
+        (Healer::Webhook, _) => {
+            let url = plan.heal.webhook.as_ref().map_or("", |webhook| webhook.url.as_str());
+            line("asks", &format!("{url} to heal each finding"));
+            line("heals", "nothing by itself");
+        }
         (Healer::Comeback, true) => line("heals", "by comeback, with the ladder of the cause that is found"),
         (Healer::Comeback, false) => {
-            let steps: Vec<_> = plan.heal.strategy.iter().map(crate::scenario::Step::key).collect();
+            let steps: Vec<_> = plan.heal.strategy.iter().map(Step::key).collect();
             line("heals", &format!("by comeback: {}", steps.join(", ")));
+            if plan.heal.strategy.iter().any(|step| matches!(step, Step::CordonNode(_) | Step::DrainNode(_))) {
+                line("undoes", "what the healer cordoned");
+            }
+            for step in &plan.heal.strategy {
+                match step {
+                    Step::Notify(notify) => line("tells", notify.to.name()),
+                    Step::Webhook(webhook) => line("posts", &format!("the finding to {}", webhook.url)),
+                    _ => {}
+                }
+            }
         }
     }
     line("recovers", &format!("within {} at most", duration::format(plan.recover.within)));

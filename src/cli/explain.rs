@@ -173,8 +173,15 @@ fn detection(plan: &Plan) -> Vec<String> {
 }
 
 fn healing(plan: &Plan) -> String {
-    match (plan.heal.by, plan.heal.strategy.is_empty()) {
+    match (plan.heal.healer(), plan.heal.strategy.is_empty()) {
         (Healer::Kubernetes, _) => "Kubernetes alone: comeback only watches.".to_owned(),
+        (Healer::External, _) => {
+            "Somebody's controller heals: comeback only watches, and tells by what was written who healed.".to_owned()
+        }
+        (Healer::Webhook, _) => {
+            let url = plan.heal.webhook.as_ref().map_or("", |webhook| webhook.url.as_str());
+            format!("{url} is asked to heal each finding; what it says of itself is kept, and only what is seen counts.")
+        }
         (_, true) => {
             "comeback heals what it finds, with the ladder of the cause; it sees neither the fault nor the expected cause."
                 .to_owned()

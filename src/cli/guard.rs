@@ -2,7 +2,7 @@
 //! Contexts that look like production are refused by `cluster::context`.
 
 use crate::cluster::select::ClusterChoice;
-use crate::scenario::{Fault, Plan};
+use crate::scenario::{Fault, Plan, Step};
 use serde::{Deserialize, Deserializer, de::Error};
 use std::sync::Arc;
 
@@ -37,14 +37,21 @@ pub fn allow_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Allo
 /// Why a scenario may not run although the cluster could: it breaks nodes of a cluster that others may use, too, and that was not
 /// allowed. The embedded cluster has no others, and kind's nodes are containers on this machine.
 pub(super) fn nodes(plan: &Plan, cluster: &ClusterChoice, allowed: &[Allow]) -> Option<String> {
-    if !matches!(cluster, ClusterChoice::Context(_)) || allowed.contains(&Allow::ClusterFaults) {
+    if !spares_nodes(Some(cluster), allowed) {
         return None;
     }
-    let keys: Vec<_> = plan.single_faults().into_iter().filter(|fault| fault.breaks_what_is_shared()).map(Fault::key).collect();
+    let faults = plan.single_faults().into_iter().filter(|fault| fault.breaks_what_is_shared()).map(Fault::key);
+    let steps = plan.heal.strategy.iter().filter(|step| step.is_about_a_node()).map(Step::key);
+    let keys: Vec<_> = faults.chain(steps).collect();
     let keys = keys.join(", ");
     (!keys.is_empty()).then(|| {
         format!("it has {keys}, and the nodes of a context are shared with others; if you mean it, add `--allow cluster-faults`")
     })
+}
+
+/// Whether nodes are left alone, by faults and by the healer.
+pub(super) fn spares_nodes(cluster: Option<&ClusterChoice>, allowed: &[Allow]) -> bool {
+    matches!(cluster, Some(ClusterChoice::Context(_))) && !allowed.contains(&Allow::ClusterFaults)
 }
 
 /// Every namespace that a scenario acts in and that the run does not create must have been allowed.

@@ -348,7 +348,12 @@ fn request(
         command,
         fail_fast: options.fail_fast.unwrap_or(false),
         keep_on_failure: options.keep_on_failure.unwrap_or(false),
-        safety: Safety { namespaces: options.allow_namespace.clone(), max_pods: options.max_pods, max_nodes: options.max_nodes },
+        safety: Safety {
+            namespaces: options.allow_namespace.clone(),
+            max_pods: options.max_pods,
+            max_nodes: options.max_nodes,
+            spare_nodes: guard::spares_nodes(options.cluster.as_ref(), &options.allow),
+        },
         inventory,
     }
 }

@@ -78,6 +78,7 @@ impl Keeper {
             run,
             cluster: crate::measure::result::ClusterInfo::default(),
             scenarios: Vec::new(),
+            lift: Vec::new(),
             gate: None,
             summary: outcome::summary(&[]),
             outcome: Outcome::Inconclusive,

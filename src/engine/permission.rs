@@ -2,12 +2,13 @@
 //! of `comeback rbac`, the preflight and `--dry-run` are made. The tests run scenarios under exactly these roles.
 
 mod fault;
+mod healing;
 
 use crate::cluster::kinds::Kind;
 use crate::observe::probe::pod;
 use crate::observe::watch;
 use crate::scenario::model::Need;
-use crate::scenario::{Condition, Fault, Healer, Plan, Step};
+use crate::scenario::{Condition, Fault, Healer, Plan};
 use fault::injecting;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -48,9 +49,6 @@ impl std::fmt::Display for Permission {
 
 /// Reading an object and changing it.
 const FAULT_PATCH: &[&str] = &["get", "patch"];
-/// The healer reads an object and writes it back under its resource version.
-const HEAL_UPDATE: &[&str] = &["get", "update"];
-
 /// The run's own namespaces: made, found again, removed, verified.
 const NAMESPACES: &[(&str, &[&str])] = &[
     ("Namespace", &["create", "get", "list", "watch", "delete"]),
@@ -173,37 +171,8 @@ fn trial(needed: &mut Needed, plan: &Plan) {
     for fault in plan.single_faults() {
         injecting(needed, fault);
     }
-    if plan.heal.by == Healer::Comeback {
-        healing(needed, &plan.heal.strategy);
-    }
-}
-
-/// What the steps of a ladder need; without steps, those of all ladders.
-fn healing(needed: &mut Needed, steps: &[Step]) {
-    let any = steps.is_empty();
-    let has = |wanted: fn(&Step) -> bool| any || steps.iter().any(wanted);
-    if has(|step| matches!(step, Step::RestartPod(_))) {
-        needed.kind(None, "Pod", &["delete"]);
-    }
-    let templates =
-        |step: &Step| matches!(step, Step::RestartWorkload(_) | Step::Rollback(_) | Step::SetMemory(_) | Step::RelaxProbe(_));
-    if has(templates) {
-        for kind in ["Deployment", "StatefulSet", "DaemonSet"] {
-            needed.kind(None, kind, HEAL_UPDATE);
-        }
-    }
-    if has(|step| matches!(step, Step::RevertConfig(_) | Step::RestoreObject(_))) {
-        for kind in ["ConfigMap", "Secret"] {
-            needed.kind(None, kind, &["get", "update", "create"]);
-        }
-    }
-    for step in steps {
-        if let Step::Patch(patch) = step {
-            let kind = patch.kind.as_deref();
-            for kind in kind.map_or_else(|| vec!["Deployment", "StatefulSet", "DaemonSet"], |kind| vec![kind]) {
-                needed.kind(patch.api_version.as_deref(), kind, FAULT_PATCH);
-            }
-        }
+    if plan.heal.healer() == Healer::Comeback {
+        healing::steps(needed, &plan.heal.strategy, watch::kinds_of(plan).iter().any(|watched| watched.kind == "Node"));
     }
 }
 

@@ -157,6 +157,7 @@ fn born(request: &RunRequest, plans: &[Arc<Plan>]) -> RunResult {
         },
         cluster: request.cluster.info(),
         scenarios: Vec::new(),
+        lift: Vec::new(),
         gate: None,
         summary: outcome::summary(&[]),
         outcome: Outcome::Inconclusive,
@@ -189,7 +190,8 @@ fn work(request: &RunRequest, stop: &Stop, jobs: &Jobs, halt: Halt<'_>, to_us: &
         let Some(plan) = request.plans.get(scenario) else { return };
         let place = plan.existing.as_ref().and_then(|existing| halt.places.get(&existing.namespace));
         let _alone = place.map(|place| place.lock().unwrap_or_else(PoisonError::into_inner));
-        let breaks_nodes = plan.single_faults().iter().any(|fault| fault.breaks_what_is_shared());
+        let breaks_nodes = plan.single_faults().iter().any(|fault| fault.breaks_what_is_shared())
+            || plan.heal.strategy.iter().any(crate::scenario::Step::is_about_a_node);
         let (_beside_none, _beside_others) = match (request.cluster.is_virtual_time(), breaks_nodes) {
             (true, _) => (None, None),
             (false, true) => (Some(halt.nodes.write().unwrap_or_else(PoisonError::into_inner)), None),
@@ -204,7 +206,7 @@ fn work(request: &RunRequest, stop: &Stop, jobs: &Jobs, halt: Halt<'_>, to_us: &
             plan: Arc::clone(plan),
             trial,
             attempt: 0,
-            seed: trial_seed(request.seed, &plan.name, trial),
+            seed: trial_seed(request.seed, plan.seed_name(), trial),
             stop: stop.clone(),
             phase: &|phase| {
                 let _ = to_us.send(FromWorker::Event(RunEvent::TrialPhase { scenario, trial, phase }));
@@ -232,5 +234,5 @@ fn is_missed(plan: &Plan, result: &TrialResult) -> bool {
 
 /// A trial that was not begun.
 fn skipped(request: &RunRequest, plan: &Plan, trial: u32, why: &str) -> TrialResult {
-    TrialResult::without_measurements(trial, trial_seed(request.seed, &plan.name, trial), Verdict::Skipped, why)
+    TrialResult::without_measurements(trial, trial_seed(request.seed, plan.seed_name(), trial), Verdict::Skipped, why)
 }

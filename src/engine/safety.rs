@@ -12,6 +12,8 @@ pub struct Safety {
     pub max_pods: Option<Most>,
     /// The most nodes that one fault may hit (`--max-nodes`); `None`: as many as the scenario says.
     pub max_nodes: Option<Most>,
+    /// Whether the healer leaves nodes alone: those of a context are shared with others (`--allow cluster-faults`).
+    pub spare_nodes: bool,
 }
 
 /// An upper limit.

@@ -8,7 +8,7 @@ pub use merge::{are_shards, judge_shards};
 use crate::exit_code::ExitCode;
 use crate::measure::gate::{self, Baseline};
 use crate::measure::result::{ExitReason, RunResult, ScenarioResult, TrialResult};
-use crate::measure::{outcome, until_confident, verdict};
+use crate::measure::{lift, outcome, until_confident, verdict};
 use crate::observe::timeline::{self, Fact, Observation};
 use crate::observe::watch::observed;
 use crate::scenario::model::Gate;
@@ -218,6 +218,7 @@ pub fn settle(
     more: Vec<ExitReason>,
 ) {
     result.summary = outcome::summary(&scenarios);
+    result.lift = lift::lifts(&scenarios);
     result.scenarios = scenarios;
     result.gate = (gate.is_some() || baseline.is_some()).then(|| gate::evaluate(result, gate, baseline));
     let mut reasons = outcome::exit_reasons(&result.scenarios, gate);

@@ -225,6 +225,7 @@ async fn phases(job: &TrialJob<'_>, session: &Session, live: &mut Live<'_>, run_
     }
     live.agenda = Some(Agenda::new(plan, (run_label, job.seed), &job.request.safety, live.elapsed()));
     live.until(Goal::Verdict).await;
+    live.look_at_writers().await;
 }
 
 /// Verdict, evidence of what was not expected, restoration, verified.

@@ -2,8 +2,14 @@
 //! What to do was decided in `decide`; whether it helped is judged by the trial.
 
 mod config;
+mod node;
 mod object;
+mod owner;
+mod scale;
+mod tell;
 mod workload;
+
+pub use node::{AnnounceNode, NodeChange, Nodes};
 
 use super::action::{ActionOutcome, ActionRecord};
 use super::decide::{Intent, Remedy};
@@ -32,6 +38,10 @@ pub struct Healing<'a> {
     pub namespace: &'a str,
     /// Told of each change before it is made, where it has to be undone afterwards. What cannot be told is not done.
     pub announce: Option<&'a Announce<'a>>,
+    /// What acting on nodes needs; absent: nodes may not be touched.
+    pub nodes: Option<Nodes<'a>>,
+    /// The run's label, by which others are told who speaks.
+    pub run: &'a str,
 }
 
 /// Takes an object as it is and as it is about to be.
@@ -65,7 +75,8 @@ impl Healing<'_> {
         let subject = intent.finding.subject.clone();
         let (step, done) = match &intent.remedy {
             Remedy::Report => ("report", Done::nothing(subject, ActionOutcome::NoRemedy, "reported")),
-            Remedy::Step(step) if subject.namespace != self.namespace => {
+            // What is about a node is in no namespace, and the steps on workloads find none of it.
+            Remedy::Step(step) if subject.namespace != self.namespace && subject.kind != "Node" => {
                 let note = format!("namespace {} is not the trial's own ({})", subject.namespace, self.namespace);
                 (step.key(), Done::nothing(subject, ActionOutcome::Refused, note))
             }
@@ -105,6 +116,12 @@ impl Healing<'_> {
             Step::RevertConfig(_) => self.revert_config(finding).await,
             Step::RestoreObject(_) => self.restore_objects(finding).await,
             Step::Patch(step) => self.patch(finding, step).await,
+            Step::Scale(step) => self.scale(finding, step).await,
+            Step::CordonNode(_) => self.cordon_node(finding).await,
+            Step::DrainNode(_) => self.drain_node(finding).await,
+            Step::RebootNode(_) => self.reboot_node(finding).await,
+            Step::Notify(step) => self.notify(finding, step).await,
+            Step::Webhook(step) => self.webhook(finding, step).await,
         }
     }
 }

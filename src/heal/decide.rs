@@ -2,11 +2,12 @@
 //! The audited actions are the only memory, so a healer that was restarted goes on where it stopped.
 
 use super::action::{ActionOutcome, ActionRecord};
-use super::health;
 use super::id::ActionId;
 use super::policy::{Patience, Policy, patience};
+use super::{guard, health};
 use crate::detect::Finding;
-use crate::observe::{Index, index::PodRecord};
+use crate::observe::Index;
+use crate::observe::index::{PodRecord, text};
 use crate::scenario::Step;
 use std::time::Duration;
 
@@ -54,7 +55,7 @@ enum Next {
 pub fn decide(findings: &[Finding], index: &Index, policy: &Policy, history: &[ActionRecord], now: Duration) -> Vec<Intent> {
     let mut intents: Vec<Intent> = Vec::new();
     for finding in findings.iter().filter(|finding| finding.leading) {
-        if let Next::Now(intent) = next(finding, index, policy, history, now)
+        if let Next::Now(intent) = next(finding, findings, index, policy, history, now)
             && !intents.iter().any(|known| known.id.group == intent.id.group)
         {
             intents.push(*intent);
@@ -75,7 +76,7 @@ pub fn next_deadline(
     findings
         .iter()
         .filter(|finding| finding.leading)
-        .filter_map(|finding| match next(finding, index, policy, history, now) {
+        .filter_map(|finding| match next(finding, findings, index, policy, history, now) {
             Next::At(due) => Some(due),
             Next::Now(_) => Some(now),
             Next::Nothing => None,
@@ -83,11 +84,18 @@ pub fn next_deadline(
         .min()
 }
 
-fn next(finding: &Finding, index: &Index, policy: &Policy, history: &[ActionRecord], now: Duration) -> Next {
-    let Some(pod) = policy.acts.then(|| index.pod(&finding.subject.uid)).flatten() else { return Next::Nothing };
-    if !pod.is_live() || !index.is_current(pod) || health::is_well(index, &finding.group) {
+fn next(
+    finding: &Finding,
+    findings: &[Finding],
+    index: &Index,
+    policy: &Policy,
+    history: &[ActionRecord],
+    now: Duration,
+) -> Next {
+    if !policy.acts || !is_to_be_healed(finding, index) {
         return Next::Nothing;
     }
+    let pod = index.pod(&finding.subject.uid);
     let past: Vec<Past<'_>> = history
         .iter()
         .filter_map(|record| Some(Past { id: ActionId::parse(&record.id)?, record }))
@@ -105,8 +113,25 @@ fn next(finding: &Finding, index: &Index, policy: &Policy, history: &[ActionReco
     }
     let ladder = policy.ladder(&finding.cause);
     let (rung, attempt) = mine.last().map_or((0, 1), |last| following(last, &ladder));
+    if let Some(due) = ladder.get(rung).and_then(|step| node_rests_until(step, finding, index, history)).filter(|due| *due > now)
+    {
+        return Next::At(due);
+    }
+    if ladder.get(rung).is_some_and(acts) {
+        let keys: Vec<_> = past
+            .iter()
+            .filter(|past| counts(past.record))
+            .map(|past| (policy.ladder_key(&past.id.cause), past.record.at))
+            .collect();
+        let due = guard::tokens_due(history, &finding.group).max(guard::rests_until(&keys, key));
+        if let Some(due) = due.filter(|due| *due > now) {
+            return Next::At(due);
+        }
+    }
+    let tripped = ladder.get(rung).filter(|step| acts(step)).and_then(|_| guard::tripped(findings, index, history));
     let spent = past.iter().filter(|past| counts(past.record)).count();
     let (rung, remedy, reason) = match ladder.get(rung) {
+        _ if tripped.is_some() => (ladder.len(), Remedy::Report, tripped.unwrap_or_default()),
         _ if spent >= MOST_ACTIONS => {
             (ladder.len(), Remedy::Report, format!("{MOST_ACTIONS} actions on {} did not heal it", finding.group))
         }
@@ -121,32 +146,80 @@ fn next(finding: &Finding, index: &Index, policy: &Policy, history: &[ActionReco
     Next::Now(Box::new(Intent { id, remedy, finding: finding.clone(), at: now, reason }))
 }
 
+/// Whether a finding is about something that is still there and not well: a pod of the present revision, a workload, or a node.
+#[must_use]
+pub fn is_to_be_healed(finding: &Finding, index: &Index) -> bool {
+    let subject = &finding.subject;
+    match subject.kind.as_str() {
+        "Pod" => {
+            let pod = index.pod(&subject.uid).filter(|pod| pod.is_live() && index.is_current(pod));
+            pod.is_some() && !health::is_well(index, &finding.group)
+        }
+        "Node" => index.get("Node", &subject.name).is_some(),
+        "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" => {
+            index.get(&subject.kind, &subject.name).is_some() && !health::is_well(index, &finding.group)
+        }
+        _ => false,
+    }
+}
+
+/// The node that a finding is about, or that its pod is on.
+pub(super) fn node_of(finding: &Finding, index: &Index) -> Option<String> {
+    if finding.subject.kind == "Node" {
+        return Some(finding.subject.name.clone());
+    }
+    let name = text(&index.pod(&finding.subject.uid)?.object, "/spec/nodeName");
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
+/// Until when a node is left in peace: several workloads on one node ask for the same, which is done once.
+fn node_rests_until(step: &Step, finding: &Finding, index: &Index, history: &[ActionRecord]) -> Option<Duration> {
+    let node = node_of(finding, index).filter(|_| step.is_about_a_node())?;
+    let same = |record: &&ActionRecord| {
+        record.subject.kind == "Node"
+            && record.subject.name == node
+            && record.step == step.key()
+            && record.outcome == ActionOutcome::Acted
+    };
+    Some(history.iter().rfind(same)?.at + patience(step).timeout)
+}
+
 fn because(finding: &Finding) -> String {
     let evidence = finding.evidence.first().map_or("", |evidence| evidence.text.as_str());
     format!("{}: {evidence}", finding.cause)
 }
 
-fn counts(record: &ActionRecord) -> bool {
-    record.step != "wait" && !matches!(record.outcome, ActionOutcome::NoRemedy | ActionOutcome::NoOp)
+/// Whether a step changes something, so that it takes a token.
+const fn acts(step: &Step) -> bool {
+    !matches!(step, Step::Wait(_)) && !step.only_tells()
+}
+
+/// Whether an action counts against what may be done in all.
+pub(super) fn counts(record: &ActionRecord) -> bool {
+    !matches!(record.step.as_str(), "wait" | "notify" | "webhook")
+        && !matches!(record.outcome, ActionOutcome::NoRemedy | ActionOutcome::NoOp)
 }
 
 /// The rung and attempt after an action.
 fn following(last: &Past<'_>, ladder: &[Step]) -> (usize, u32) {
     let attempts = ladder.get(last.id.rung).map_or(1, |step| patience(step).attempts);
-    let again = matches!(last.record.outcome, ActionOutcome::Acted | ActionOutcome::Failed) && last.id.attempt < attempts;
+    let told = ladder.get(last.id.rung).is_some_and(Step::only_tells) && last.record.outcome == ActionOutcome::Acted;
+    let again =
+        matches!(last.record.outcome, ActionOutcome::Acted | ActionOutcome::Failed) && last.id.attempt < attempts && !told;
     if again { (last.id.rung, last.id.attempt + 1) } else { (last.id.rung + 1, 1) }
 }
 
 /// Until when an action is given time. A pod that is younger than the action and still shows the trouble has answered already.
-fn due_after(last: &Past<'_>, policy: &Policy, pod: &PodRecord) -> Option<Duration> {
+fn due_after(last: &Past<'_>, policy: &Policy, pod: Option<&PodRecord>) -> Option<Duration> {
     let ladder = policy.ladder(&last.id.cause);
     let Patience { attempts, timeout, .. } = ladder.get(last.id.rung).map(patience)?;
     let pause = ladder
         .get(last.id.rung)
         .filter(|_| last.id.attempt < attempts)
         .map_or(Duration::ZERO, |step| patience(step).pause_after(last.id.attempt));
-    let waits = matches!(ladder.get(last.id.rung), Some(Step::Wait(_)));
-    let answered = pod.first_seen > last.record.at && !waits;
+    // A new pod elsewhere says nothing of a machine that is booting.
+    let waits = matches!(ladder.get(last.id.rung), Some(Step::Wait(_) | Step::RebootNode(_)));
+    let answered = pod.is_some_and(|pod| pod.first_seen > last.record.at) && !waits;
     Some(match last.record.outcome {
         ActionOutcome::Acted if answered => last.record.at + pause,
         ActionOutcome::Acted => last.record.at + pause.max(timeout),

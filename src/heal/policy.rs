@@ -1,6 +1,6 @@
 //! The policy of healing: whether comeback heals at all, and by which ladder. Where a ladder stands is `decide`'s business.
 
-use crate::scenario::heal::{Attempts, RelaxProbe, SetMemory};
+use crate::scenario::heal::{Attempts, RelaxProbe, SetMemory, Wait};
 use crate::scenario::{Heal, Healer, Step};
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ impl Policy {
     /// The policy of a scenario's `heal`, in a run.
     #[must_use]
     pub fn new(heal: &Heal, run: &str) -> Self {
-        Self { acts: heal.by == Healer::Comeback, strategy: heal.strategy.clone(), run: run.to_owned() }
+        Self { acts: heal.healer() == Healer::Comeback, strategy: heal.strategy.clone(), run: run.to_owned() }
     }
 
     /// The ladder that answers a cause. An empty one is a report.
@@ -57,6 +57,7 @@ impl Policy {
 
 fn default_ladder(cause: &str) -> Vec<Step> {
     let prompt = Attempts { timeout: Duration::from_secs(1), ..Attempts::default() };
+    let patiently = Step::Wait(Wait { for_: Duration::from_mins(5) });
     match cause {
         // A raise is a stopgap for a leak: it buys the time to the next kill.
         "oom.limit" | "oom.leak" | "oom.child" => vec![Step::SetMemory(SetMemory::default())],
@@ -65,6 +66,14 @@ fn default_ladder(cause: &str) -> Vec<Step> {
         "config.missing" => vec![Step::RestoreObject(Attempts::default())],
         "crash.after-rollout" | "image.notfound" | "image.name" | "start.command" => vec![Step::Rollback(Attempts::default())],
         "probe.liveness" | "probe.startup" | "probe.readiness" => vec![Step::RelaxProbe(RelaxProbe::default())],
+        "rollout.stuck" => vec![Step::Rollback(Attempts::default())],
+        // Five minutes are what Kubernetes itself waits before it moves the pods.
+        "node.unreachable" | "node.notready" => vec![patiently, Step::RebootNode(Attempts::default())],
+        // The kubelet first clears up and evicts by itself.
+        "node.pressure" => {
+            let drain = Attempts { max_attempts: 3, backoff: Duration::from_secs(30), ..Attempts::default() };
+            vec![patiently, Step::DrainNode(drain), Step::RebootNode(Attempts::default())]
+        }
         _ => Vec::new(),
     }
 }
@@ -79,10 +88,16 @@ pub fn patience(step: &Step) -> Patience {
         | Step::RestartWorkload(step)
         | Step::Rollback(step)
         | Step::RevertConfig(step)
-        | Step::RestoreObject(step) => of(step.max_attempts, step.backoff, step.timeout),
+        | Step::RestoreObject(step)
+        | Step::CordonNode(step)
+        | Step::DrainNode(step)
+        | Step::RebootNode(step) => of(step.max_attempts, step.backoff, step.timeout),
         Step::SetMemory(step) => of(step.max_attempts, step.backoff, step.timeout),
         Step::RelaxProbe(step) => of(step.max_attempts, step.backoff, step.timeout),
         Step::Patch(step) => of(step.max_attempts, step.backoff, step.timeout),
+        Step::Scale(step) => of(step.max_attempts, step.backoff, step.timeout),
+        Step::Notify(step) => of(step.max_attempts, step.backoff, step.timeout),
+        Step::Webhook(step) => of(step.max_attempts, step.backoff, step.timeout),
     }
 }
 

@@ -8,8 +8,8 @@ use crate::measure::result::{
     ClusterInfo, DetectObjective, Durations, Expected, Measured, Outcome, Retried, Run, RunResult, ScenarioResult, TrialResult,
 };
 use crate::measure::statistics::{self, CONFIDENCE, Sample};
-use crate::scenario::Verdict;
 use crate::scenario::model::API_VERSION;
+use crate::scenario::{Verdict, comparison};
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 use std::collections::BTreeMap;
@@ -103,6 +103,7 @@ impl History {
             },
             summary: outcome::summary(&scenarios),
             scenarios,
+            lift: Vec::new(),
             gate: None,
             outcome,
             exit_code: 0,
@@ -158,7 +159,7 @@ fn scenario(known: Known, rows: &[TrialRow]) -> ScenarioResult {
         *counts.entry(trial.verdict).or_insert(0) += 1;
     }
     let of = |counts: fn(&TrialRow) -> bool| rows.iter().filter(|row| counts(row)).count();
-    let with_rto = known.expect.contains(&Verdict::Recovered) && known.rto.is_some();
+    let with_rto = known.expect.contains(&Verdict::Recovered) && !comparison::accepts_any(&known.expect) && known.rto.is_some();
     let samples = |pick: fn(&TrialResult) -> Option<&Measured>| {
         let valid = trials.iter().filter(|trial| trial.verdict.is_valid());
         let sample = |one: &Measured| Sample { value: one.value, uncertainty: one.uncertainty, censored: one.censored };
@@ -183,6 +184,7 @@ fn scenario(known: Known, rows: &[TrialRow]) -> ScenarioResult {
         detect: known.detect,
         counts,
         healing: None,
+        comparison: None,
         planned: None,
         trials,
     }

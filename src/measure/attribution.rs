@@ -1,29 +1,40 @@
 //! Who healed: from the healer's audit, the pods' ages and the objects' versions; otherwise "unknown".
 //! comeback is named only if an action of its own came before the recovery and the good pods are its doing.
 
+mod others;
+
+pub(super) use others::said;
+
 use super::judge::{FaultState, Judge};
 use super::result::{HealedBy, How, Who};
 use crate::detect::related;
 use crate::heal::{ActionOutcome, ActionRecord};
-use crate::observe::index::PodRecord;
 use crate::observe::index::container::State;
+use crate::observe::index::{PodRecord, text};
 use crate::observe::timeline::Reference;
-use crate::scenario::Fault;
 use crate::scenario::duration::format;
+use crate::scenario::{Fault, Healer};
 use std::time::Duration;
 
 /// Steps that push the symptom back and leave the cause.
-const STOPGAPS: [&str; 4] = ["restartPod", "restartWorkload", "relaxProbe", "wait"];
+const STOPGAPS: [&str; 7] = ["restartPod", "restartWorkload", "relaxProbe", "scale", "cordonNode", "drainNode", "wait"];
+/// Steps that change nothing of the cluster.
+pub const TELLING: [&str; 3] = ["wait", "notify", "webhook"];
 
 /// Who healed what was stable from `stable_from` on.
 #[must_use]
 pub fn healed_by(judge: &Judge, stable_from: Duration) -> HealedBy {
-    let acted: Vec<_> = judge
-        .actions
-        .iter()
-        .filter(|action| action.outcome == ActionOutcome::Acted && action.step != "wait" && action.at <= stable_from)
-        .collect();
+    if matches!(judge.plan.heal.healer(), Healer::Webhook | Healer::External) {
+        return others::healed_by(judge, stable_from);
+    }
+    let acted: Vec<_> = judge.actions.iter().filter(|action| action.at <= stable_from && is_change(action)).collect();
     if acted.is_empty() { by_others(judge, stable_from) } else { by_comeback(judge, &acted) }
+}
+
+/// Whether an action changed something of the cluster.
+#[must_use]
+pub fn is_change(action: &ActionRecord) -> bool {
+    action.outcome == ActionOutcome::Acted && !TELLING.contains(&action.step.as_str())
 }
 
 fn by_comeback(judge: &Judge, acted: &[&ActionRecord]) -> HealedBy {
@@ -82,6 +93,10 @@ fn tie(judge: &Judge, pod: &PodRecord, action: &ActionRecord) -> Option<&'static
         return Some("started its container again after the action");
     }
     let changed = &action.subject;
+    let on_it = changed.kind == "Node" && text(&pod.object, "/spec/nodeName") == changed.name;
+    if action.step == "rebootNode" && on_it && pod.ready_since >= action.at {
+        return Some("is on the node that the action mended, and ready since");
+    }
     let workload = judge.index.workload_of(pod);
     if workload.kind == changed.kind && workload.name == changed.name && judge.index.is_current(pod) {
         return Some("is of the revision that the action made current");

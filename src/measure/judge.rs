@@ -16,12 +16,12 @@ use super::effect::crowd::Crowd;
 use super::effect::{self, Latch};
 use super::hold::{Hold, Moment};
 use super::throughout::Throughout;
-use crate::detect::{Finding, cause_covers};
-use crate::heal::ActionRecord;
+use crate::detect::Finding;
+use crate::heal::{ActionRecord, Claim};
 use crate::json::At as _;
 use crate::observe::Index;
 use crate::observe::evaluate::{self, Frame, Seen, Truth, evaluate};
-use crate::observe::timeline::{Baseline, Began, Fact, FaultRecord, Observation, Reference};
+use crate::observe::timeline::{Baseline, Began, Fact, FaultRecord, Observation, Reference, Writer};
 use crate::scenario::duration::format;
 use crate::scenario::{Fault, Plan, Verdict};
 use crate::sim::limits::LimitKind;
@@ -58,6 +58,10 @@ pub struct Judge {
     pub(super) early_findings: usize,
     pub(super) findings: Vec<Finding>,
     pub(super) actions: Vec<ActionRecord>,
+    /// What a healer that is not ours said.
+    pub(super) claims: Vec<Claim>,
+    /// Who wrote to the workload.
+    pub(super) writers: Vec<Writer>,
     /// Reasons for verdicts that stand whatever the measurement says.
     pub(super) problems: Vec<(Verdict, String)>,
     pub(super) ended: Option<Duration>,
@@ -105,6 +109,8 @@ impl Judge {
             early_findings: 0,
             findings: Vec::new(),
             actions: Vec::new(),
+            claims: Vec::new(),
+            writers: Vec::new(),
             problems: Vec::new(),
             ended: None,
             restored: None,
@@ -225,6 +231,8 @@ impl Judge {
             Fact::NoTarget { reason, .. } => self.problems.push((Verdict::Invalid, format!("no target: {reason}"))),
             Fact::Finding(finding) => self.found(at, finding),
             Fact::Action(action) => self.actions.push(action.clone()),
+            Fact::Claim(claim) => self.claims.push(claim.clone()),
+            Fact::Wrote(writer) => self.writers.push(writer.clone()),
             Fact::Limit(limit) => {
                 let verdict = if limit.kind == LimitKind::Program { Verdict::Error } else { Verdict::Skipped };
                 let place = limit.position.as_ref().map(|position| format!(", {position}")).unwrap_or_default();
@@ -340,21 +348,6 @@ impl Judge {
             self.latches.push(Latch::of_fault(fault, &state.record, (state.requested, at), state_before, &self.index));
         }
         self.look(at, None);
-    }
-
-    fn found(&mut self, at: Duration, finding: &Finding) {
-        let too_early = !self.plan.is_control() && self.requested.is_none_or(|requested| finding.at < requested);
-        let known = self.findings.iter_mut().find(|known| known.cause == finding.cause && known.subject == finding.subject);
-        if let Some(known) = known {
-            *known = finding.clone();
-        } else {
-            self.early_findings += usize::from(too_early);
-            self.findings.push(finding.clone());
-        }
-        let expected = self.plan.detect.as_ref().is_some_and(|detect| cause_covers(&detect.cause, &finding.cause));
-        if expected && finding.leading && !too_early && self.detected.is_none() && self.is_about_what_broke(finding) {
-            self.detected = Some(Moment { at, earliest: finding.last_seen.min(at), server: None });
-        }
     }
 
     /// Looks at every condition that is being followed.

@@ -5,9 +5,8 @@ use super::result::{
     TrialResult, Who, tried,
 };
 use super::statistics::{self, CONFIDENCE, Sample, wilson};
-use super::{gate, until_confident};
+use super::{attribution, gate, until_confident};
 use crate::exit_code::ExitCode;
-use crate::heal::ActionOutcome;
 use crate::scenario::model::{Gate, SuccessRateGate, SuccessRateJudge};
 use crate::scenario::{Plan, Verdict};
 use std::collections::BTreeMap;
@@ -56,6 +55,7 @@ pub fn scenario(plan: &Plan, trials: Vec<TrialResult>, gate: Option<&Gate>, unti
         recovery: times(&trials, |trial| trial.durations.to_recover.as_ref()),
         detection: times(&trials, |trial| trial.durations.to_detect.as_ref()),
         healing: healing(&trials),
+        comparison: plan.comparison.clone(),
         planned,
         retried: Retried::of(&trials, &plan.expect),
         trials,
@@ -104,8 +104,7 @@ fn times(trials: &[TrialResult], pick: impl Fn(&TrialResult) -> Option<&super::r
 }
 
 fn healing(trials: &[TrialResult]) -> Option<Healing> {
-    let attempted =
-        |trial: &&TrialResult| trial.actions.iter().any(|action| action.outcome == ActionOutcome::Acted && action.step != "wait");
+    let attempted = |trial: &&TrialResult| trial.actions.iter().any(attribution::is_change);
     let succeeded = trials
         .iter()
         .filter(attempted)
@@ -207,7 +206,7 @@ fn missed(rate: &Rate, target: Option<&SuccessRateGate>, sequential: Option<&Seq
 pub fn summary(scenarios: &[ScenarioResult]) -> Summary {
     let count = |outcome| scenarios.iter().filter(|scenario| scenario.outcome == outcome).count();
     let (mut recovered, mut valid, mut within, mut with_rto) = (0, 0, 0, 0);
-    for scenario in scenarios.iter().filter(|scenario| scenario.expect.contains(&Verdict::Recovered)) {
+    for scenario in scenarios.iter().filter(|scenario| scenario.expects_recovery()) {
         valid += scenario.success_rate.n;
         recovered += scenario.success_rate.successes;
         if let Some(rate) = &scenario.within_rto {

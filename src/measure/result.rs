@@ -3,6 +3,7 @@
 mod estimate;
 mod gate;
 mod healed;
+mod healing;
 mod read;
 pub mod tried;
 mod unmeasured;
@@ -10,13 +11,14 @@ mod unmeasured;
 pub use estimate::{Distribution, Interval, Rate, Sequential, SequentialDecision};
 pub use gate::{BaselineInfo, ComparisonResult, GateResult, Objective, ObjectiveKind};
 pub use healed::{HealedBy, How, Who};
+pub use healing::{Healing, Lift, LiftSide};
 pub use read::read;
 pub use tried::Retried;
 
 use crate::detect::Finding;
 use crate::exit_code::ExitCode;
-use crate::heal::ActionRecord;
-use crate::scenario::Verdict;
+use crate::heal::{ActionRecord, Claim};
+use crate::scenario::{Comparison, Verdict};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -39,6 +41,9 @@ pub struct RunResult {
     pub cluster: ClusterInfo,
     /// Each scenario.
     pub scenarios: Vec<ScenarioResult>,
+    /// What healers gain over Kubernetes alone; absent where no scenario was run with several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lift: Vec<Lift>,
     /// What came of the gate; absent where neither a suite set targets nor a baseline was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gate: Option<GateResult>,
@@ -187,6 +192,9 @@ pub struct ScenarioResult {
     /// Healing by comeback.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub healing: Option<Healing>,
+    /// Where the scenario was run with several healers: which one this is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<Comparison>,
     /// How many trials were to be run, at most; absent in files of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub planned: Option<usize>,
@@ -205,16 +213,6 @@ pub struct DetectObjective {
     pub cause: String,
     /// Budget from `effective`, in seconds.
     pub within: f64,
-}
-
-/// Healing by comeback.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Healing {
-    /// Trials in which comeback acted.
-    pub attempted: usize,
-    /// Of these, trials that recovered by it.
-    pub succeeded: usize,
 }
 
 /// One trial.
@@ -242,6 +240,9 @@ pub struct TrialResult {
     pub findings: Vec<Finding>,
     /// What comeback's healer did, in order.
     pub actions: Vec<ActionRecord>,
+    /// What a healer that is not comeback's said of itself, in order; it decides nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub claims: Vec<Claim>,
     /// Who healed; absent unless recovered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub healed_by: Option<HealedBy>,

@@ -6,6 +6,7 @@ use super::hold::{Hold, Moment};
 use super::judge::Judge;
 use super::result::{Durations, Measured, Stamp, Stamps, TrialResult};
 use super::{attribution, invariant};
+use crate::heal::ClaimStatus;
 use crate::observe::index::pod::condition_of;
 use crate::observe::timeline::Observation;
 use crate::scenario::duration::format;
@@ -62,13 +63,13 @@ impl Judge {
         reasons.sort_by_key(|(verdict, _)| ORDER.iter().position(|candidate| candidate == verdict));
         let (verdict, reason) = reasons.first().cloned().unwrap_or((Verdict::Error, "nothing was observed".to_owned()));
         let stable = self.stable();
-        let recovered = matches!(verdict, Verdict::Recovered | Verdict::Late | Verdict::Undetected | Verdict::Degraded);
+        let recovered = verdict.is_recovery();
         let began = self.began.as_ref();
         TrialResult {
             index: began.map_or(0, |began| began.trial),
             seed: began.map_or(0, |began| began.seed),
             verdict,
-            reason,
+            reason: self.with_claim(recovered, reason),
             reasons: if reasons.len() > 1 {
                 reasons.iter().map(|(verdict, text)| format!("{verdict}: {text}")).collect()
             } else {
@@ -84,8 +85,17 @@ impl Judge {
             evidence: None,
             findings: self.findings,
             actions: self.actions,
+            claims: self.claims,
             retries: Vec::new(),
         }
+    }
+
+    /// The reason with what a healer claims, where nothing was seen of it.
+    fn with_claim(&self, recovered: bool, reason: String) -> String {
+        let done = self.claims.iter().rfind(|claim| claim.status == ClaimStatus::Completed).filter(|_| !recovered);
+        done.map_or(reason.clone(), |claim| {
+            format!("{reason}; its healer {}, and no recovery was seen", attribution::said(claim))
+        })
     }
 
     fn is_in_time(&self, stable_from: Duration) -> bool {
@@ -350,6 +360,7 @@ impl Judge {
         }
         notes.extend(self.blind.lines());
         notes.extend(self.clocks());
+        notes.extend(self.claims.iter().filter(|claim| claim.status == ClaimStatus::Unanswered).map(attribution::said));
         notes.extend(self.fault_notes.iter().cloned());
         let failing = self.index.objects("ReplicaSet").find_map(|set| condition_of(set, "ReplicaFailure"));
         notes.extend(

@@ -46,7 +46,7 @@ pub struct Message {
     pub link: Option<String>,
     /// The same for each run of these scenarios on this cluster.
     pub group: String,
-    values: BTreeMap<&'static str, String>,
+    pub(super) values: BTreeMap<&'static str, String>,
 }
 
 /// What is told of a scenario.

@@ -2,7 +2,8 @@
 //! What is sent is each receiver's own module's business.
 
 use super::template;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -23,10 +24,10 @@ pub struct Notification {
     #[serde(default)]
     pub when: When,
     /// The title, a template.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
     /// The text, a template.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
 }
 
@@ -44,7 +45,7 @@ pub enum When {
 }
 
 /// Who is told.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Receiver {
     /// An incoming webhook of Slack.
@@ -80,7 +81,7 @@ impl Receiver {
 }
 
 /// Where a secret comes from.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Secret {
     /// An environment variable.
@@ -112,7 +113,7 @@ impl Secret {
 }
 
 /// `slack`
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Slack {
     /// The webhook's URL, which is a secret.
@@ -120,7 +121,7 @@ pub struct Slack {
 }
 
 /// `pagerDuty`
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PagerDuty {
     /// The integration's key.
@@ -129,7 +130,7 @@ pub struct PagerDuty {
     #[serde(default)]
     pub severity: Severity,
     /// The alert that this run belongs to (default: from cluster and scenarios): a good run of the same ends it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dedup_key: Option<String>,
     /// The endpoint; the European one is `https://events.eu.pagerduty.com/v2/enqueue`.
     #[serde(default = "events_api")]
@@ -141,7 +142,7 @@ fn events_api() -> String {
 }
 
 /// PagerDuty's severities.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "PagerDuty's names")]
 pub enum Severity {
@@ -153,14 +154,14 @@ pub enum Severity {
 }
 
 /// `webhook`
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Webhook {
     /// Where to; without secrets in it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     /// Where to, where the URL itself is a secret.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url_from: Option<Secret>,
     /// What is posted.
     #[serde(default)]
@@ -171,7 +172,7 @@ pub struct Webhook {
 }
 
 /// What a webhook is sent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum WebhookFormat {
     /// As Alertmanager's `webhook_config` sends it (version 4): an alert per scenario, firing or resolved.
@@ -182,7 +183,7 @@ pub enum WebhookFormat {
 }
 
 /// `grafana`
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Grafana {
     /// Grafana's address, `https://grafana.example.org`.
@@ -190,10 +191,10 @@ pub struct Grafana {
     /// A service account's token.
     pub token: Secret,
     /// The dashboard's uid; absent: annotations of the organisation.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dashboard: Option<String>,
     /// The panel's id on the dashboard.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub panel: Option<u32>,
     /// More tags.
     #[serde(default)]
@@ -201,22 +202,22 @@ pub struct Grafana {
 }
 
 /// `email`
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Email {
     /// The SMTP server's name.
     pub server: String,
     /// Its port (default 587, 465 with `tls: tls`, 25 without TLS).
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
     /// How the connection is kept secret.
     #[serde(default)]
     pub tls: Tls,
     /// Who logs in.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
     /// With which password.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<Secret>,
     /// The sender.
     pub from: String,
@@ -225,7 +226,7 @@ pub struct Email {
 }
 
 /// How a connection to an SMTP server is kept secret.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Tls {
     /// It becomes TLS before anything else is said; a server that cannot is refused.
@@ -266,7 +267,7 @@ impl Settings {
     }
 }
 
-fn check(one: &Notification) -> Result<(), String> {
+pub(crate) fn check(one: &Notification) -> Result<(), String> {
     for text in [&one.title, &one.text].into_iter().flatten() {
         template::check(text)?;
     }
@@ -293,7 +294,7 @@ fn check(one: &Notification) -> Result<(), String> {
 }
 
 /// A URL that may stand in a file for all to read.
-fn plain_url(url: &str) -> Result<(), String> {
+pub(crate) fn plain_url(url: &str) -> Result<(), String> {
     let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
     let host = host.and_then(|rest| rest.split(['/', '?', '#']).next()).filter(|host| !host.is_empty());
     match host {

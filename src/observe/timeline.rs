@@ -2,7 +2,7 @@
 //! Meaning is given to it elsewhere: `index` folds it into objects, `measure` into a verdict.
 
 use crate::detect::Finding;
-use crate::heal::ActionRecord;
+use crate::heal::{ActionRecord, Claim};
 use crate::scenario::duration::serde_seconds;
 use crate::sim::limits::Limit;
 use serde::{Deserialize, Serialize};
@@ -156,6 +156,10 @@ pub enum Fact {
     Finding(Finding),
     /// A step of the healer.
     Action(ActionRecord),
+    /// Something that a healer that is not ours says of itself.
+    Claim(Claim),
+    /// Somebody wrote to an object of the workload.
+    Wrote(Writer),
     /// Something that the embedded cluster could not do faithfully.
     Limit(Limit),
     /// The harness or its environment failed.
@@ -269,6 +273,21 @@ pub enum AlertPhase {
     Pending,
     /// It fires; with an Alertmanager: that has it.
     Firing,
+}
+
+/// Who wrote to an object, by its managedFields.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Writer {
+    /// The object.
+    pub object: Reference,
+    /// The field manager.
+    pub manager: String,
+    /// When it wrote last, by the server's clock (1 s resolution).
+    pub server: jiff::Timestamp,
+    /// The subresource that it wrote; empty for the object itself.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub subresource: String,
 }
 
 /// A fault at the moment of its request.

@@ -6,11 +6,12 @@ mod redact;
 
 use crate::cluster::kinds::{self, Kind};
 use crate::cluster::request::{RequestError, retried};
+use crate::heal::Claim;
 use crate::json::At as _;
 use crate::observe::probe::pod;
 use crate::observe::timeline::{LogLine, Sample};
 use crate::scenario::fault::chaos_mesh;
-use crate::scenario::{Condition, Fault, Plan};
+use crate::scenario::{Condition, Fault, Plan, Step};
 use futures::future::join_all;
 use kube::api::{DynamicObject, ListParams};
 use kube::discovery::ApiResource;
@@ -61,6 +62,8 @@ pub enum Seen {
     LogLine(LogLine),
     /// What came of trying something.
     Sample(Sample),
+    /// What a healer that is not ours says of itself.
+    Claim(Claim),
     /// A watch failed for good, or for too long: the trial is blind and becomes an `error`.
     Failed {
         /// What failed and why.
@@ -90,6 +93,9 @@ pub fn kinds_of(plan: &Plan) -> Vec<WatchedKind> {
     if plan.existing.is_some() {
         let kinds = ["StatefulSet", "DaemonSet", "ControllerRevision", "Job"];
         wanted.extend(kinds.map(|kind| WatchedKind { kind: kind.to_owned(), api_version: None }));
+    }
+    if plan.heal.strategy.iter().any(Step::is_about_a_node) {
+        wanted.insert(WatchedKind { kind: "Node".to_owned(), api_version: None });
     }
     for fault in plan.single_faults() {
         if fault.nodes().is_some() {

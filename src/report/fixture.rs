@@ -66,6 +66,7 @@ pub fn trial(index: u32, verdict: Verdict, reason: &str) -> TrialResult {
         durations: Durations::default(),
         findings: vec![],
         actions: vec![],
+        claims: vec![],
         healed_by: None,
         leftovers: vec![],
         notes: vec![],
@@ -112,6 +113,7 @@ pub fn scenario(name: &str, expect: Verdict, outcome: Outcome, reason: &str, tri
         recovery: None,
         detection: None,
         healing: None,
+        comparison: None,
         planned: Some(trials.len()),
         retried: Retried::of(&trials, &[expect]),
         trials,
@@ -283,6 +285,7 @@ fn whole(scenarios: Vec<ScenarioResult>) -> RunResult {
             fingerprint: Fingerprint { kubernetes: "v1.36.0".into(), nodes: 1, simulated: true, properties: BTreeMap::new() },
         },
         scenarios,
+        lift: Vec::new(),
         gate: None,
         summary: Summary {
             scenarios: 6,
@@ -332,6 +335,7 @@ pub fn plan(name: &str, trials: u32) -> Arc<Plan> {
         recover: RecoverPlan { until: vec![], rto: Some(minute), hold: minute, within: minute },
         expect: vec![Verdict::Recovered],
         first_trial: 0,
+        comparison: None,
         trials,
         retries: 0,
     })

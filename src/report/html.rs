@@ -53,6 +53,7 @@ impl Exporter for Html {
         page.push_str(&gate::section(result));
         page.push_str(&rates(result));
         page.push_str(&scenario::table(result));
+        page.push_str(&super::lift::html(result));
         for (position, scenario) in result.scenarios.iter().enumerate() {
             page.push_str(&scenario::section(self, result, scenario, position));
         }

@@ -5,9 +5,8 @@ use super::exporter::{ExportError, Exporter};
 use super::repeat::again;
 use super::style::{mark, word};
 use super::summary::{cluster, succeeded, sums};
-use super::{format, gate, layout};
+use super::{format, gate, layout, lift};
 use crate::measure::result::{Measured, Outcome, RunResult, ScenarioResult, TrialResult};
-use crate::scenario::Verdict;
 use std::fmt::Write as _;
 
 /// GitHub takes 1 MiB of summary for a step; the rest is room for what other programs of the step write.
@@ -35,6 +34,7 @@ impl Exporter for Markdown {
         let mut page = headline(result);
         page.push_str(&gate(result));
         page.push_str(&table(result));
+        page.push_str(&lift::markdown(result, escaped));
         let mut cut = 0;
         for scenario in result.scenarios.iter().filter(|scenario| is_told(scenario)) {
             let block = block(result, scenario);
@@ -63,7 +63,7 @@ fn headline(result: &RunResult) -> String {
     };
     let simulated = if result.cluster.fingerprint.simulated { " (simulated)" } else { "" };
     let mut page = format!("## {mark} comeback: {outcome}{simulated}\n\n{}, on {}.\n", sums(result), escaped(&cluster(result)));
-    if result.scenarios.iter().any(|scenario| scenario.expect.contains(&Verdict::Recovered)) {
+    if result.scenarios.iter().any(|scenario| scenario.expects_recovery()) {
         let summary = &result.summary;
         page.push('\n');
         if result.scenarios.iter().any(|scenario| scenario.within_rto.is_some()) {

@@ -19,7 +19,7 @@ pub fn cluster(result: &RunResult) -> String {
 /// its trials did not all recover.
 #[must_use]
 pub fn succeeded(result: &RunResult) -> &'static str {
-    let recovering = result.scenarios.iter().filter(|scenario| scenario.expect.contains(&Verdict::Recovered));
+    let recovering = result.scenarios.iter().filter(|scenario| scenario.expects_recovery());
     let only = recovering.into_iter().all(|scenario| scenario.expect.iter().all(|verdict| *verdict == Verdict::Recovered));
     if only { "recovered" } else { "ended as expected" }
 }

@@ -43,6 +43,7 @@ impl Terminal {
         sections.push(failures::failures(self, result));
         if !self.quiet {
             sections.push(rates::rates(self, result));
+            sections.push(super::lift::terminal(result, self.width, self.palette));
             sections.push(worst::worst(self, result));
         }
         sections.push(gate::gate(self, result));

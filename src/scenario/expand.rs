@@ -8,7 +8,7 @@ use super::model::{Need, ScenarioSpec};
 use super::plan::{DetectPlan, EffectPlan, Plan, RecoverPlan, SteadyPlan, ThroughoutPlan};
 use super::thresholds::Thresholds;
 use super::verdict::Verdict;
-use super::{Scenario, duration};
+use super::{Healer, Scenario, duration};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -109,6 +109,7 @@ pub fn plan(file: &str, scenario: Scenario, objects: &[Object], given: &Given) -
         throughout: throughout.map(|written| ThroughoutPlan { until: written.until, allow: written.allow.unwrap_or_default() }),
         expect,
         first_trial: 0,
+        comparison: None,
         trials: given.trials_override.or(trials).or(given.trials).unwrap_or(1),
         retries: given.retries_override.or(retries).or(given.retries).unwrap_or(0),
     };
@@ -160,6 +161,10 @@ fn all_needs(mut needs: Vec<Need>, plan: &Plan) -> Vec<Need> {
         Condition::Metric(_) => Need::Metrics,
         _ => Need::Exec,
     }));
+    if plan.heal.by.0.iter().any(|healer| matches!(healer, Healer::Webhook | Healer::External)) {
+        // Whoever heals from outside must reach the cluster.
+        needs.push(Need::Programs);
+    }
     for fault in plan.single_faults() {
         match fault {
             Fault::Exec(_) | Fault::KillContainer(_) => needs.push(Need::Exec),

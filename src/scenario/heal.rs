@@ -1,26 +1,35 @@
 //! Healing in the language: who heals, and the ladder of steps. Carrying steps out lives in `crate::heal`.
 
-use super::duration::serde_text;
-use super::fault::PatchType;
+mod others;
+mod step;
+
+pub use others::{ExternalHealer, WebhookFormat, WebhookHealer};
+pub use step::{Attempts, NotifyStep, PatchStep, RelaxProbe, Scale, SetMemory, Step, Wait, WebhookStep};
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use std::time::Duration;
 
 /// `heal`: who heals, and how.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Heal {
-    /// Who heals.
+    /// Who heals. Of several the scenario is run once with each, and what the others gain over `kubernetes` is reported.
     #[serde(default)]
-    pub by: Healer,
+    #[schemars(with = "HealersSchema")]
+    pub by: Healers,
     /// The ladder; empty: the ladder of the diagnosed cause.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub strategy: Vec<Step>,
+    /// How the service of `by: webhook` is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<WebhookHealer>,
+    /// By what the controller of `by: external` is told from others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external: Option<ExternalHealer>,
 }
 
 /// Who heals.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Healer {
     /// Kubernetes alone; comeback only watches.
@@ -28,165 +37,66 @@ pub enum Healer {
     Kubernetes,
     /// comeback's own healer.
     Comeback,
+    /// A remediation service that comeback asks for each finding.
+    Webhook,
+    /// A controller that comeback does not know; it only watches.
+    External,
 }
 
-/// One step of a ladder.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum Step {
-    /// Gives Kubernetes time.
-    Wait(Wait),
-    /// Deletes the pod of the finding (with its uid as precondition).
-    RestartPod(Attempts),
-    /// Restarts the workload's pods as `kubectl rollout restart` does.
-    RestartWorkload(Attempts),
-    /// Goes back to the newest older revision that was available.
-    Rollback(Attempts),
-    /// Raises the memory limit in the template.
-    SetMemory(SetMemory),
-    /// Puts a changed ConfigMap back to its baseline.
-    RevertConfig(Attempts),
-    /// Creates a missing object again from the baseline.
-    RestoreObject(Attempts),
-    /// Gives a probe more patience in the template.
-    RelaxProbe(RelaxProbe),
-    /// Patches the workload, or a named object.
-    Patch(PatchStep),
-}
-
-macro_rules! step {
-    ($(#[$meta:meta])* pub struct $name:ident($attempts:literal) { $($(#[$field_meta:meta])* $field:ident: $type:ty,)* }) => {
-        $(#[$meta])*
-        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-        #[serde(rename_all = "camelCase", deny_unknown_fields)]
-        pub struct $name {
-            $($(#[$field_meta])* pub $field: $type,)*
-            /// How often the step is tried before the ladder goes on.
-            #[serde(default = $attempts)]
-            pub max_attempts: u32,
-            /// Pause before another attempt, doubled each time (default 10s).
-            #[serde(default = "ten_seconds", with = "serde_text")]
-            #[schemars(with = "String")]
-            pub backoff: Duration,
-            /// How long an attempt may take to show success before the next attempt or rung (default 1m).
-            #[serde(default = "one_minute", with = "serde_text")]
-            #[schemars(with = "String")]
-            pub timeout: Duration,
-        }
-    };
-}
-
-step! {
-    /// A step without settings of its own.
-    pub struct Attempts("one") {}
-}
-
-step! {
-    /// `setMemory`
-    pub struct SetMemory("three") {
-        /// Multiplies the present limit (default 1.5; more than 1).
-        #[serde(default = "one_and_a_half")]
-        factor: f64,
-        /// Never more than this multiple of the first limit (default 4).
-        #[serde(default = "four")]
-        at_most: f64,
-    }
-}
-
-step! {
-    /// `relaxProbe`
-    pub struct RelaxProbe("two") {
-        /// Multiplies failureThreshold (default 3).
-        #[serde(default = "three")]
-        factor: u32,
-    }
-}
-
-step! {
-    /// `patch` as a step
-    pub struct PatchStep("one") {
-        /// The object's kind; absent (with `name`): the workload of the finding.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        kind: Option<String>,
-        /// The object's apiVersion; may be left out for Kubernetes' own kinds.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        api_version: Option<String>,
-        /// The object's name.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        name: Option<String>,
-        /// How the patch is to be read (default `strategic`).
-        #[serde(rename = "type", default)]
-        type_: PatchType,
-        /// The patch itself.
-        #[schemars(with = "Value")]
-        patch: Value,
-    }
-}
-
-/// `wait`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Wait {
-    /// How long.
-    #[serde(rename = "for", with = "serde_text")]
-    #[schemars(with = "String")]
-    pub for_: Duration,
-}
-
-impl Default for Attempts {
-    fn default() -> Self {
-        Self { max_attempts: 1, backoff: ten_seconds(), timeout: one_minute() }
-    }
-}
-
-impl Default for SetMemory {
-    fn default() -> Self {
-        Self { factor: 1.5, at_most: 4.0, max_attempts: 3, backoff: ten_seconds(), timeout: one_minute() }
-    }
-}
-
-impl Default for RelaxProbe {
-    fn default() -> Self {
-        Self { factor: 3, max_attempts: 2, backoff: ten_seconds(), timeout: one_minute() }
-    }
-}
-
-const fn one() -> u32 {
-    1
-}
-const fn two() -> u32 {
-    2
-}
-const fn three() -> u32 {
-    3
-}
-const fn one_and_a_half() -> f64 {
-    1.5
-}
-const fn four() -> f64 {
-    4.0
-}
-const fn ten_seconds() -> Duration {
-    Duration::from_secs(10)
-}
-const fn one_minute() -> Duration {
-    Duration::from_mins(1)
-}
-
-impl Step {
-    /// The step's key in the language.
+impl Healer {
+    /// The word of the language.
     #[must_use]
-    pub const fn key(&self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Wait(_) => "wait",
-            Self::RestartPod(_) => "restartPod",
-            Self::RestartWorkload(_) => "restartWorkload",
-            Self::Rollback(_) => "rollback",
-            Self::SetMemory(_) => "setMemory",
-            Self::RevertConfig(_) => "revertConfig",
-            Self::RestoreObject(_) => "restoreObject",
-            Self::RelaxProbe(_) => "relaxProbe",
-            Self::Patch(_) => "patch",
+            Self::Kubernetes => "kubernetes",
+            Self::Comeback => "comeback",
+            Self::Webhook => "webhook",
+            Self::External => "external",
         }
+    }
+}
+
+/// `by`: one healer, or several of which each heals in its turn; written as one word or a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Healers(pub Vec<Healer>);
+
+impl Default for Healers {
+    fn default() -> Self {
+        Self(vec![Healer::default()])
+    }
+}
+
+/// How `by` looks in the schema.
+#[derive(Clone, Debug, JsonSchema)]
+#[schemars(untagged)]
+pub enum HealersSchema {
+    /// One healer.
+    One(Healer),
+    /// Several; the scenario is run once with each.
+    Several(Vec<Healer>),
+}
+
+impl<'de> Deserialize<'de> for Healers {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = serde_json::Value::deserialize(deserializer)?;
+        let list = if value.is_array() { value } else { serde_json::Value::Array(vec![value]) };
+        serde_json::from_value(list).map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
+impl Serialize for Healers {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0.as_slice() {
+            [one] => one.serialize(serializer),
+            several => several.serialize(serializer),
+        }
+    }
+}
+
+impl Heal {
+    /// Who heals: of a plan, which has one healer only.
+    #[must_use]
+    pub fn healer(&self) -> Healer {
+        self.by.0.first().copied().unwrap_or_default()
     }
 }

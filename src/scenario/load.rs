@@ -10,7 +10,7 @@ use super::node::Node;
 use super::parameters::{self, Values};
 use super::plan::Plan;
 use super::suite::{self, Settings};
-use super::{Scenario, check, images, matrix, structure};
+use super::{Scenario, check, comparison, images, matrix, structure};
 use crate::selector::Selector;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -268,7 +268,7 @@ fn expand_job(
         }
         let Some(mut plan) = plan else { return Vec::new() };
         plan.name += &suffix;
-        plans.push(plan);
+        plans.extend(comparison::split(plan));
     }
     // A name that is there already is told beside all else that is wrong.
     if known { Vec::new() } else { plans }

@@ -1,6 +1,7 @@
 //! The resolved plan of one scenario: parameters replaced, manifests read, every default filled in.
 //! Engine, healer and judge work from this alone; it is saved beside each run so that the run can be judged again.
 
+use super::comparison::{self, Comparison};
 use super::condition::{Alert, Condition};
 use super::duration::{serde_text, serde_text_option};
 use super::fault::Fault;
@@ -65,6 +66,9 @@ pub struct Plan {
     /// The index of the first trial: not 0 where one trial is repeated, or in a shard of a run.
     #[serde(default, skip_serializing_if = "crate::json::is_default")]
     pub first_trial: u32,
+    /// Where the scenario is run with several healers: which one this is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<Comparison>,
     /// How many trials.
     pub trials: u32,
     /// How often at most a trial that did not pass is tried again.
@@ -204,6 +208,6 @@ impl Plan {
     /// Whether recovery is what is expected: the scenario counts in the summary's rates.
     #[must_use]
     pub fn expects_recovery(&self) -> bool {
-        self.expect.contains(&Verdict::Recovered)
+        self.expect.contains(&Verdict::Recovered) && !comparison::accepts_any(&self.expect)
     }
 }

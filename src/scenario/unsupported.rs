@@ -6,7 +6,6 @@
 pub fn key(part: &str, key: &str) -> bool {
     let keys: &[&str] = match part {
         "SuiteSpec" => &["matrix"],
-        "Step" => &["scale", "cordonNode", "drainNode", "rebootNode", "webhook", "notify"],
         _ => return false,
     };
     keys.contains(&key)
@@ -16,7 +15,6 @@ pub fn key(part: &str, key: &str) -> bool {
 #[must_use]
 pub fn value(part: &str, value: &str) -> bool {
     match part {
-        "Healer" => matches!(value, "webhook" | "external"),
         "Need" => {
             matches!(value, "openshift" | "nodeAccess" | "storage")
         }

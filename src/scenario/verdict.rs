@@ -56,6 +56,12 @@ impl Verdict {
         !matches!(self, Self::Invalid | Self::Error | Self::Aborted | Self::Skipped)
     }
 
+    /// Whether the workload recovered, however late or badly.
+    #[must_use]
+    pub const fn is_recovery(self) -> bool {
+        matches!(self, Self::Recovered | Self::Late | Self::Undetected | Self::Degraded)
+    }
+
     /// The verdict as files and reports write it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

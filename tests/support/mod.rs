@@ -62,6 +62,7 @@ pub fn plan(rto: Option<u64>) -> Arc<Plan> {
         throughout: None,
         expect: vec![Verdict::Recovered],
         first_trial: 0,
+        comparison: None,
         trials: 1,
         retries: 0,
     })

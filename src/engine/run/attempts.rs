@@ -40,7 +40,7 @@ pub(super) fn run(first: &TrialJob<'_>, told: &dyn Fn(&TrialResult), goes_on: &d
             break;
         }
         (first.phase)("retry");
-        let seed = attempt_seed(first.request.seed, &first.plan.name, first.trial, attempt);
+        let seed = attempt_seed(first.request.seed, first.plan.seed_name(), first.trial, attempt);
         let retry = TrialJob { attempt, seed, plan: Arc::clone(&first.plan), stop: first.stop.clone(), ..*first };
         result.retries.push(trial::run(&retry));
     }

@@ -1,8 +1,11 @@
 //! The live part of a trial: observations in, detectors and healer on them, until a goal is reached or the trial is over.
 //! Every wait ends by an observation, a deadline of judge, detectors or healer, a limit of the cluster, or the user.
 
+mod healing;
+mod service;
 mod sight;
 mod undoing;
+mod writers;
 
 use super::TrialJob;
 use super::agenda::Agenda;
@@ -12,6 +15,7 @@ use crate::cluster::machine::Machines;
 use crate::detect::{self, Finding};
 use crate::engine::baseline::Originals;
 use crate::engine::recorder::Recorder;
+use crate::engine::safety::Safety;
 use crate::engine::sight::Sight;
 use crate::engine::{Signal, Stop, saved};
 use crate::fault::UndoLog;
@@ -84,6 +88,8 @@ pub(super) struct Live<'a> {
     /// The faults, once their time has come.
     pub(super) agenda: Option<Agenda>,
     told_effective: bool,
+    safety: Safety,
+    asked: service::Asked,
     /// What programs of faults find in their environment.
     pub(super) surroundings: Option<Place>,
 }
@@ -122,6 +128,8 @@ impl<'a> Live<'a> {
             run_label: job.run_label(),
             agenda: None,
             told_effective: false,
+            safety: job.request.safety.clone(),
+            asked: service::Asked::default(),
             surroundings: None,
         }
     }
@@ -219,6 +227,7 @@ impl<'a> Live<'a> {
             }
             Some(Seen::LogLine(line)) => self.record(Source::Log, Fact::LogLine(line)),
             Some(Seen::Sample(sample)) => self.record(Source::Probe, Fact::Sample(sample)),
+            Some(Seen::Claim(claim)) => self.claimed(claim),
             Some(Seen::Failed { message }) => self.fail(&message),
             None => {}
         }
@@ -240,6 +249,7 @@ impl<'a> Live<'a> {
             }
             let (findings, detection) = self.detect();
             let healing = self.heal(&findings).await;
+            self.ask_service(&findings);
             if self.aborted {
                 return Reached::End;
             }
@@ -322,34 +332,6 @@ impl<'a> Live<'a> {
         (noted.into_iter().map(|(finding, _)| finding).collect(), deadline)
     }
 
-    /// Lets the healer decide and act; says when it wants to look again.
-    async fn heal(&mut self, findings: &[Finding]) -> Option<Duration> {
-        // Before the fault there is nothing to heal; what is found then is a false alarm.
-        if !self.policy.acts || self.recorder.judge().requested().is_none() {
-            return None;
-        }
-        let now = self.recorder.clock().elapsed();
-        let judge = self.recorder.judge();
-        let intents = heal::decide(findings, judge.index(), &self.policy, judge.actions(), now);
-        if intents.is_empty() {
-            return heal::next_deadline(findings, judge.index(), &self.policy, judge.actions(), now);
-        }
-        (self.phase)("heal");
-        for intent in intents {
-            let (client, namespace) = (self.session.client.clone(), self.namespace.clone());
-            let (index, baseline) = (self.recorder.judge().index().clone(), self.steady_baseline.clone());
-            // In a namespace of the run's own, everything goes with the namespace.
-            let announce = self.announcing();
-            let announce: Option<&heal::Announce<'_>> = if self.plan.existing.is_some() { Some(&announce) } else { None };
-            let healing =
-                heal::Healing { client: &client, index: &index, baseline: baseline.as_deref(), namespace: &namespace, announce };
-            let action = self.unless_stopped(healing.carry_out(&intent)).await?;
-            self.record(Source::Healer, Fact::Action(action));
-        }
-        // What was done changes what is decided next.
-        Some(self.recorder.clock().elapsed())
-    }
-
     /// Ends the trial: nothing after this counts for the verdict.
     pub fn end(&mut self) {
         while let Ok(seen) = self.seen.try_recv() {
@@ -370,6 +352,7 @@ impl<'a> Live<'a> {
 
     pub fn stop_watching(&mut self) {
         (self.watching, self.probing) = (None, None);
+        self.asked = service::Asked::default();
     }
 
     /// The result as it stands, before restoration.

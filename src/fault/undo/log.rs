@@ -8,6 +8,7 @@ use crate::cluster::request::RequestError;
 use crate::engine::ledger::{append_line, read_lines};
 use crate::fault::Prepared;
 use crate::fault::change::diff;
+use crate::fault::machine::Done;
 use crate::observe::index::{reference_to, text};
 use crate::observe::timeline::Reference;
 use serde::{Deserialize, Serialize};
@@ -127,6 +128,27 @@ impl UndoLog {
             run: run.to_owned(),
             before: Some(before.clone()),
             changes: Some(diff(before, after)),
+            undoing: None,
+            holds: None,
+        };
+        self.add(record).await
+    }
+
+    /// Records how to take back what is about to be done to a node's machine by something else than a fault: by the healer.
+    ///
+    /// # Errors
+    /// It cannot be written: then it must not be done.
+    pub async fn add_machine(&mut self, by: &str, run: &str, node: &Value, done: Done) -> Result<(), RequestError> {
+        let fault = NO_FAULT + self.records.len();
+        let record = UndoRecord {
+            fault,
+            key: by.to_owned(),
+            target: reference_to(node),
+            api_version: "v1".to_owned(),
+            remedy: Remedy::Machine(done),
+            run: run.to_owned(),
+            before: None,
+            changes: None,
             undoing: None,
             holds: None,
         };

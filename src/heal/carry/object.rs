@@ -1,7 +1,7 @@
 //! Reading and writing single objects of any kind, with conflicts retried and errors put into words.
 //! Which objects, and what to write, is the steps' business.
 
-use super::{Done, FIELD_MANAGER, Healing};
+use super::{Done, FIELD_MANAGER, Healing, owner};
 use crate::cluster::kinds::resolve;
 use crate::cluster::request::{REQUEST_BUDGET, RequestError, retried};
 use crate::detect::Subject;
@@ -97,6 +97,9 @@ impl Healing<'_> {
             let before = self.read(&api, subject).await?;
             if !subject.uid.is_empty() && text(&before, "/metadata/uid") != subject.uid {
                 return Err(Trouble::refused(format!("{} {} is another object by now", subject.kind, subject.name)));
+            }
+            if let Some(why) = owner::refusal(&before, self.run) {
+                return Err(Trouble::refused(why));
             }
             let mut after = before.clone();
             edit(&mut after).map_err(Trouble::refused)?;

@@ -78,8 +78,15 @@ impl Stage {
     }
 
     async fn act_with(&self, step: Value, cause: &str, baseline: Option<&[Arc<Value>]>) -> ActionRecord {
-        let healing =
-            Healing { client: &self.session.client, index: &self.index, baseline, namespace: &self.namespace, announce: None };
+        let healing = Healing {
+            client: &self.session.client,
+            index: &self.index,
+            baseline,
+            namespace: &self.namespace,
+            announce: None,
+            nodes: None,
+            run: "run-1",
+        };
         healing.carry_out(&self.intent(step, cause)).await
     }
 
@@ -226,9 +233,61 @@ async fn another_namespace_is_not_touched() {
     let mut stage = Stage::new().await;
     stage.namespace = "default".to_owned();
     let intent = stage.intent(json!({"setMemory": {}}), "oom.limit");
-    let healing =
-        Healing { client: &stage.session.client, index: &stage.index, baseline: None, namespace: "elsewhere", announce: None };
+    let healing = Healing {
+        client: &stage.session.client,
+        index: &stage.index,
+        baseline: None,
+        namespace: "elsewhere",
+        announce: None,
+        nodes: None,
+        run: "run-1",
+    };
     let record = healing.carry_out(&intent).await;
     assert_eq!(record.outcome, ActionOutcome::Refused);
     assert_eq!(record.reason, "namespace default is not the trial's own (elsewhere)");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nodes_that_are_not_ours_are_not_touched() {
+    let mut stage = Stage::new().await;
+    let node = stage.session.client.clone();
+    let nodes: kube::Api<k8s_openapi::api::core::v1::Node> = kube::Api::all(node);
+    let name = nodes.list(&kube::api::ListParams::default()).await.unwrap().items[0].metadata.name.clone().unwrap();
+    let mut pod = Value::clone(&stage.index.pod("pod-uid").unwrap().object);
+    pod["spec"]["nodeName"] = json!(name);
+    stage.see(Arc::new(pod));
+    for step in ["cordonNode", "drainNode", "rebootNode"] {
+        let record = stage.act(json!({ step: {} }), "node.notready").await;
+        assert_eq!(record.outcome, ActionOutcome::Refused, "{record:#?}");
+        assert!(record.reason.contains("--allow cluster-faults"), "{}", record.reason);
+        assert_eq!((record.subject.kind.as_str(), record.subject.name.as_str()), ("Node", name.as_str()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn replicas_change_within_their_bound() {
+    let stage = Stage::new().await;
+    let record = stage.act(json!({"scale": {"atMost": 2}}), "oom.limit").await;
+    assert_eq!(record.outcome, ActionOutcome::Acted, "{record:#?}");
+    assert_eq!((record.before, record.after), (Some(json!({"spec": {"replicas": 1}})), Some(json!({"spec": {"replicas": 2}}))));
+    assert_eq!(stage.get("Deployment", "pool").await.unwrap()["spec"]["replicas"], 2);
+    let again = stage.act(json!({"scale": {"atMost": 2}}), "oom.limit").await;
+    assert_eq!(again.outcome, ActionOutcome::Refused, "{again:#?}");
+    assert_eq!(again.reason, "it has 2 replicas, and 2 is the most that is allowed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_gitops_tool_keeps_is_left_to_it() {
+    let stage = Stage::new().await;
+    let kind = Kind::known(None, "Deployment").unwrap();
+    let theirs = json!({"metadata": {"labels": {crate::engine::labels::RUN: null},
+        "annotations": {"argocd.argoproj.io/tracking-id": "shop:apps/Deployment:shop/pool"}}});
+    let api = kind.api(&stage.session.client, &stage.namespace);
+    api.patch("pool", &PatchParams::default(), &Patch::Merge(theirs)).await.unwrap();
+    for step in [json!({"setMemory": {}}), json!({"scale": {}}), json!({"patch": {"patch": {"spec": {"replicas": 3}}}})] {
+        let record = stage.act(step, "oom.limit").await;
+        assert_eq!(record.outcome, ActionOutcome::Refused, "{record:#?}");
+        assert!(record.reason.contains("it belongs to Argo CD"), "{}", record.reason);
+    }
+    assert_eq!(stage.get("Deployment", "pool").await.unwrap()["spec"]["replicas"], 1);
 }

@@ -2,7 +2,7 @@
 //! Configuration is `config`'s business.
 
 use super::object::{Trouble, changed};
-use super::{Done, FIELD_MANAGER, Healing};
+use super::{Done, FIELD_MANAGER, Healing, owner};
 use crate::cluster::request::{REQUEST_BUDGET, retried};
 use crate::detect::{Finding, Subject, related};
 use crate::heal::action::ActionOutcome;
@@ -112,6 +112,9 @@ impl Healing<'_> {
         if !subject.uid.is_empty() && text(&before, "/metadata/uid") != subject.uid {
             return Err(Trouble::refused(format!("{} {} is another object by now", subject.kind, subject.name)));
         }
+        if let Some(why) = owner::refusal(&before, self.run) {
+            return Err(Trouble::refused(why));
+        }
         let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
         let what = format!("patching {} {}", subject.kind, subject.name);
         if self.announce.is_some() {
@@ -138,12 +141,20 @@ impl Healing<'_> {
 
     /// The workload of a finding, by the index.
     pub(super) fn workload(&self, finding: &Finding) -> Subject {
-        let Some(pod) = self.index.pod(&finding.subject.uid) else { return finding.subject.clone() };
-        let workload = self.index.workload_of(pod);
-        self.subject(&workload.kind, &workload.name, &workload.uid)
+        if let Some(pod) = self.index.pod(&finding.subject.uid) {
+            let workload = self.index.workload_of(pod);
+            return self.subject(&workload.kind, &workload.name, &workload.uid);
+        }
+        // What is about a ReplicaSet without pods is its Deployment's.
+        let (kind, name) = finding.group.split_once('/').unwrap_or_default();
+        let kind = ["Deployment", "StatefulSet", "DaemonSet"].into_iter().find(|known| known.to_lowercase() == kind);
+        match kind.and_then(|kind| Some((kind, self.index.get(kind, name)?))) {
+            Some((kind, object)) => self.subject(kind, name, text(object, "/metadata/uid")),
+            None => finding.subject.clone(),
+        }
     }
 
-    fn pods_of(&self, finding: &Finding) -> Vec<String> {
+    pub(super) fn pods_of(&self, finding: &Finding) -> Vec<String> {
         health::live_pods(self.index, &finding.group).map(|pod| pod.reference.uid.clone()).collect()
     }
 

@@ -5,7 +5,7 @@ use crate::detect::replay::seen;
 use crate::detect::{Confidence, Subject};
 use crate::observe::timeline::Fact;
 use crate::scenario::heal::{Attempts, Wait};
-use crate::scenario::{Heal, Healer};
+use crate::scenario::{Heal, Healer, Healers};
 use proptest::prelude::*;
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -77,7 +77,7 @@ fn record(intent: &Intent, outcome: ActionOutcome) -> ActionRecord {
 }
 
 fn policy(strategy: Vec<Step>) -> Policy {
-    Policy::new(&Heal { by: Healer::Comeback, strategy }, "run")
+    Policy::new(&Heal { by: Healers(vec![Healer::Comeback]), strategy, ..Heal::default() }, "run")
 }
 
 /// Lets the healer loose on a workload that never gets well; a step that replaces pods makes pods that fail `fails_after` later.
@@ -123,6 +123,9 @@ fn told(history: &[ActionRecord]) -> Vec<(String, u64)> {
 #[case("start.command", &[("rollback", 10), ("report", 15)])]
 #[case("probe.liveness", &[("relaxProbe", 10), ("relaxProbe", 20), ("report", 25)])]
 #[case("crash.app-error", &[("report", 10)])]
+#[case("node.notready", &[("wait", 10), ("rebootNode", 310), ("report", 370)])]
+#[case("node.pressure", &[("wait", 10), ("drainNode", 310), ("drainNode", 340), ("drainNode", 400), ("rebootNode", 405), ("report", 465)])]
+#[case("rollout.stuck", &[("rollback", 10), ("report", 15)])]
 #[case("schedule.resources", &[("report", 10)])]
 #[case("unheard.of", &[("report", 10)])]
 fn the_default_ladders(#[case] cause: &str, #[case] expected: &[(&str, u64)]) {
@@ -232,4 +235,32 @@ proptest! {
         prop_assert_eq!(history.iter().filter(|record| record.outcome == ActionOutcome::NoRemedy).count(), 1);
         prop_assert!(history.windows(2).all(|pair| matches!(pair, [a, b] if a.at <= b.at)));
     }
+}
+
+#[test]
+fn too_many_failures_at_once_trip_the_breaker_and_too_many_actions_wait() {
+    let mut index = Index::new("test");
+    for number in 1..=4 {
+        observe(&mut index, number, seconds(1), false);
+    }
+    let policy = policy(Vec::new());
+    // The pods of the newest revision are the present ones; four groups of them fail.
+    let groups = ["deployment/pool", "deployment/b", "deployment/c", "deployment/d"];
+    let findings: Vec<_> =
+        groups.iter().map(|group| Finding { group: (*group).to_owned(), ..finding("oom.limit", 4, seconds(5)) }).collect();
+    let intents = decide(&findings, &index, &policy, &[], seconds(5));
+    assert!(intents.iter().all(|intent| intent.remedy == Remedy::Report), "{intents:#?}");
+    assert!(intents[0].reason.contains("the circuit breaker is open: 4 of"), "{}", intents[0].reason);
+    // One alone is healed, but not more often than the bucket allows.
+    let one = [finding("oom.limit", 4, seconds(5))];
+    let first = decide(&one, &index, &policy, &[], seconds(5));
+    assert!(matches!(first[0].remedy, Remedy::Step(Step::SetMemory(_))));
+    let spent: Vec<_> = (0..5)
+        .map(|attempt| {
+            let id = ActionId { attempt, cause: "probe.startup".to_owned(), ..first[0].id.clone() };
+            record(&Intent { id, at: seconds(1), ..first[0].clone() }, ActionOutcome::Refused)
+        })
+        .collect();
+    assert_eq!(decide(&one, &index, &policy, &spent, seconds(30)), []);
+    assert_eq!(next_deadline(&one, &index, &policy, &spent, seconds(30)), Some(seconds(61)));
 }

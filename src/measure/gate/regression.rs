@@ -6,7 +6,6 @@ use super::plural;
 use super::targets::{objective, percent, seconds};
 use crate::measure::result::{ComparisonResult, Interval, Objective, ObjectiveKind, Outcome, RunResult, ScenarioResult};
 use crate::measure::statistics::{CONFIDENCE, Sample, fisher, hodges_lehmann, holm, mann_whitney, quantile, real, round_time};
-use crate::scenario::Verdict;
 use crate::scenario::model::{Gate, RegressionGate};
 
 /// One comparison, before the correction for their number.
@@ -116,7 +115,7 @@ fn success_rate(ours: &ScenarioResult, theirs: &ScenarioResult, asked: &Regressi
 /// Why the success rates of two runs of a scenario are of different things.
 fn changed(ours: &ScenarioResult, theirs: &ScenarioResult) -> Option<String> {
     // Where recovery is not expected the RTO decides nothing, and a history does not keep it.
-    let counting = |scenario: &ScenarioResult| scenario.rto.filter(|_| scenario.expect.contains(&Verdict::Recovered));
+    let counting = |scenario: &ScenarioResult| scenario.rto.filter(|_| scenario.expects_recovery());
     let rto = |scenario: &ScenarioResult| counting(scenario).map_or_else(|| "none".to_owned(), seconds);
     if ours.expect != theirs.expect {
         Some("the expected verdicts have changed".to_owned())
@@ -139,7 +138,7 @@ fn samples(scenario: &ScenarioResult) -> Vec<Sample> {
 /// `None` where recovery is not expected, or neither run has a time.
 fn recovery(ours: &ScenarioResult, theirs: &ScenarioResult, asked: &RegressionGate) -> Option<Row> {
     let (a, b) = (samples(ours), samples(theirs));
-    if !ours.expect.contains(&Verdict::Recovered) || a.is_empty() && b.is_empty() {
+    if !ours.expects_recovery() || a.is_empty() && b.is_empty() {
         return None;
     }
     let median = |samples: &[Sample]| match quantile(samples, 0.5) {

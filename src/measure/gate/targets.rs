@@ -176,7 +176,7 @@ fn invalid(scenario: &ScenarioResult, gate: Option<&Gate>) -> Option<Objective> 
 fn classes(result: &RunResult, gate: Option<&Gate>) -> Vec<Objective> {
     let mut classes: BTreeMap<&str, Vec<&ScenarioResult>> = BTreeMap::new();
     for scenario in &result.scenarios {
-        let late_is_a_miss = scenario.expect.contains(&Verdict::Recovered) && !scenario.expect.contains(&Verdict::Late);
+        let late_is_a_miss = scenario.expects_recovery() && !scenario.expect.contains(&Verdict::Late);
         if let (Some(class), true, Some(_)) = (scenario.labels.get("class"), late_is_a_miss, &scenario.within_rto)
             && scenario.outcome != Outcome::Skipped
         {

@@ -18,6 +18,7 @@ impl TrialResult {
             durations: Durations::default(),
             findings: Vec::new(),
             actions: Vec::new(),
+            claims: Vec::new(),
             healed_by: None,
             leftovers: Vec::new(),
             notes: Vec::new(),

@@ -41,7 +41,7 @@ pub(super) fn objectives(scenario: &ScenarioResult) -> Vec<Objective<'_>> {
     if scenario.expect.contains(&Verdict::Quiet) {
         return vec![Objective::Quiet];
     }
-    if !scenario.expect.contains(&Verdict::Recovered) {
+    if !scenario.expects_recovery() {
         return vec![Objective::Effect, Objective::Verdict(&scenario.expect)];
     }
     let mut all = vec![Objective::Effect];

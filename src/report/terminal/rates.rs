@@ -6,12 +6,10 @@ use crate::report::format;
 use crate::report::layout::{self, Cell, Column};
 use crate::report::style::Tone;
 use crate::report::summary::succeeded;
-use crate::scenario::Verdict;
 
 /// The section; empty where no scenario expects recovery.
 pub(super) fn rates(terminal: &Terminal, result: &RunResult) -> String {
-    let recovering: Vec<&ScenarioResult> =
-        result.scenarios.iter().filter(|scenario| scenario.expect.contains(&Verdict::Recovered)).collect();
+    let recovering: Vec<&ScenarioResult> = result.scenarios.iter().filter(|scenario| scenario.expects_recovery()).collect();
     if recovering.is_empty() {
         return String::new();
     }

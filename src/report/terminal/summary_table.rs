@@ -5,7 +5,6 @@ use crate::measure::result::{Measured, RunResult, ScenarioResult, TrialResult};
 use crate::report::format;
 use crate::report::layout::{self, Cell, Column};
 use crate::report::style::{Tone, mark, word};
-use crate::scenario::Verdict;
 use std::collections::BTreeSet;
 
 const fn column(header: &'static str, right: bool, wraps: bool, leave_out: Option<u8>) -> Column {
@@ -37,11 +36,11 @@ fn row(scenario: &ScenarioResult) -> Vec<Cell> {
     let (mark, tone) = mark(scenario.outcome);
     let plain = |text: String| Cell::new(text, Tone::Plain);
     let missed = scenario.rto.is_some_and(|rto| of(scenario, recover).any(|time| time.value > rto));
-    let recover_tone = if missed && scenario.expect.contains(&Verdict::Recovered) { Tone::Bad } else { Tone::Plain };
+    let recover_tone = if missed && scenario.expects_recovery() { Tone::Bad } else { Tone::Plain };
     vec![
         Cell::new(mark, tone),
         plain(format::plain(&scenario.name)),
-        Cell::new(scenario.expect.iter().map(|verdict| verdict.as_str()).collect::<Vec<_>>().join(" | "), Tone::Faint),
+        Cell::new(expected(scenario), Tone::Faint),
         plain(format::counts(scenario, "\u{a0}")),
         plain(format::range(of(scenario, detect))),
         Cell::new(format::range(of(scenario, recover)), recover_tone),
@@ -49,6 +48,14 @@ fn row(scenario: &ScenarioResult) -> Vec<Cell> {
         plain(healers(scenario)),
         Cell::new(word(scenario.outcome), tone),
     ]
+}
+
+/// The verdicts that pass; of a reference, which is there to be compared with, any.
+fn expected(scenario: &ScenarioResult) -> String {
+    if scenario.comparison.as_ref().is_some_and(|comparison| comparison.reference) {
+        return "any".to_owned();
+    }
+    scenario.expect.iter().map(|verdict| verdict.as_str()).collect::<Vec<_>>().join(" | ")
 }
 
 fn detect(trial: &TrialResult) -> Option<&Measured> {

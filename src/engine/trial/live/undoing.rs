@@ -5,6 +5,7 @@ use super::Live;
 use crate::cluster::request::RequestError;
 use crate::fault::undo::Confirmation;
 use crate::fault::{Prepared, UndoRecord, Undone, machine};
+use crate::heal::NodeChange;
 use crate::observe::timeline::Reference;
 use futures::FutureExt;
 use futures::future::{BoxFuture, join_all};
@@ -77,6 +78,24 @@ impl Live<'_> {
         move |before: &Value, after: &Value| {
             let (undo, run, before, after) = (Arc::clone(&undo), run.clone(), before.clone(), after.clone());
             async move { undo.lock().await.add_change("healing", &run, &before, &after).await }.boxed()
+        }
+    }
+
+    /// The same for nodes, which never go with a namespace.
+    pub(super) fn announcing_nodes(
+        &self,
+    ) -> impl Fn(NodeChange) -> BoxFuture<'static, Result<(), RequestError>> + Send + Sync + use<> {
+        let (undo, run) = (Arc::clone(&self.undo), self.run_label.clone());
+        move |change: NodeChange| {
+            let (undo, run) = (Arc::clone(&undo), run.clone());
+            async move {
+                let mut undo = undo.lock().await;
+                match change {
+                    NodeChange::Object { before, after } => undo.add_change("healing", &run, &before, &after).await,
+                    NodeChange::Machine { node, done } => undo.add_machine("healing", &run, &node, done).await,
+                }
+            }
+            .boxed()
         }
     }
 }
