@@ -74,7 +74,7 @@ fn help_and_mistakes_as_they_are_printed() {
 #[case::missing(&["run", "nowhere.yaml"], "nowhere.yaml")]
 #[case::builtin(&["run", "builtin:no-such-thing"], "no-such-thing")]
 #[case::judge(&["judge", "nowhere"], "run directory")]
-#[case::judge_many(&["judge", "a", "b", "--report", "json"], "one RUN_DIR at a time")]
+#[case::judge_many(&["judge", "a", "b", "--report", "json"], "cannot read a/result.json")]
 #[case::scope(&["cleanup", "--all", "--run", "x"], "cannot be used with")]
 #[case::stale(&["cleanup", "--all", "--stale"], "cannot be used with")]
 fn usage_errors_are_exit_code_2_and_leave_stdout_alone(#[case] arguments: &[&str], #[case] names: &str) {
