@@ -1,5 +1,5 @@
-//! Chaos Mesh on the simulated cluster: its kinds, and a controller that does PodChaos, NetworkChaos (partition) and StressChaos (memory,
-//! processor) truly, with the statuses, events and times that were observed of the real one. Everything else of it is a limit.
+//! Chaos Mesh on the simulated cluster: its kinds, and a controller that does `PodChaos`, `NetworkChaos` (partition) and `StressChaos`
+//! (memory, processor) truly, with the statuses, events and times that were observed of the real one. Everything else of it is a limit.
 //!
 //! What is chosen says `select`, what is done to a target `inject`.
 
@@ -144,7 +144,7 @@ impl Experiment {
         for id in chosen {
             self.records.push(Record { id, injected: None, count: 0, events: Vec::new() });
         }
-        self.inject().await;
+        self.inject();
         let momentary = matches!(text(&self.spec, "/action"), "pod-kill" | "container-kill") && self.resource.kind == "PodChaos";
         let lasts = select::duration(text(&self.spec, "/duration")).filter(|_| !momentary);
         if self.until_deleted(lasts).await {
@@ -157,11 +157,11 @@ impl Experiment {
         self.let_go();
     }
 
-    async fn inject(&mut self) {
+    fn inject(&mut self) {
         let mut all = true;
         for position in 0..self.records.len() {
             let id = self.records[position].id.clone();
-            let done = inject::inject(&self.simulation, self.resource.kind, &self.spec, &self.namespace, &id).await;
+            let done = inject::inject(&self.simulation, self.resource.kind, &self.spec, &self.namespace, &id);
             let stamp = super::clock::format_seconds(self.simulation.api.clock.now());
             let record = &mut self.records[position];
             let (type_, message) = match &done {

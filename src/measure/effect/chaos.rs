@@ -1,5 +1,5 @@
 //! What the objects of Chaos Mesh tell: their records, which alone say what was injected, and what of it is seen in the pods.
-//! Their conditions are not to be trusted: AllRecovered is True where nothing was ever injected.
+//! Their conditions are not to be trusted: `AllRecovered` is True where nothing was ever injected.
 
 use crate::json::At as _;
 use crate::observe::Index;
@@ -41,7 +41,7 @@ impl Chaos {
         let (mut injected, mut failure) = (Vec::new(), None);
         for object in own {
             let records = records(object);
-            failure = failure.or_else(|| records.iter().find_map(|record| last_failure(record)));
+            failure = failure.or_else(|| records.iter().find_map(last_failure));
             if !records.is_empty() && records.iter().all(is_injected) {
                 injected.push((object, records));
             }

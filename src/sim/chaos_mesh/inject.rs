@@ -64,7 +64,7 @@ pub(super) fn is_simulated(kind: &str, spec: &Value) -> Result<(), String> {
 ///
 /// # Errors
 /// Why it could not be done, as the record tells it.
-pub(super) async fn inject(simulation: &Simulation, kind: &str, spec: &Value, own: &str, id: &str) -> Result<Injected, String> {
+pub(super) fn inject(simulation: &Simulation, kind: &str, spec: &Value, own: &str, id: &str) -> Result<Injected, String> {
     let mut parts = id.splitn(3, '/');
     let (namespace, name) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     let pod = simulation.api.get(PODS, namespace, name).map_err(|error| error.message)?;
