@@ -2,7 +2,7 @@
 //! A workload that never recovers is never reported as recovered, one that recovers is never reported as lost, and nothing is left
 //! but what the run itself names.
 #![cfg(unix)]
-#![expect(clippy::unwrap_used, reason = "what cannot be started or asked fails the test")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "what cannot be started or asked fails the test")]
 
 #[path = "misbehaving/proxy.rs"]
 mod proxy;

@@ -50,9 +50,7 @@ pub(super) fn run(request: &RunRequest, stop: &Stop, report: &mut dyn FnMut(&Run
         records: Arc::default(),
         sight: presence.sight.clone(),
     });
-    if let Some(Ground { home, .. }) = &ground {
-        request.inventory.add(format!("namespace {}", home.namespace));
-    }
+    ground.iter().for_each(|ground| request.inventory.add(format!("namespace {}", ground.home.namespace)));
     let lost = presence.as_ref().ok().and_then(Option::as_ref).map(|presence| Arc::clone(&presence.lost));
     let halted = AtomicBool::new(presence.is_err());
     let existing = request.plans.iter().filter_map(|plan| plan.existing.as_ref());

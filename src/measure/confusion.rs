@@ -120,14 +120,14 @@ mod tests {
     use crate::measure::result::{Outcome, Stamp};
     use crate::report::fixture;
 
-    fn at(seconds: f64) -> Option<Stamp> {
-        Some(Stamp { at: seconds, earliest: seconds, server: None })
+    fn at(seconds: f64) -> Stamp {
+        Stamp { at: seconds, earliest: seconds, server: None }
     }
 
     fn found(verdict: Verdict, requested: f64, causes: &[(&str, bool)], right: bool) -> TrialResult {
         let mut trial = fixture::trial(0, verdict, "");
-        trial.stamps.requested = at(requested);
-        trial.stamps.detected = right.then(|| at(22.0)).flatten();
+        trial.stamps.requested = Some(at(requested));
+        trial.stamps.detected = right.then(|| at(22.0));
         trial.findings =
             causes.iter().map(|(cause, leading)| Finding { leading: *leading, ..fixture::finding(cause, "seen") }).collect();
         trial

@@ -101,7 +101,7 @@ impl Bundle {
     fn add(&mut self, name: &str, text: String, wanted: &Wanted<'_>) {
         let mut text = wanted.hidden.out_of(text);
         if text.len() > wanted.bounds.text {
-            let keep_end = name.ends_with(".log");
+            let keep_end = std::path::Path::new(name).extension().is_some_and(|extension| extension == "log");
             text = cut(&text, wanted.bounds.text, keep_end);
             self.missing.push(format!("{name}: only {} bytes of it are kept", wanted.bounds.text));
         }

@@ -63,7 +63,7 @@ fn headline(result: &RunResult) -> String {
     };
     let simulated = if result.cluster.fingerprint.simulated { " (simulated)" } else { "" };
     let mut page = format!("## {mark} comeback: {outcome}{simulated}\n\n{}, on {}.\n", sums(result), escaped(&cluster(result)));
-    if result.scenarios.iter().any(|scenario| scenario.expects_recovery()) {
+    if result.scenarios.iter().any(ScenarioResult::expects_recovery) {
         let summary = &result.summary;
         page.push('\n');
         if result.scenarios.iter().any(|scenario| scenario.within_rto.is_some()) {

@@ -102,7 +102,7 @@ impl Healing<'_> {
         };
         match found.await {
             Ok(node) => {
-                subject.uid = text(&node, "/metadata/uid").to_owned();
+                text(&node, "/metadata/uid").clone_into(&mut subject.uid);
                 Ok((subject, node))
             }
             Err(trouble) => Err(Box::new(trouble.on(subject))),

@@ -42,7 +42,7 @@ fn index() -> Index {
     index
 }
 
-/// A server with a Deployment and logs, on which ReplicaSets are forbidden and Jobs are never answered.
+/// A server with a Deployment and logs, on which `ReplicaSets` are forbidden and Jobs are never answered.
 fn client() -> kube::Client {
     let service = tower::service_fn(|request: Request<Body>| async move {
         let path = request.uri().path().to_owned();
