@@ -18,14 +18,16 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use world::World;
 
-/// A pod is deleted and replaced at once; an image that does not exist never starts.
-const FAULTS: [(&str, &str); 2] = [
-    ("recovers", "{ deletePods: { deployment: app } }"),
-    ("stays", "{ setImage: { deployment: app, image: 'nowhere/none:1' } }"),
+/// A pod is deleted and replaced at once; an image that does not exist never starts; a pod is deleted, and its successor is ready only
+/// after the RTO.
+const SCENARIOS: [(&str, &str, &str, &str); 3] = [
+    ("recovers", "{ deletePods: { deployment: app } }", "0", "12s"),
+    ("stays", "{ setImage: { deployment: app, image: 'nowhere/none:1' } }", "0", "12s"),
+    ("late", "{ deletePods: { deployment: app } }", "6", "3s"),
 ];
 
 fn write(folder: &Path) {
-    for (name, fault) in FAULTS {
+    for (name, fault, delay, rto) in SCENARIOS {
         let text = format!(
             "apiVersion: comeback.dev/v1alpha1
 kind: Scenario
@@ -45,11 +47,15 @@ spec:
             metadata: {{ labels: {{ app: app }} }}
             spec:
               terminationGracePeriodSeconds: 1
-              containers: [ {{ name: app, image: 'busybox:1.37', command: [ sleep, '3600' ] }} ]
+              containers:
+                - name: app
+                  image: 'busybox:1.37'
+                  command: [ sleep, '3600' ]
+                  readinessProbe: {{ exec: {{ command: [ 'true' ] }}, initialDelaySeconds: {delay}, periodSeconds: 1 }}
   steady: {{ within: 60s, hold: 1s }}
   fault: [ {fault} ]
   effect: {{ within: 20s }}
-  recover: {{ within: 12s, hold: 1s, rto: 12s }}
+  recover: {{ within: 12s, hold: 1s, rto: {rto} }}
 "
         );
         std::fs::write(folder.join(format!("{name}.yaml")), text).unwrap();
@@ -98,6 +104,23 @@ fn a_minute_without_the_server_is_survived(#[case] how: Misbehaviour) {
     let (verdict, reason) = play(how, 1.0);
     // It may have recovered before the server went away.
     assert!(matches!(verdict, Verdict::Invalid | Verdict::Recovered), "{how:?}: {verdict:?}: {reason}");
+}
+
+/// Watches that stay open and silent, while everything else is answered: what they deliver in the end is old.
+#[test]
+fn what_a_stalled_watch_delivers_late_did_not_happen_just_now() {
+    let world = World::start(1.0);
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path());
+    let bad = kubeconfig_of(proxy::start(Misbehaviour::StallsWatches(12), &world.kubeconfig));
+    let (code, output) =
+        comeback(folder.path(), &bad, &["run", "--cluster", "context", "--no-progress", "--out", "run", "late.yaml"]);
+    let text = std::fs::read_to_string(folder.path().join("run/result.json")).unwrap_or_else(|_| panic!("{output}"));
+    let result: RunResult = serde_json::from_str(&text).unwrap();
+    let trial = &result.scenarios[0].trials[0];
+    // It recovers after 6 s at least, which is more than its RTO of 3 s.
+    assert!(matches!(trial.verdict, Verdict::Invalid | Verdict::Late), "{}: {output}", trial.verdict);
+    assert_ne!(code, 0, "{output}");
 }
 
 /// Plays both scenarios under a misbehaviour and checks what holds under each; the verdict of the one that recovers.

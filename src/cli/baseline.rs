@@ -38,7 +38,7 @@ fn of_history(run: &str, lookup: Lookup<'_>) -> Result<Baseline, String> {
         let id = history.baseline_id(run, lookup.not)?;
         history.result(&id)
     });
-    let result = found.map_err(|error| refusal(error).1)?;
+    let result = whole(found.map_err(|error| refusal(error).1)?)?;
     Ok(Baseline { reference: format!("{IN_HISTORY}{}", result.run.id), result })
 }
 
@@ -56,7 +56,18 @@ pub(super) fn result(reference: &str) -> Result<RunResult, String> {
         )
     })?;
     let text = String::from_utf8(text).map_err(|_| format!("{}: it is not text, so not a result file", path.display()))?;
-    read(&text).map_err(|error| format!("{}: {error}", path.display()))
+    whole(read(&text).map_err(|error| format!("{}: {error}", path.display()))?)
+}
+
+/// A part of a run says nothing of the run: the trials of the others may be the ones that failed.
+fn whole(result: RunResult) -> Result<RunResult, String> {
+    match result.run.shard {
+        Some(shard) => {
+            let todo = "put all parts together first: `comeback judge DIRECTORY... --report json=whole.json`";
+            Err(format!("run {} is shard {}/{} and no whole run; {todo}", result.run.id, shard.index, shard.of))
+        }
+        None => Ok(result),
+    }
 }
 
 fn file(reference: &str) -> PathBuf {

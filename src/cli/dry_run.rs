@@ -3,6 +3,7 @@
 use super::suitable::Suitable;
 use crate::engine::permission::{self, Permission};
 use crate::fault::Prepared;
+use crate::measure::effect::plural;
 use crate::observe::probe::pod;
 use crate::scenario::fault::{Aim, DeleteConfig, DeleteSecret};
 use crate::scenario::schedule::Injection;
@@ -128,13 +129,13 @@ pub(super) fn injected(fault: &Fault) -> String {
 
 fn on(fault: &Fault) -> String {
     if let Some(aim) = fault.pods() {
-        return format!("{} pods of {}", many(&aim), named(aim.target.as_ref()));
+        return format!("{} of {}", many(&aim, "pod"), named(aim.target.as_ref()));
     }
     if let Some(aim) = fault.nodes() {
         let nodes = match (&aim.node, &aim.target) {
             (Some(node), _) => format!("node/{node}"),
-            (None, Some(target)) => format!("{} nodes with pods of {target}", many(&aim)),
-            (None, None) => format!("{} nodes with pods of the trial", many(&aim)),
+            (None, Some(target)) => format!("{} with pods of {target}", many(&aim, "node")),
+            (None, None) => format!("{} with pods of the trial", many(&aim, "node")),
         };
         return if matches!(fault, Fault::DrainNode(_)) { format!("{nodes}, and the trial's pods there") } else { nodes };
     }
@@ -169,11 +170,11 @@ fn on(fault: &Fault) -> String {
     }
 }
 
-fn many(aim: &Aim) -> String {
+fn many(aim: &Aim, noun: &str) -> String {
     match (aim.all, aim.percent) {
-        (true, _) => "all".to_owned(),
-        (_, Some(percent)) => format!("{percent} % of the"),
-        (_, None) => aim.count.unwrap_or(1).to_string(),
+        (true, _) => format!("all {noun}s"),
+        (_, Some(percent)) => format!("{percent} % of the {noun}s"),
+        (_, None) => plural(aim.count.unwrap_or(1) as usize, noun),
     }
 }
 

@@ -134,8 +134,13 @@ impl Keeper {
     }
 
     async fn renew(&self, session: &Session, home: &Home) {
-        match lease::renew(&session.client, home, session.clock.now()).await {
-            Ok(()) => self.sight.answered(),
+        let renewed = lease::renew(&session.client, home, session.clock.now()).await;
+        // A refusal is an answer; what a failing server says tells nothing of its watches.
+        if renewed.as_ref().map_or_else(|error| (400..500).contains(&error.code), |()| true) {
+            self.sight.answered();
+        }
+        match renewed {
+            Ok(()) => {}
             Err(error) if error.is_not_found() => {
                 if !self.lost.swap(true, Ordering::Relaxed) {
                     tracing::warn!("the lease of this run is gone: somebody cleaned up after it; no further trial is begun");

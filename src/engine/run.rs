@@ -12,7 +12,7 @@ use super::{RunRequest, Signal, Stop};
 use crate::event::RunEvent;
 use crate::exit_code::ExitCode;
 use crate::measure::outcome;
-use crate::measure::result::{ExitReason, Expected, Outcome, Run, RunResult, TrialResult};
+use crate::measure::result::{ExitReason, Expected, Outcome, Run, RunResult, Shard, TrialResult};
 use crate::scenario::{Plan, Verdict};
 use course::Course;
 use jobs::{CloseOnPanic, Jobs};
@@ -161,7 +161,7 @@ fn born(request: &RunRequest, plans: &[Arc<Plan>]) -> RunResult {
         outcome: Outcome::Inconclusive,
         exit_code: ExitCode::Inconclusive.code(),
         exit_reasons: Vec::new(),
-        warnings: Vec::new(),
+        warnings: request.shard.iter().map(Shard::warning).collect(),
     }
 }
 

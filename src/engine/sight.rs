@@ -33,13 +33,13 @@ impl Sight {
         }
     }
 
-    /// The times without an answer since a number of them was read; with `and_now` also one that lasts.
+    /// The times without an answer that ended after a moment; with `and_now` also one that lasts.
     #[must_use]
-    pub fn outages(&self, read: usize, and_now: bool) -> Vec<(Instant, Instant)> {
+    pub fn outages(&self, after: Instant, and_now: bool) -> Vec<(Instant, Instant)> {
         let now = Instant::now();
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let lasting = state.last_answer.filter(|last| and_now && now.duration_since(*last) > LONGEST).map(|last| (last, now));
-        state.outages.iter().skip(read).copied().chain(lasting).collect()
+        state.outages.iter().copied().chain(lasting).filter(|(_, ended)| *ended > after).collect()
     }
 }
 
@@ -51,16 +51,17 @@ mod tests {
     async fn answers_far_apart_leave_an_outage() {
         let sight = Sight::default();
         let begun = Instant::now();
-        let shown = |read, and_now| {
-            let seconds = |at: Instant| at.duration_since(begun).as_secs();
-            sight.outages(read, and_now).into_iter().map(|(from, to)| (seconds(from), seconds(to))).collect::<Vec<_>>()
+        let seconds = |at: Instant| at.duration_since(begun).as_secs();
+        let shown = |after, and_now| {
+            let outages = sight.outages(begun + Duration::from_secs(after), and_now);
+            outages.into_iter().map(|(from, to)| (seconds(from), seconds(to))).collect::<Vec<_>>()
         };
         for pause in [0, 5, 7, 60, 5] {
             tokio::time::advance(Duration::from_secs(pause)).await;
             sight.answered();
         }
-        assert_eq!(shown(0, true), [(12, 72)]);
+        assert_eq!((shown(0, true), shown(72, true)), (vec![(12, 72)], vec![]));
         tokio::time::advance(Duration::from_secs(20)).await;
-        assert_eq!((shown(1, false), shown(1, true)), (vec![], vec![(77, 97)]));
+        assert_eq!((shown(72, false), shown(72, true)), (vec![], vec![(77, 97)]));
     }
 }

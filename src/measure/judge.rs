@@ -259,7 +259,7 @@ impl Judge {
             }
             Fact::LogLine(_) | Fact::Measured { .. } => self.look(at, None),
             Fact::Confirmed => self.confirmed_at(at),
-            Fact::Blind { since, what } => self.blind.note(*since, at, what),
+            Fact::Blind { since, until, what } => self.blind.note(*since, until.unwrap_or(at), what),
             Fact::NamespaceReady | Fact::Watching { .. } | Fact::Relisted { .. } | Fact::Restored { .. } => {}
         }
     }

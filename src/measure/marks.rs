@@ -128,10 +128,10 @@ impl Fold {
                 );
                 self.moment(at, Lane::Action, Tone::Neutral, line);
             }
-            Fact::Blind { since, what } => {
+            Fact::Blind { since, until, what } => {
                 let text = format!("nothing was seen of {what}");
-                let since = since.as_secs_f64();
-                self.marks.push(Mark { at: since, until: Some(at), lane: Lane::Warning, tone: Tone::Bad, text });
+                let (since, until) = (since.as_secs_f64(), until.map_or(at, |until| until.as_secs_f64()));
+                self.marks.push(Mark { at: since, until: Some(until), lane: Lane::Warning, tone: Tone::Bad, text });
             }
             Fact::Error { message } => self.moment(at, Lane::Warning, Tone::Bad, message.clone()),
             _ => {}

@@ -105,6 +105,17 @@ pub struct Shard {
     pub trials: usize,
 }
 
+impl Shard {
+    /// What the reader of one part must know.
+    #[must_use]
+    pub fn warning(&self) -> String {
+        format!(
+            "this is shard {}/{} of a run of {} trials: its outcome is not the run's, which `comeback judge` over all shards tells",
+            self.index, self.of, self.trials
+        )
+    }
+}
+
 /// The cluster.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

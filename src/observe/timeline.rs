@@ -110,6 +110,9 @@ pub enum Fact {
         /// The beginning of the stretch, as time since the trial began.
         #[serde(with = "serde_seconds")]
         since: Duration,
+        /// Its end, where that is not this moment.
+        #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_seconds::option")]
+        until: Option<Duration>,
         /// What was not seen, in words.
         what: String,
     },

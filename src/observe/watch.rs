@@ -2,6 +2,7 @@
 //! What states mean is `index`'s; appending them to the timeline is the engine's.
 
 mod follow;
+mod freshness;
 mod redact;
 
 use crate::cluster::kinds::{self, Kind};
@@ -51,7 +52,7 @@ pub enum Seen {
         /// The kind.
         kind: String,
     },
-    /// A watch works again; for so long it may have shown nothing.
+    /// A watch works again, or delivers what it has held back; for so long it may have shown nothing.
     Blind {
         /// The kind.
         kind: String,
@@ -170,13 +171,15 @@ pub async fn start(
     let mut tasks = JoinSet::new();
     let mut firsts = Vec::new();
     let mut kinds = Vec::new();
+    let freshness = freshness::Freshness::new();
     for watched in watched {
         let kind = kinds::resolve(client, watched.api_version.as_deref(), &watched.kind).await?;
         let (ready, first) = oneshot::channel();
         firsts.push(first);
         let api = kind.api(client, namespace);
         let selector = pods.filter(|_| kind.resource.kind == "Pod").map(ToOwned::to_owned);
-        tasks.spawn(follow::follow(api, kind.resource.clone(), namespace.to_owned(), selector, sink.clone(), ready));
+        let (resource, namespace, freshness) = (kind.resource.clone(), namespace.to_owned(), freshness.clone());
+        tasks.spawn(follow::follow(api, resource, namespace, selector, sink.clone(), ready, freshness));
         kinds.push(kind);
     }
     for first in join_all(firsts).await {

@@ -54,6 +54,9 @@ fn the_parts_make_the_whole() {
     let html = std::fs::read_to_string(folder.join("merged.html")).unwrap();
     assert!(html.contains("<svg"), "the timelines of all parts are found");
 
+    let merged: RunResult = serde_json::from_slice(&std::fs::read(folder.join("merged.json")).unwrap()).unwrap();
+    assert_eq!(merged.warnings, Vec::<String>::new(), "each part warned that it is one");
+
     let (code, _, said) = judge(&["part1", "part2", "part4"]);
     let merged: RunResult = serde_json::from_slice(&std::fs::read(folder.join("merged.json")).unwrap()).unwrap();
     let tried = trials(folder, "merged.json").len();
@@ -61,6 +64,11 @@ fn the_parts_make_the_whole() {
     assert_eq!(code, 4, "{said}");
     assert!(reasons.contains(&format!("{tried} of 9 trials were run").as_str()), "{reasons:?}");
 
+    for arguments in [["gate", "part1"].as_slice(), &["gate", "whole", "--baseline", "part1"]] {
+        let (code, _, said) = output(comeback(folder).args(arguments));
+        assert_eq!(code, 2, "{said}");
+        assert!(said.contains("is shard 1/4 and no whole run; put all parts together first"), "{said}");
+    }
     let (code, _, said) = judge(&["part1", "part2", "part1"]);
     assert_eq!(code, 2);
     assert!(said.contains("are both shard 1/4: its trials would count twice"), "{said}");

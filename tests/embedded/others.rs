@@ -8,16 +8,16 @@ use comeback::heal::ClaimStatus;
 use comeback::measure::result::{ClusterInfo, How, RunResult, TrialResult, Who};
 use comeback::scenario::model::Need;
 use comeback::scenario::{self, Verdict};
-use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use futures::{FutureExt as _, StreamExt as _};
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
+use kube::runtime::{WatchStreamExt as _, watcher};
 use serde_json::json;
 use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::watch;
 
 const POOL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/workloads/pool.yaml");
@@ -57,14 +57,14 @@ impl Cluster for Attended {
 /// Puts the good value back when pods have crashed, and has them made anew.
 async fn mend(client: kube::Client) {
     let (maps, all): (Api<ConfigMap>, Api<Pod>) = (Api::all(client.clone()), Api::all(client.clone()));
-    loop {
-        tokio::time::sleep(Duration::from_secs(5)).await;
-        let crashed = |pod: &Pod| {
-            let statuses = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
-            statuses.map(|status| status.restart_count).any(|count| count > 1)
-        };
-        let pods = all.list(&ListParams::default().labels("app=pool")).await.unwrap().items;
-        if !pods.iter().any(crashed) {
+    let crashed = |pod: &Pod| {
+        let statuses = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
+        statuses.map(|status| status.restart_count).any(|count| count > 1)
+    };
+    let of_pool = watcher::Config::default().labels("app=pool");
+    let mut seen = std::pin::pin!(watcher::watcher(all.clone(), of_pool).applied_objects());
+    while let Some(pod) = seen.next().await {
+        if !crashed(&pod.unwrap()) {
             continue;
         }
         let maps = maps.list(&ListParams::default()).await.unwrap().items;
@@ -74,7 +74,7 @@ async fn mend(client: kube::Client) {
         let maps: Api<ConfigMap> = Api::namespaced(client.clone(), &namespace);
         maps.patch("pool", &params, &Patch::Merge(json!({ "data": { "workers": "4" } }))).await.unwrap();
         let own: Api<Pod> = Api::namespaced(client.clone(), &namespace);
-        for pod in pods {
+        for pod in all.list(&ListParams::default().labels("app=pool")).await.unwrap().items {
             let _ = own.delete(&pod.metadata.name.unwrap(), &DeleteParams::default()).await;
         }
         return;

@@ -37,6 +37,8 @@ pub enum Misbehaviour {
     Expires,
     /// After the fault, nothing is answered and nothing of a watch arrives for this many seconds.
     Pauses(u64),
+    /// From the fault on, nothing of a watch arrives for this many seconds; everything else is answered.
+    StallsWatches(u64),
     /// After the fault, connections are cut and none can be made for this many seconds.
     IsCut(u64),
 }
@@ -95,17 +97,19 @@ async fn cut(shared: &Shared) {
 
 /// From when to when nothing passes.
 fn gap(shared: &Shared, fault: Instant) -> (Instant, Instant) {
-    let from = fault + Duration::from_millis(100);
+    let from = if matches!(shared.how, Misbehaviour::StallsWatches(_)) { fault } else { fault + Duration::from_millis(100) };
     let seconds = match shared.how {
-        Misbehaviour::Pauses(seconds) | Misbehaviour::IsCut(seconds) => seconds,
+        Misbehaviour::Pauses(seconds) | Misbehaviour::IsCut(seconds) | Misbehaviour::StallsWatches(seconds) => seconds,
         _ => 0,
     };
     (from, from + Duration::from_secs(seconds))
 }
 
-/// Waits until a pause is over.
-async fn pass(shared: &Shared) {
-    let Misbehaviour::Pauses(_) = shared.how else { return };
+/// Waits until a pause is over: of everything, or of watches alone.
+async fn pass(shared: &Shared, watch: bool) {
+    if !matches!((shared.how, watch), (Misbehaviour::Pauses(_), _) | (Misbehaviour::StallsWatches(_), true)) {
+        return;
+    }
     let at = *shared.fault.borrow();
     if let Some((from, until)) = at.map(|at| gap(shared, at))
         && from <= Instant::now()
@@ -115,13 +119,13 @@ async fn pass(shared: &Shared) {
 }
 
 async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Answer, Error> {
-    use Misbehaviour::{DropsWatches, Expires, Forgets, IsSlow, Loses, Refuses};
+    use Misbehaviour::{DropsWatches, Expires, Forgets, IsSlow, Loses, Refuses, StallsWatches};
     let number = shared.requests.fetch_add(1, Ordering::Relaxed);
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let query = uri.query().unwrap_or_default();
     let watches = query.contains("watch=true");
     let faults = is_the_fault(&request);
-    pass(&shared).await;
+    pass(&shared, watches).await;
     match shared.how {
         Refuses(code) if number % 5 == 4 => return Ok(status(code, "told to refuse")),
         Expires if shared.fault.borrow().is_some() => return Ok(status(401, "Unauthorized")),
@@ -129,12 +133,16 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Answe
         IsSlow if number % 15 == 14 => sleep(Duration::from_secs(5)).await,
         _ => {}
     }
+    let act = || shared.fault.send_if_modified(|fault| fault.is_none() && fault.replace(Instant::now()).is_none());
+    if faults && matches!(shared.how, StallsWatches(_)) {
+        act();
+    }
     let (parts, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
     let request = Request::from_parts(parts, kube::client::Body::from(body.to_vec()));
     let answer = shared.client.send(request).await?;
     if faults {
-        shared.fault.send_if_modified(|fault| fault.is_none() && fault.replace(Instant::now()).is_none());
+        act();
     }
     let lost = matches!(shared.how, Loses(_)) && number % 5 == 4 && method != Method::GET;
     if let (Loses(code), true) = (shared.how, lost) {
@@ -149,7 +157,7 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Answe
         let held = stream.then(move |chunk| {
             let shared = Arc::clone(&shared);
             async move {
-                pass(&shared).await;
+                pass(&shared, true).await;
                 chunk
             }
         });

@@ -167,7 +167,7 @@ impl Stream {
 
     /// Nothing was seen of pods from one second until another.
     pub fn blind(&mut self, since: u64, until: u64) {
-        let fact = Fact::Blind { since: Duration::from_secs(since), what: "pods".to_owned() };
+        let fact = Fact::Blind { since: Duration::from_secs(since), until: None, what: "pods".to_owned() };
         self.push(until, Source::Watch, fact);
     }
 

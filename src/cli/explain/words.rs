@@ -1,5 +1,6 @@
 //! Conditions as a person would say them. What they mean exactly is `observe::evaluate`'s.
 
+use crate::measure::effect::plural;
 use crate::scenario::condition::{Metric, NodeIs, RolloutState, StatusCondition};
 use crate::scenario::{Condition, Target};
 
@@ -10,7 +11,7 @@ pub(super) fn condition(condition: &Condition) -> String {
         |container: &Option<String>| container.as_ref().map_or_else(String::new, |name| format!(", container {name}"));
     match condition {
         Condition::Ready(one) => match one.at_least {
-            Some(n) => format!("at least {n} pods of {} are ready", of(one.target())),
+            Some(n) => format!("at least {} of {} {} ready", plural(n as usize, "pod"), of(one.target()), are(n)),
             None => format!("{} has all its pods ready, of its present revision", of(one.target())),
         },
         Condition::Restarts(one) => {
@@ -30,9 +31,13 @@ pub(super) fn condition(condition: &Condition) -> String {
             format!("a container of {}{} has ended{reason}{code}", of(one.target()), in_container(&one.container))
         }
         Condition::Replaced(one) => {
-            format!("{} has at least {} pods that were not there before the fault", of(one.target()), one.at_least)
+            let (pods, were) = (plural(one.at_least as usize, "pod"), if one.at_least == 1 { "was" } else { "were" });
+            format!("{} has at least {pods} that {were} not there before the fault", of(one.target()))
         }
-        Condition::Phase(one) => format!("at least {} pods of {} are {:?}", one.at_least, of(one.target()), one.is),
+        Condition::Phase(one) => {
+            let (pods, are) = (plural(one.at_least as usize, "pod"), are(one.at_least));
+            format!("at least {pods} of {} {are} {:?}", of(one.target()), one.is)
+        }
         Condition::Condition(one) => status(one),
         Condition::Event(one) => {
             let parts = [
@@ -71,6 +76,10 @@ pub(super) fn condition(condition: &Condition) -> String {
         Condition::All(all) => format!("all of these: ({})", all.iter().map(self::condition).collect::<Vec<_>>().join(") and (")),
         Condition::Not(inner) => format!("it is not so that {}", self::condition(inner)),
     }
+}
+
+const fn are(n: u32) -> &'static str {
+    if n == 1 { "is" } else { "are" }
 }
 
 fn times(n: u32) -> String {

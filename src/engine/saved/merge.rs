@@ -36,8 +36,9 @@ pub fn are_shards(directories: &[PathBuf]) -> Result<bool, String> {
 pub fn judge_shards(directories: &[PathBuf], resolve: &dyn Fn(&str) -> Result<Baseline, String>) -> Result<RunResult, String> {
     let mut parts: BTreeMap<u32, (&Path, Judged)> = BTreeMap::new();
     for directory in directories {
-        let part = judged(directory, directory)?;
+        let mut part = judged(directory, directory)?;
         let Some(shard) = part.result.run.shard else { return Err(format!("{} is no shard of a run", directory.display())) };
+        part.result.warnings.retain(|warning| *warning != shard.warning());
         if let Some((other, _)) = parts.insert(shard.index, (directory, part)) {
             let (index, of, this) = (shard.index, shard.of, directory.display());
             return Err(format!("{this} and {} are both shard {index}/{of}: its trials would count twice", other.display()));

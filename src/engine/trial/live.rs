@@ -36,6 +36,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Mutex, mpsc};
+use tokio::time::Instant;
 
 /// How often what is waited for is told anew.
 const TELL_EVERY: Duration = Duration::from_secs(1);
@@ -74,7 +75,8 @@ pub(super) struct Live<'a> {
     limits: latest::Receiver<usize>,
     limits_read: usize,
     sight: Option<Sight>,
-    outages_read: usize,
+    /// The end of the last outage that was recorded.
+    outages_read: Instant,
     last_watched: Duration,
     logs: LogFollower,
     watching: Option<Watching>,
@@ -113,7 +115,7 @@ impl<'a> Live<'a> {
             limits: session.limits.subscribe(),
             limits_read: 0,
             sight: job.home.map(|home| home.sight.clone()),
-            outages_read: 0,
+            outages_read: Instant::now(),
             last_watched: Duration::ZERO,
             watching: None,
             probing: None,

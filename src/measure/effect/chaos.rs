@@ -68,8 +68,9 @@ impl Chaos {
         let (Some(name), container) = (parts.next(), parts.next()) else { return false };
         let of_name = |pod: &&PodRecord| pod.reference.name == name && pod.first_seen <= self.since;
         index.all_pods().filter(of_name).any(|pod| {
-            if pod.terminating.is_some() || pod.deleted.is_some() {
-                return true;
+            // What was going already goes for a reason of its own.
+            if let Some(went) = pod.terminating.or(pod.deleted) {
+                return went >= self.since;
             }
             let ended = pod.containers.values().filter(|one| container.is_none_or(|meant| meant == one.name)).any(|one| {
                 let over = matches!(one.state, State::Terminated(_)) && one.since >= self.since;
@@ -136,6 +137,13 @@ mod tests {
         let (seen, text) = looks(&[(1, pod(0)), (6, chaos(&injected))]);
         assert!(!seen && text.contains("nothing of it was seen"), "{text}");
         assert!(looks(&[(1, pod(0)), (6, chaos(&injected)), (7, pod(1))]).0);
+        // A pod that was on its way out before does not show it, and one that goes since does.
+        let going = |mut pod: Value| {
+            pod["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:30Z");
+            pod
+        };
+        assert!(!looks(&[(1, going(pod(0))), (6, chaos(&injected)), (7, going(pod(1)))]).0);
+        assert!(looks(&[(1, pod(0)), (6, chaos(&injected)), (7, going(pod(1)))]).0);
         // One target of two is not all.
         let half = json!([{ "id": "n/p/app", "phase": "Injected" }, { "id": "n/q/app", "phase": "Not Injected" }]);
         assert!(!looks(&[(1, pod(0)), (6, chaos(&half)), (7, pod(1))]).0);

@@ -1,12 +1,14 @@
 //! One watch of one kind: a kube-rs watcher whose events become new states, ends, relists and, in the end, a failure.
 //! Deletions that fell into a gap are found by comparing lists.
 
+use super::freshness::{Freshness, written};
 use super::redact::observed;
 use super::{Seen, plain};
 use crate::cluster::request::{RequestError, pause};
 use crate::cluster::wait::{may_recover, watch_error, with_pauses};
 use crate::json::At as _;
 use futures::{Stream, StreamExt};
+use jiff::Timestamp;
 use kube::api::{Api, DynamicObject};
 use kube::discovery::ApiResource;
 use kube::runtime::watcher::{self, Event};
@@ -26,6 +28,9 @@ const RENEWED_AFTER: u32 = 60;
 /// A watch that reports an error may have been dead since its last renewal.
 const RENEWAL: Duration = Duration::from_secs(RENEWED_AFTER as u64);
 
+/// What arrives so soon after a late state was held back with it. Shorter than `measure::blind::CATCHING_UP`.
+const BACKLOG: Duration = Duration::from_secs(1);
+
 /// Sent once: the first list is complete, or cannot be had.
 pub(super) type Ready = oneshot::Sender<Result<(), RequestError>>;
 
@@ -37,10 +42,11 @@ pub(super) async fn follow(
     selector: Option<String>,
     sink: mpsc::UnboundedSender<Seen>,
     ready: Ready,
+    freshness: Freshness,
 ) {
     let what = format!("watching {} in {namespace}", resource.plural);
     let config = watcher::Config { label_selector: selector, ..watcher::Config::default() }.timeout(RENEWED_AFTER);
-    drain(watcher::watcher(api, config), &resource, &what, &sink, ready).await;
+    drain(watcher::watcher(api, config), &resource, &what, &sink, ready, freshness).await;
 }
 
 /// How long the watch has been failing.
@@ -65,11 +71,21 @@ impl Trouble {
 }
 
 /// What is known of one kind: the last state of each object, by namespace and name.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Known {
-    objects: BTreeMap<(String, String), Arc<Value>>,
-    listing: BTreeMap<(String, String), Arc<Value>>,
+    objects: BTreeMap<(String, String), State>,
+    listing: BTreeMap<(String, String), State>,
     complete: bool,
+    freshness: Freshness,
+    /// When a late state was last told of: what was held back with it comes with it.
+    told_late: Option<Instant>,
+}
+
+/// A state of an object, and when it was written.
+#[derive(Debug)]
+struct State {
+    object: Arc<Value>,
+    written: Option<Timestamp>,
 }
 
 async fn drain(
@@ -78,10 +94,11 @@ async fn drain(
     what: &str,
     sink: &mpsc::UnboundedSender<Seen>,
     ready: Ready,
+    freshness: Freshness,
 ) {
     let mut stream = std::pin::pin!(with_pauses(stream));
     let mut ready = Some(ready);
-    let mut known = Known::default();
+    let mut known = Known::new(freshness);
     let mut trouble = Trouble::default();
     let mut last_news = Instant::now();
     while let Some(event) = stream.next().await {
@@ -90,9 +107,9 @@ async fn drain(
         }
         match event {
             Ok(event) => {
-                // `Init` only says that a list is about to be tried.
+                // `Init` only says that a list is about to be tried, and its items come before it is complete.
                 let mut blind = None;
-                if !matches!(event, Event::Init) {
+                if !matches!(event, Event::Init | Event::InitApply(_)) {
                     let trouble = std::mem::take(&mut trouble);
                     blind = trouble.span.filter(|_| known.complete).map(|(first, _)| Seen::Blind {
                         kind: resource.kind.clone(),
@@ -132,11 +149,16 @@ async fn drain(
 }
 
 impl Known {
+    fn new(freshness: Freshness) -> Self {
+        Self { objects: BTreeMap::new(), listing: BTreeMap::new(), complete: false, freshness, told_late: None }
+    }
+
     fn fold(&mut self, event: Event<DynamicObject>, resource: &ApiResource) -> Vec<Seen> {
         let state = |object: DynamicObject| {
             let metadata = &object.metadata;
             let key = (metadata.namespace.clone().unwrap_or_default(), metadata.name.clone().unwrap_or_default());
-            (key, Arc::new(observed(plain(object, resource))))
+            let written = written(metadata);
+            (key, State { object: Arc::new(observed(plain(object, resource))), written })
         };
         match event {
             Event::Init => {
@@ -144,8 +166,10 @@ impl Known {
                 if self.complete { vec![Seen::Relisted { kind: resource.kind.clone() }] } else { Vec::new() }
             }
             Event::InitApply(object) => {
-                let (key, object) = state(object);
-                self.listing.insert(key, object);
+                let (key, state) = state(object);
+                // What a list shows may be old; that it cannot be from the future teaches how quick a delivery can be.
+                let _ = state.written.map(|written| self.freshness.arrived(written));
+                self.listing.insert(key, state);
                 Vec::new()
             }
             Event::InitDone => {
@@ -153,34 +177,49 @@ impl Known {
                 self.take_listing()
             }
             Event::Apply(object) => {
-                let (key, object) = state(object);
-                self.upsert(key, object)
+                let (key, state) = state(object);
+                let blind = self.lateness(&key, state.written).map(|lasted| Seen::Blind { kind: resource.kind.clone(), lasted });
+                blind.into_iter().chain(self.upsert(key, state)).collect()
             }
             Event::Delete(object) => {
-                let (key, object) = state(object);
+                let (key, state) = state(object);
                 self.objects.remove(&key);
-                vec![Seen::Deleted(object)]
+                vec![Seen::Deleted(state.object)]
             }
         }
+    }
+
+    /// How long ago a new state may have come about, where it was held back and nothing was told of that yet.
+    fn lateness(&mut self, key: &(String, String), new: Option<Timestamp>) -> Option<Duration> {
+        let before = self.objects.get(key).and_then(|state| state.written);
+        let late = new.filter(|new| before.is_none_or(|before| *new > before)).and_then(|new| self.freshness.arrived(new))?;
+        let now = Instant::now();
+        let told = self.told_late.is_some_and(|told| now.duration_since(told) < BACKLOG);
+        if told {
+            return None;
+        }
+        self.told_late = Some(now);
+        Some(late)
     }
 
     /// Compares a complete list with what was known: what is missing was deleted unseen.
     fn take_listing(&mut self) -> Vec<Seen> {
         let listing = std::mem::take(&mut self.listing);
         let gone: Vec<_> = self.objects.keys().filter(|key| !listing.contains_key(*key)).cloned().collect();
-        let mut seen: Vec<_> = gone.iter().filter_map(|key| self.objects.remove(key)).map(Seen::Deleted).collect();
-        for (key, object) in listing {
-            seen.extend(self.upsert(key, object));
+        let gone = gone.iter().filter_map(|key| self.objects.remove(key));
+        let mut seen: Vec<_> = gone.map(|state| Seen::Deleted(state.object)).collect();
+        for (key, state) in listing {
+            seen.extend(self.upsert(key, state));
         }
         seen
     }
 
     /// Takes a state in, unless it is known already. Another uid under the same name: the old object was deleted unseen.
-    fn upsert(&mut self, key: (String, String), object: Arc<Value>) -> Vec<Seen> {
+    fn upsert(&mut self, key: (String, String), state: State) -> Vec<Seen> {
         let field = |object: &Value, name: &str| object.at(&format!("/metadata/{name}")).cloned();
-        let before = self.objects.insert(key, Arc::clone(&object));
+        let object = Arc::clone(&state.object);
         let mut seen = Vec::new();
-        if let Some(before) = before {
+        if let Some(State { object: before, .. }) = self.objects.insert(key, state) {
             if field(&before, "uid") != field(&object, "uid") {
                 seen.push(Seen::Deleted(before));
             } else if field(&before, "resourceVersion") == field(&object, "resourceVersion") {
@@ -212,7 +251,7 @@ mod tests {
     async fn run(events: Vec<watcher::Result<Event<DynamicObject>>>) -> (Vec<String>, Result<(), RequestError>) {
         let (sink, mut seen) = mpsc::unbounded_channel();
         let (ready, first) = oneshot::channel();
-        drain(stream::iter(events), &pods(), "watching pods", &sink, ready).await;
+        drain(stream::iter(events), &pods(), "watching pods", &sink, ready, Freshness::new()).await;
         drop(sink);
         let mut shown = Vec::new();
         while let Some(seen) = seen.recv().await {

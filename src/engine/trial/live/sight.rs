@@ -7,6 +7,7 @@ use crate::observe::timeline::{Fact, Source};
 use crate::observe::watch::{self, Seen};
 use crate::scenario::duration::format;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// A fresh list that takes longer than this tells of a server that gave no answers meanwhile.
 const SLOW: Duration = Duration::from_secs(5);
@@ -48,17 +49,20 @@ impl Live<'_> {
     }
 
     pub(super) fn blind(&mut self, since: Duration, what: &str) {
-        self.record(Source::Watch, Fact::Blind { since, what: what.to_owned() });
+        self.record(Source::Watch, Fact::Blind { since, until: None, what: what.to_owned() });
     }
 
-    /// Records the times in which the server gave no answers: watches do not show them.
+    /// Records the times in which the server gave no answers: watches do not show them. What ended before the trial began is
+    /// not the trial's.
     pub(super) fn take_outages(&mut self, and_now: bool) {
         let Some(sight) = &self.sight else { return };
+        let now = Instant::now();
         for (from, to) in sight.outages(self.outages_read, and_now) {
-            self.outages_read += 1;
-            let lasted = from.elapsed();
-            let since = self.elapsed().saturating_sub(lasted);
-            self.blind(since, &format!("the server, which gave no answer for {}", format(to.duration_since(from))));
+            self.outages_read = to;
+            let elapsed = self.elapsed();
+            let at = |moment: Instant| elapsed.saturating_sub(now.duration_since(moment));
+            let what = format!("the server, which gave no answer for {}", format(to.duration_since(from)));
+            self.record(Source::Watch, Fact::Blind { since: at(from), until: Some(at(to)), what });
         }
     }
 }
