@@ -215,6 +215,18 @@ fn a_recovery_long_after_sight_returned_was_seen() {
     assert_eq!(result.verdict, Verdict::Late, "{}", result.reason);
 }
 
+#[test]
+fn an_outage_that_is_noticed_late_ended_when_it_ended() {
+    let mut stream = Stream::with_steady_pod();
+    stream.inject_deletion();
+    stream.replacement(12);
+    stream.outage(20, 40, 60);
+    stream.pod_state(60, true, 0);
+    stream.end(400);
+    let result = judge(&plan(Some(45)), &stream.finish());
+    assert_eq!(result.verdict, Verdict::Late, "{}", result.reason);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(120))]
 

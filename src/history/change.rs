@@ -74,9 +74,7 @@ struct Test {
 /// The changes of several (later, earlier) pairs, as one answer: the more is compared, the more a difference must be.
 #[must_use]
 pub fn changes(pairs: &[(Trials, Trials)]) -> Vec<Change> {
-    let shift = |(later, earlier): &(Trials, Trials)| {
-        hodges_lehmann::shift(&later.recoveries, &earlier.recoveries, 1.0 - LEVEL).and_then(|shift| shift.value)
-    };
+    let shift = |(later, earlier): &(Trials, Trials)| hodges_lehmann::estimate(&later.recoveries, &earlier.recoveries);
     let shifts: Vec<Option<f64>> = pairs.iter().map(shift).collect();
     let of = |((later, earlier), shift): (&(Trials, Trials), &Option<f64>)| {
         [success(later, earlier), recovery(later, earlier, *shift)]

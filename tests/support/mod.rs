@@ -171,6 +171,12 @@ impl Stream {
         self.push(until, Source::Watch, fact);
     }
 
+    /// The server gave no answer from one second until another, which was noticed later.
+    pub fn outage(&mut self, since: u64, until: u64, noticed: u64) {
+        let (since, until) = (Duration::from_secs(since), Some(Duration::from_secs(until)));
+        self.push(noticed, Source::Watch, Fact::Blind { since, until, what: "the server".to_owned() });
+    }
+
     /// Somebody scales the Deployment.
     pub fn scale_deployment(&mut self, at: u64, replicas: u32) {
         self.object(at, deployment(replicas));

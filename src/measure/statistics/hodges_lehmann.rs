@@ -27,26 +27,46 @@ pub struct Shift {
 /// edition, 2014, §4.3). `None` where either is empty.
 #[must_use]
 pub fn shift(samples: &[Sample], baseline: &[Sample], confidence: f64) -> Option<Shift> {
+    let (lows, highs) = bounds(samples, baseline)?;
+    let (low, high) = (median(&lows)?, median(&highs)?);
+    let beyond = ranks_beyond(samples.len(), baseline.len(), (1.0 - confidence) / 2.0);
+    Some(Shift {
+        value: known(low, high),
+        at_least: finite(low),
+        lower: beyond.and_then(|beyond| lows.get(beyond)).and_then(finite),
+        upper: beyond.and_then(|beyond| highs.get(highs.len() - 1 - beyond)).and_then(finite),
+    })
+}
+
+/// [`Shift::value`] alone, without an interval, whose ranks take long to reckon.
+#[must_use]
+pub fn estimate(samples: &[Sample], baseline: &[Sample]) -> Option<f64> {
+    let (lows, highs) = bounds(samples, baseline)?;
+    let low = median(&lows)?;
+    if samples.iter().chain(baseline).any(|one| one.censored) { known(low, median(&highs)?) } else { finite(low) }
+}
+
+/// Each difference lies between two bounds, which are the same without a time-out.
+fn bounds(samples: &[Sample], baseline: &[Sample]) -> Option<(Differences, Differences)> {
     if samples.is_empty() || baseline.is_empty() {
         return None;
     }
-    // Each difference lies between two bounds, which are the same without a time-out.
     let all = samples.len() * baseline.len();
     let times = |of: &[Sample], and_time_outs: bool| {
         of.iter().filter(|one| and_time_outs || !one.censored).map(|one| one.value).collect::<Vec<_>>()
     };
     let hidden = samples.len() * baseline.iter().filter(|theirs| theirs.censored).count();
     let lows = Differences::new(times(samples, true), times(baseline, false), hidden, all);
-    let highs = Differences::new(times(samples, false), times(baseline, true), 0, all);
-    let (low, high) = (median(&lows)?, median(&highs)?);
-    let finite = |value: f64| value.is_finite().then_some(value);
-    let beyond = ranks_beyond(samples.len(), baseline.len(), (1.0 - confidence) / 2.0);
-    Some(Shift {
-        value: finite(low).filter(|low| (high - low).abs() < 1e-9),
-        at_least: finite(low),
-        lower: beyond.and_then(|beyond| lows.get(beyond)).and_then(finite),
-        upper: beyond.and_then(|beyond| highs.get(highs.len() - 1 - beyond)).and_then(finite),
-    })
+    Some((lows, Differences::new(times(samples, false), times(baseline, true), 0, all)))
+}
+
+fn finite(value: f64) -> Option<f64> {
+    value.is_finite().then_some(value)
+}
+
+/// What lies between two bounds, where they are one.
+fn known(low: f64, high: f64) -> Option<f64> {
+    finite(low).filter(|low| (high - low).abs() < 1e-9)
 }
 
 /// The median; `None` for none, or where it is the mean of the two infinities.
@@ -161,6 +181,7 @@ mod tests {
             let before = shift(&samples(&ours), &samples(&theirs), 0.95).unwrap();
             let (value, lower, upper) = (before.value.unwrap(), before.lower.unwrap(), before.upper.unwrap());
             prop_assert!(lower <= value && value <= upper);
+            prop_assert_eq!(estimate(&samples(&ours), &samples(&theirs)), before.value);
             let moved: Vec<f64> = ours.iter().map(|value| value + by).collect();
             let after = shift(&samples(&moved), &samples(&theirs), 0.95).unwrap();
             prop_assert!((after.value.unwrap() - value - by).abs() < 1e-9);

@@ -97,38 +97,82 @@ struct Tails {
 /// Each choice of `size` of the scores, by its sum: a table that takes in one score after the other.
 fn exact(scores: &[i64], size: usize, seen: i64) -> Tails {
     // The sum of all scores is 0: that of the others is the negative one. The smaller group is cheaper.
-    let (size, mirrored) = if size * 2 > scores.len() { (scores.len() - size, true) } else { (size, false) };
-    // Within a choice, each pair cancels out: a sum counts pairs with the others, of which there are at most so many.
-    let most = size * (scores.len() - size);
-    let width = 2 * most + 1;
-    // `ways[chosen][sum + most]`, as shares of all choices to keep the numbers small.
-    let mut ways = vec![vec![0.0f64; width]; size + 1];
-    ways[0][most] = 1.0;
-    for (taken, score) in scores.iter().enumerate() {
-        for chosen in (1..=size.min(taken + 1)).rev() {
-            let (fewer, these) = ways.split_at_mut(chosen);
-            let (from, to) = (&fewer[chosen - 1], &mut these[0]);
-            let shift = usize::try_from(score.unsigned_abs()).unwrap_or(usize::MAX).min(width);
-            let (sources, targets) =
-                if *score >= 0 { (&from[..width - shift], &mut to[shift..]) } else { (&from[shift..], &mut to[..width - shift]) };
-            for (target, source) in targets.iter_mut().zip(sources) {
-                *target += source;
-            }
-        }
-    }
-    let all = &ways[size];
-    let total: f64 = all.iter().sum();
-    let at = |sum: i64| usize::try_from(sum + i64::try_from(most).unwrap_or(i64::MAX)).unwrap_or(0).min(width - 1);
-    let seen = at(if mirrored { -seen } else { seen });
-    let lower: f64 = all[..=seen].iter().sum::<f64>() / total;
-    let upper: f64 = all[seen..].iter().sum::<f64>() / total;
-    let first = all.iter().find(|share| **share > 0.0).copied().unwrap_or(total) / total;
-    let last = all.iter().rev().find(|share| **share > 0.0).copied().unwrap_or(total) / total;
+    let (size, seen, mirrored) = if size * 2 > scores.len() { (scores.len() - size, -seen, true) } else { (size, seen, false) };
+    let steps = Steps::of(scores);
+    let ways = steps.ways(size);
+    let total: f64 = ways.iter().sum();
+    let seen = steps.position(seen, size).min(ways.len() - 1);
+    let lower: f64 = ways[..=seen].iter().sum::<f64>() / total;
+    let upper: f64 = ways[seen..].iter().sum::<f64>() / total;
+    let first = ways.iter().find(|share| **share > 0.0).copied().unwrap_or(total) / total;
+    let last = ways.iter().rev().find(|share| **share > 0.0).copied().unwrap_or(total) / total;
     if mirrored {
         Tails { shorter: upper, longer: lower, extreme: first }
     } else {
         Tails { shorter: lower, longer: upper, extreme: last }
     }
+}
+
+/// Scores in ascending order as numbers of steps above the least one: without ties they lie two apart, so that a table of steps is
+/// half as wide as one of scores.
+struct Steps {
+    least: i64,
+    step: i64,
+    ascending: Vec<usize>,
+}
+
+impl Steps {
+    fn of(scores: &[i64]) -> Self {
+        let least = scores.iter().copied().min().unwrap_or(0);
+        let step = scores.iter().fold(0, |step, score| greatest_common_divisor(step, score - least)).max(1);
+        let mut ascending: Vec<usize> = scores.iter().map(|score| whole((score - least) / step)).collect();
+        ascending.sort_unstable();
+        Self { least, step, ascending }
+    }
+
+    /// Where a sum of so many scores lies in the table of `ways`.
+    fn position(&self, sum: i64, size: usize) -> usize {
+        whole((sum - self.least * i64::try_from(size).unwrap_or(i64::MAX)) / self.step)
+    }
+
+    /// How many choices of so many have each sum.
+    fn ways(&self, size: usize) -> Vec<f64> {
+        let all = self.ascending.len();
+        let up_to: Vec<usize> = std::iter::once(0)
+            .chain(self.ascending.iter().scan(0, |sum, value| {
+                *sum += value;
+                Some(*sum)
+            }))
+            .collect();
+        // The largest sum of so many of the first values.
+        let largest = |taken: usize, chosen: usize| up_to[taken] - up_to[taken - chosen];
+        let mut ways: Vec<Vec<f64>> = (0..=size).map(|chosen| vec![0.0; largest(all, chosen) + 1]).collect();
+        ways[0][0] = 1.0;
+        for (taken, value) in self.ascending.iter().enumerate() {
+            // Of the choices, only those that the values still to come can make complete.
+            let fewest = size.saturating_sub(all - taken - 1).max(1);
+            for chosen in (fewest..=size.min(taken + 1)).rev() {
+                let (fewer, these) = ways.split_at_mut(chosen);
+                let sources = &fewer[chosen - 1][..=largest(taken, chosen - 1)];
+                for (target, source) in these[0][*value..].iter_mut().zip(sources) {
+                    *target += source;
+                }
+            }
+        }
+        ways.pop().unwrap_or_default()
+    }
+}
+
+fn whole(steps: i64) -> usize {
+    usize::try_from(steps).unwrap_or(0)
+}
+
+const fn greatest_common_divisor(a: i64, b: i64) -> i64 {
+    let (mut a, mut b) = (a, b);
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    a
 }
 
 /// The normal distribution of the same mean and variance, corrected for continuity (the sum moves in steps of two).
