@@ -19,32 +19,43 @@ pub(super) fn cleanup(arguments: &Cleanup, console: Console) -> ExitCode {
                 .error("an embedded cluster ends with its run: there is nothing to clean up; give `--cluster kind` or `context`");
             return ExitCode::Usage;
         }
-        // Connecting to a kind cluster would create it; its context is there exactly where it is.
-        Some(ClusterChoice::Kind(name)) => ClusterChoice::Context(Some(format!("kind-{name}"))),
         choice => choice.unwrap_or(ClusterChoice::Context(None)),
     };
-    let ledger = Ledger::at(PathBuf::from(ledger::DEFAULT_PATH));
-    // A kind cluster that a run created and did not remove goes as a whole, and its namespaces with it.
-    let gone = if arguments.all {
-        match kind::delete_outstanding(&ledger) {
-            Ok(gone) => gone,
-            Err(error) => {
-                console.error(&error.to_string());
-                return ExitCode::Leftovers;
-            }
-        }
-    } else {
-        Vec::new()
-    };
-    let removed_itself = |name: &String| choice == ClusterChoice::Context(Some(format!("kind-{name}")));
-    let cleaned = if gone.iter().any(removed_itself) { Ok(Done::default()) } else { clean(arguments, &choice) };
-    match cleaned {
-        Ok(done) => report(&gone, &done, console),
-        Err(error) => {
+    match clean_all(arguments, choice) {
+        Ok((gone, done)) => report(&gone, &done, console),
+        Err((code, error)) => {
             console.error(&error.to_string());
-            ExitCode::Environment
+            code
         }
     }
+}
+
+/// Cleans up; the kind clusters that went as a whole, and what was done on one that stays.
+fn clean_all(arguments: &Cleanup, choice: ClusterChoice) -> Result<(Vec<String>, Done), (ExitCode, ClusterError)> {
+    let ledger = Ledger::at(PathBuf::from(ledger::DEFAULT_PATH));
+    let left = |error| (ExitCode::Leftovers, error);
+    let environment = |error| (ExitCode::Environment, error);
+    // A kind cluster that a run created and did not remove goes as a whole, and its namespaces with it.
+    let mut gone = if arguments.all { kind::delete_outstanding(&ledger).map_err(left)? } else { Vec::new() };
+    let ClusterChoice::Kind(name) = choice else {
+        let removed_itself = |name: &String| choice == ClusterChoice::Context(Some(format!("kind-{name}")));
+        let done =
+            if gone.iter().any(removed_itself) { Done::default() } else { clean(arguments, &choice).map_err(environment)? };
+        return Ok((gone, done));
+    };
+    let choice = match kind::exists(&name) {
+        // Connecting to one that is not there would create it.
+        Ok(false) => return Ok((gone, Done::default())),
+        Ok(true) => ClusterChoice::Kind(name.clone()),
+        // Without the program, the user's own kubeconfig may know it.
+        Err(_) => ClusterChoice::Context(Some(format!("kind-{name}"))),
+    };
+    let done = clean(arguments, &choice).map_err(environment)?;
+    let is_clean = done.cleaned.iter().all(|(_, cleaned)| cleaned.left.is_empty());
+    if is_clean && !done.others_live && kind::delete_if_outstanding(&name, &ledger).map_err(left)? {
+        gone.push(name);
+    }
+    Ok((gone, done))
 }
 
 /// What a clean-up did, and which runs it left alone because they live.
@@ -52,6 +63,8 @@ pub(super) fn cleanup(arguments: &Cleanup, console: Console) -> ExitCode {
 struct Done {
     cleaned: Vec<(String, Cleaned)>,
     live: Vec<String>,
+    /// Something of other runs is there.
+    others_live: bool,
 }
 
 fn clean(arguments: &Cleanup, choice: &ClusterChoice) -> Result<Done, ClusterError> {
@@ -79,6 +92,7 @@ fn clean(arguments: &Cleanup, choice: &ClusterChoice) -> Result<Done, ClusterErr
         for left in found {
             done.cleaned.push((left.run.clone(), cleanup::clean(client, left).await));
         }
+        done.others_live = !cleanup::find(client, &Scope::All, &arguments.allow_namespace).await.map_err(failed)?.is_empty();
         Ok(done)
     })?
 }

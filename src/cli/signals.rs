@@ -8,6 +8,10 @@ use std::sync::Mutex;
 use std::sync::mpsc;
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// A signal this soon after the first is the same one: `timeout`, terminals and CI runners tell the process and its group.
+const SAME: Duration = Duration::from_millis(500);
 
 /// Listens from now on.
 ///
@@ -73,7 +77,11 @@ async fn wait(
     }
     // The receiver is gone when the run is over.
     let _ = tell.send(Some(first));
-    let second = signals.next().await;
+    let told = Instant::now();
+    let mut second = signals.next().await;
+    while second == first && told.elapsed() < SAME {
+        second = signals.next().await;
+    }
     let present = inventory.list();
     let what = if present.is_empty() { String::new() } else { format!(": {}", present.join(", ")) };
     console.error(&format!("ended at once. What is left on the cluster{what} is removed by `{hint}`"));

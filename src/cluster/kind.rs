@@ -183,12 +183,28 @@ pub fn delete(name: &str) -> Result<(), ClusterError> {
 /// # Errors
 /// The ledger cannot be read or written, or `kind` fails.
 pub fn delete_outstanding(ledger: &Ledger) -> Result<Vec<String>, ClusterError> {
-    let failed = |error| ClusterError::new(format!("the ledger {} cannot be used: {error}", ledger.path().display()));
-    let names = ledger::outstanding_kind_clusters(&ledger.read().map_err(failed)?);
+    let names = outstanding(ledger)?;
     for name in &names {
         Created { name: name.clone(), ledger: Some(ledger.clone()) }.remove()?;
     }
     Ok(names)
+}
+
+/// Deletes one kind cluster if the ledger still lists it as created; whether it did. Blocking.
+///
+/// # Errors
+/// The ledger cannot be read or written, or `kind` fails.
+pub fn delete_if_outstanding(name: &str, ledger: &Ledger) -> Result<bool, ClusterError> {
+    let ours = outstanding(ledger)?.iter().any(|created| created == name);
+    if ours {
+        Created { name: name.to_owned(), ledger: Some(ledger.clone()) }.remove()?;
+    }
+    Ok(ours)
+}
+
+fn outstanding(ledger: &Ledger) -> Result<Vec<String>, ClusterError> {
+    let failed = |error| ClusterError::new(format!("the ledger {} cannot be used: {error}", ledger.path().display()));
+    Ok(ledger::outstanding_kind_clusters(&ledger.read().map_err(failed)?))
 }
 
 /// Runs `kind` and tells what it writes line by line while it runs.
@@ -197,8 +213,11 @@ fn watched(arguments: &[&str], cluster: &str, progress: bool) -> Result<(), Clus
     let command = duct::cmd("kind", arguments).stdin_null().stderr_to_stdout().unchecked();
     let reader = command.reader().map_err(|error| not_started(&shown, cluster, &error))?;
     let mut said = String::new();
+    let mut said_all = false;
     for line in std::io::BufRead::lines(std::io::BufReader::new(&reader)).map_while(Result::ok) {
-        if progress {
+        // What follows is about a kubeconfig of kind's own, which is not kept.
+        said_all |= line.starts_with("Set kubectl context");
+        if progress && !said_all {
             // There is nobody to tell where that fails.
             let _ = writeln!(std::io::stderr(), "  {}", line.trim_end());
         }

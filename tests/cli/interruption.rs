@@ -94,6 +94,19 @@ fn a_second_signal_ends_at_once() {
 }
 
 #[test]
+fn a_signal_that_comes_twice_at_once_is_one() {
+    let folder = folder();
+    let (child, mut stderr) = begin(folder.path(), &MANY);
+    wait_for(&mut stderr, "/20000]");
+    // As `timeout` does it: the process, and then its group.
+    signal(&child, "INT");
+    signal(&child, "INT");
+    let (code, stdout, stderr) = rest(child, stderr);
+    assert_eq!(code, Some(130), "{stderr}");
+    assert!(!stderr.contains("ended at once") && stdout.contains("stopped by SIGINT"), "{stderr}{stdout}");
+}
+
+#[test]
 fn a_time_limit_is_no_interruption_and_proves_nothing() {
     let folder = folder();
     let (code, stdout, stderr) = output(comeback(folder.path()).args(MANY).args(["--timeout", "2s"]));

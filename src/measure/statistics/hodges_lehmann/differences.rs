@@ -45,19 +45,32 @@ impl Differences {
         Some(float(low))
     }
 
-    /// How many of the finite ones are not above a value: in one walk, for as ours rise, so do those of theirs that suffice.
+    /// How many of the finite ones are not above a value.
     fn up_to(&self, value: f64) -> usize {
+        let is_above = |ours: f64, theirs: f64| (ours - theirs).total_cmp(&value).is_gt();
+        let (ours, theirs) = (&self.ours, &self.theirs);
+        // Halving the longer list for each of the shorter, where that is much quicker than one walk through both.
+        if ours.len() * MUCH < theirs.len() {
+            return ours.iter().map(|ours| theirs.len() - theirs.partition_point(|theirs| is_above(*ours, *theirs))).sum();
+        }
+        if theirs.len() * MUCH < ours.len() {
+            return theirs.iter().map(|theirs| ours.partition_point(|ours| !is_above(*ours, *theirs))).sum();
+        }
+        // As ours rise, so do those of theirs that suffice.
         let mut short = 0;
         let mut count = 0;
-        for ours in &self.ours {
-            while self.theirs.get(short).is_some_and(|theirs| (ours - theirs).total_cmp(&value).is_gt()) {
+        for ours in ours {
+            while theirs.get(short).is_some_and(|theirs| is_above(*ours, *theirs)) {
                 short += 1;
             }
-            count += self.theirs.len() - short;
+            count += theirs.len() - short;
         }
         count
     }
 }
+
+/// One list is so many times as long as the other.
+const MUCH: usize = 12;
 
 /// A whole number that is as large among such numbers as the float is among floats, by `f64::total_cmp`'s order.
 const fn ordered(value: f64) -> i64 {
@@ -78,8 +91,8 @@ mod tests {
     proptest! {
         #[test]
         fn they_are_those_of_the_sorted_list(
-            ours in prop::collection::vec(-20.0f64..20.0, 0..15),
-            theirs in prop::collection::vec(prop_oneof![-20.0f64..20.0, Just(0.0), Just(3.0)], 0..15),
+            ours in prop::collection::vec(prop_oneof![-20.0f64..20.0, Just(3.0)], 0..40),
+            theirs in prop::collection::vec(prop_oneof![-20.0f64..20.0, Just(0.0), Just(3.0)], 0..40),
             before in 0usize..5,
             after in 0usize..5,
         ) {
