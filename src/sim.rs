@@ -14,6 +14,7 @@ pub mod latest;
 pub mod limits;
 pub mod metrics;
 pub mod network;
+mod openshift;
 pub mod profile;
 pub mod program;
 pub mod random;

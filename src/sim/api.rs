@@ -21,6 +21,7 @@ mod limit_range;
 mod list;
 mod namespace;
 mod openapi;
+pub(in crate::sim) mod openshift;
 mod patch;
 mod pipeline;
 mod pod_defaults;

@@ -43,6 +43,9 @@ impl Simulation {
         let (clock, random) = (Clock::starting_at(epoch), Random::new(seed));
         let (limits, runtime) = (Limits::default(), Runtime::default());
         let api = ApiServer::with_limits(clock, random, limits.clone());
+        if profile.openshift {
+            api.become_openshift();
+        }
         // Refused by nothing: the store is empty.
         let _ = api.bootstrap();
         // The default class of kind: its controller manager makes the volumes.
@@ -67,6 +70,9 @@ impl Simulation {
         let start = |node| kubelet::start(&api, node, &profile, &runtime, &network, &limits);
         let nodes = profile.nodes.iter().map(|node| (node.name.clone(), start(node))).collect();
         let simulation = Self { api, limits, runtime, network, random, clock, profile, nodes };
+        if simulation.profile.openshift {
+            super::openshift::start(&simulation);
+        }
         if simulation.profile.chaos_mesh {
             super::chaos_mesh::start(&simulation);
         }

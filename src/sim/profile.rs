@@ -163,6 +163,8 @@ pub struct Profile {
     pub images: Vec<ImageStandIn>,
     /// Whether Chaos Mesh is installed.
     pub chaos_mesh: bool,
+    /// Whether it is an OpenShift: its API groups, projects, Routes and security context constraints.
+    pub openshift: bool,
     /// A registry that has, under the names as manifests write them, what all others have.
     pub mirror: Option<String>,
     /// Images that a pull would find, beside those that are present on every node (`busybox` in all usual spellings).
@@ -211,6 +213,7 @@ impl Default for Profile {
             images: Vec::new(),
             mirror: None,
             chaos_mesh: false,
+            openshift: false,
             pullable: BTreeMap::new(),
             busybox_images: BTreeMap::new(),
             latencies: Latencies::default(),

@@ -93,13 +93,17 @@ impl Served {
         let server = authority.server().map_err(no_certificate)?;
         let admin = authority.client(admin_user, admin_group).map_err(no_certificate)?;
         let user = User::new(admin_user, &[admin_group]);
-        let token: String = secret::<24>()?.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hexadecimal = |bytes: [u8; 24]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let token = hexadecimal(secret()?);
+        // As `oc login` leaves one.
+        let developer = if options.profile.openshift { Some(format!("sha256~{}", hexadecimal(secret()?))) } else { None };
         let contents = kubeconfig::Contents {
             address,
             authority: &authority.pem(),
             certificate: &admin.certificate_pem,
             key: &admin.key_pem,
             token: &token,
+            developer: developer.as_deref(),
         };
         let kubeconfig = contents.render();
         let tls = acceptor(&authority, &server)?;
@@ -111,7 +115,10 @@ impl Served {
             epoch: options.epoch,
             profile: options.profile,
             speed: options.speed,
-            credentials: Credentials::new([(token, user.clone())]),
+            credentials: Credentials::new(
+                std::iter::once((token, user.clone()))
+                    .chain(developer.map(|token| (token, User::new("developer", &["system:authenticated:oauth"])))),
+            ),
             secret: secret()?,
             notify: options.notify,
         };

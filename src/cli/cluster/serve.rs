@@ -8,7 +8,7 @@ use crate::exit_code::ExitCode;
 use crate::report::format::plain;
 use crate::sim::limits::LimitKind;
 use crate::sim::profile::{DISK_BYTES, NodeShape, Profile, ProfileChoice, Without};
-use crate::sim::serve::kubeconfig::{CONTEXT, MARK};
+use crate::sim::serve::kubeconfig::{CONTEXT, DEVELOPER, MARK};
 use crate::sim::serve::{Notice, ServeOptions, Served};
 use clap::{Args, ValueEnum};
 use std::io::Write;
@@ -37,6 +37,9 @@ pub struct Serve {
     /// What it imitates: 1.36, 1.34 or instant, and cgroup-v1 or cgroup-v2 [default: 1.36,cgroup-v2]
     #[arg(long, env = "COMEBACK_PROFILE", value_name = "PROFILE")]
     pub profile: Option<ProfileChoice>,
+    /// Serves an OpenShift: projects, Routes, security context constraints, and the context `comeback-developer` of an ordinary user
+    #[arg(long, env = "COMEBACK_OPENSHIFT")]
+    pub openshift: bool,
     /// Parts that are left out, so that the real ones can be run against it
     #[arg(long, env = "COMEBACK_WITHOUT", value_name = "PART", value_enum, value_delimiter = ',')]
     pub without: Vec<Part>,
@@ -130,6 +133,7 @@ fn profile(arguments: &Serve) -> Profile {
         let workers = (1..arguments.nodes).map(|n| NodeShape { name: worker(n), ..shape.clone() });
         profile.nodes = std::iter::once(control_plane).chain(workers).collect();
     }
+    profile.openshift = arguments.openshift;
     profile.without = Without {
         controllers: arguments.without.contains(&Part::Controllers),
         scheduler: arguments.without.contains(&Part::Scheduler),
@@ -157,10 +161,18 @@ fn introduction(arguments: &Serve, seed: u64, served: &Served, kubeconfig: &Path
         "The cluster's clock runs at its own speed. `kubectl get` shows ages by it; `kubectl describe` and `kubectl events`\n\
          compare its stamps with your clock and show a wrong age or <invalid>: use `kubectl get events` in their place.\n\n"
     };
+    let (what, user) = if arguments.openshift {
+        let user = format!(
+            "\u{20} kubectl --context {DEVELOPER} get projects.project.openshift.io   # a user who may create no namespace\n"
+        );
+        ("OpenShift", user)
+    } else {
+        ("Kubernetes", String::new())
+    };
     format!(
-        "A simulated Kubernetes with {nodes} at https://{}, {} times as fast as real time (seed {seed}).\n\n\
+        "A simulated {what} with {nodes} at https://{}, {} times as fast as real time (seed {seed}).\n\n\
          \u{20} export KUBECONFIG={}\n\
-         \u{20} kubectl --context {CONTEXT} get nodes\n\n\
+         \u{20} kubectl --context {CONTEXT} get nodes\n{user}\n\
          {ages}Ctrl-C ends it; nothing of it remains.\n",
         served.address(),
         arguments.speed,
@@ -277,11 +289,20 @@ mod tests {
 
     #[test]
     fn the_first_of_several_nodes_is_the_control_plane() {
-        let arguments =
-            Serve { nodes: 3, speed: 1.0, kubeconfig: None, port: 0, seed: None, profile: None, without: vec![Part::Scheduler] };
+        let arguments = Serve {
+            nodes: 3,
+            speed: 1.0,
+            kubeconfig: None,
+            port: 0,
+            seed: None,
+            profile: None,
+            openshift: true,
+            without: vec![Part::Scheduler],
+        };
         let profile = profile(&arguments);
         let nodes: Vec<_> = profile.nodes.iter().map(|node| (node.name.as_str(), node.control_plane)).collect();
         assert_eq!(nodes, [("embedded-control-plane", true), ("embedded-worker", false), ("embedded-worker2", false)]);
+        assert!(profile.openshift);
         assert_eq!(profile.without, Without { controllers: false, scheduler: true });
     }
 }

@@ -35,6 +35,9 @@ pub(in crate::sim) fn served(
 ) -> Result<RestService, ApiError> {
     simulation.api.sign_with(TokenAuthority::new(secret));
     bootstrap::create(&simulation.api)?;
+    if simulation.profile.openshift {
+        bootstrap::create_for_openshift(&simulation.api)?;
+    }
     let service = RestService::new(Arc::clone(&simulation.api), simulation.runtime.clone(), &simulation.profile);
     Ok(service.guarded(credentials, speed))
 }

@@ -16,6 +16,8 @@ pub(super) enum Face {
     GroupedEvent,
     /// Autoscalers of autoscaling/v2 as autoscaling/v1.
     FirstAutoscaler,
+    /// Namespaces as projects of OpenShift.
+    Project,
     /// A custom kind in another of its versions, with nothing but the apiVersion changed.
     Version(&'static str),
 }
@@ -48,15 +50,21 @@ impl Served {
             Face::Stored => self.resource.api_version(),
             Face::GroupedEvent => "events.k8s.io/v1".to_owned(),
             Face::FirstAutoscaler => "autoscaling/v1".to_owned(),
+            Face::Project => "project.openshift.io/v1".to_owned(),
             Face::Version(version) => group_version(self.resource.group, version),
         }
+    }
+
+    /// The kind of what is shown.
+    pub(super) fn kind(self) -> &'static str {
+        if self.face == Face::Project { "Project" } else { self.resource.kind }
     }
 
     /// The version alone.
     pub(super) fn version(self) -> &'static str {
         match self.face {
             Face::Stored => self.resource.version,
-            Face::GroupedEvent | Face::FirstAutoscaler => "v1",
+            Face::GroupedEvent | Face::FirstAutoscaler | Face::Project => "v1",
             Face::Version(version) => version,
         }
     }
@@ -67,6 +75,12 @@ impl Served {
             Face::Stored => Cow::Borrowed(object),
             Face::GroupedEvent => Cow::Owned(event::to_group(object)),
             Face::FirstAutoscaler => Cow::Owned(scaling::to_first(object)),
+            Face::Project => {
+                let mut shown = object.clone();
+                shown["apiVersion"] = json!(self.api_version());
+                shown["kind"] = json!(self.kind());
+                Cow::Owned(shown)
+            }
             Face::Version(_) => {
                 let mut shown = object.clone();
                 shown["apiVersion"] = json!(self.api_version());
@@ -83,7 +97,8 @@ impl Served {
             return object;
         }
         match self.face {
-            Face::Stored => object,
+            // Projects are not written through their own group.
+            Face::Stored | Face::Project => object,
             Face::GroupedEvent => event::to_core(&object),
             Face::FirstAutoscaler => scaling::from_first(object),
             Face::Version(_) => {

@@ -7,7 +7,7 @@ use super::resource::{self, Resource, Service};
 use super::schema::Place;
 use super::server::{ApiServer, Subresource};
 use super::status::ApiError;
-use super::{defaults, limit_range, namespace, pod_defaults, priority, quota, validate};
+use super::{defaults, limit_range, namespace, openshift, pod_defaults, priority, quota, validate};
 use crate::json::At as _;
 use crate::sim::limits::{Limit, LimitKind};
 use crate::sim::store::Object;
@@ -76,6 +76,9 @@ pub(super) fn admit(
     }
     if resource == resource::PODS {
         pod_defaults::admit(api, &mut object)?;
+    }
+    if api.is_openshift() {
+        openshift::admit(api, resource, &name, &mut object)?;
     }
     defaults::begin(api, resource, &mut object);
     let mut errors = validate::object(resource, &object);

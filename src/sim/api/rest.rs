@@ -13,6 +13,7 @@ mod metrics;
 mod other;
 mod pod;
 mod port_forward;
+mod project;
 mod read;
 mod review;
 mod route;
@@ -147,6 +148,9 @@ impl Rest {
             Target::Object(path) => path,
             Target::Other(segments) => return other::answer(self, segments, request).await,
         };
+        if project::is_of(self, path) {
+            return project::answer(self, path, &route.query, request).await;
+        }
         // In process it is not announced, as on a cluster without metrics-server, and yet answers whom knows it.
         if path.group == metrics::GROUP {
             return if method == Method::GET {

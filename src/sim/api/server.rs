@@ -100,6 +100,7 @@ pub struct ApiServer {
     pub gate: Gate,
     tokens: OnceLock<TokenAuthority>,
     namespaces_exist: AtomicBool,
+    openshift: AtomicBool,
     pub(super) custom: CustomKinds,
     drawn: Mutex<BTreeMap<String, u64>>,
 }
@@ -123,6 +124,7 @@ impl ApiServer {
             gate: Gate::default(),
             tokens: OnceLock::new(),
             namespaces_exist: AtomicBool::new(false),
+            openshift: AtomicBool::new(false),
             custom: CustomKinds::default(),
             drawn: Mutex::default(),
         })
@@ -164,6 +166,16 @@ impl ApiServer {
     /// Whether [`ApiServer::bootstrap`] has run.
     pub(super) fn is_bootstrapped(&self) -> bool {
         self.namespaces_exist.load(Ordering::Relaxed)
+    }
+
+    /// Begins to admit objects as OpenShift does.
+    pub(in crate::sim) fn become_openshift(&self) {
+        self.openshift.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it admits objects as OpenShift does.
+    pub(super) fn is_openshift(&self) -> bool {
+        self.openshift.load(Ordering::Relaxed)
     }
 
     /// The ordinal of a random draw: how often `entity` drew before. Independent of every other entity.

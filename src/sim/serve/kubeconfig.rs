@@ -10,6 +10,9 @@ pub const MARK: &str = "# Written by `comeback cluster serve`; removed when it e
 /// The name of the context, the cluster and the user.
 pub const CONTEXT: &str = "comeback";
 
+/// The name of the context and the user without rights to the cluster, on an OpenShift.
+pub const DEVELOPER: &str = "comeback-developer";
+
 /// What a kubeconfig is made of.
 #[derive(Debug)]
 pub(super) struct Contents<'a> {
@@ -23,17 +26,23 @@ pub(super) struct Contents<'a> {
     pub(super) key: &'a str,
     /// The administrator's bearer token.
     pub(super) token: &'a str,
+    /// The bearer token of the ordinary user, where there is one.
+    pub(super) developer: Option<&'a str>,
 }
 
 impl Contents<'_> {
     /// The file.
     pub(super) fn render(&self) -> String {
         let encode = |pem: &str| base64(pem.as_bytes());
+        let (context, user) = self.developer.map_or_else(Default::default, |token| {
+            let context = format!("- name: {DEVELOPER}\n  context:\n    cluster: {CONTEXT}\n    user: {DEVELOPER}\n");
+            (context, format!("- name: {DEVELOPER}\n  user:\n    token: {token}\n"))
+        });
         format!(
             "{MARK}\napiVersion: v1\nkind: Config\ncurrent-context: {CONTEXT}\n\
              clusters:\n- name: {CONTEXT}\n  cluster:\n    server: https://{}\n    certificate-authority-data: {}\n\
-             contexts:\n- name: {CONTEXT}\n  context:\n    cluster: {CONTEXT}\n    user: {CONTEXT}\n\
-             users:\n- name: {CONTEXT}\n  user:\n    client-certificate-data: {}\n    client-key-data: {}\n    token: {}\n",
+             contexts:\n- name: {CONTEXT}\n  context:\n    cluster: {CONTEXT}\n    user: {CONTEXT}\n{context}\
+             users:\n- name: {CONTEXT}\n  user:\n    client-certificate-data: {}\n    client-key-data: {}\n    token: {}\n{user}",
             self.address,
             encode(self.authority),
             encode(self.certificate),

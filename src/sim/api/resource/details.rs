@@ -69,6 +69,9 @@ pub(in crate::sim::api) const GROUPS: &[&str] = &[
 
 const ALL_VERBS: &[&str] = &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
 const NAMESPACE_VERBS: &[&str] = &["create", "delete", "get", "list", "patch", "update", "watch"];
+/// What the simulation does of projects.
+const PROJECT_VERBS: &[&str] = &["delete", "get", "list"];
+const REQUEST_VERBS: &[&str] = &["create", "list"];
 const CHANGE: &[&str] = &["get", "patch", "update"];
 
 const STATUS: Subresource = Subresource { name: "status", body: None, verbs: CHANGE };
@@ -104,7 +107,12 @@ const SERVICE_ACCOUNT: &[Subresource] = &[with_body("token", ("authentication.k8
 impl Resource {
     /// What can be done with its objects.
     pub(in crate::sim::api) fn verbs(&self) -> &'static [&'static str] {
-        if self.kind == "Namespace" && self.group.is_empty() { NAMESPACE_VERBS } else { ALL_VERBS }
+        match (self.group, self.kind) {
+            ("", "Namespace") => NAMESPACE_VERBS,
+            ("project.openshift.io", "Project") => PROJECT_VERBS,
+            ("project.openshift.io", "ProjectRequest") => REQUEST_VERBS,
+            _ => ALL_VERBS,
+        }
     }
 
     /// The subresources of a built-in kind.

@@ -5,6 +5,7 @@ use super::Rest;
 use super::route::{Route, Target, parameter};
 use crate::sim::api::authentication::{self, Peer, User};
 use crate::sim::api::authorization::{self, Attributes};
+use crate::sim::api::openshift::PROJECT_GROUP;
 use crate::sim::api::status::ApiError;
 use http::{Method, Request};
 use kube::client::Body;
@@ -84,7 +85,9 @@ fn attributes(method: &Method, route: &Route) -> Attributes {
     let (named, mut attributes) = match &route.target {
         Target::Object(path) => {
             let name = path.name.clone().unwrap_or_default();
-            let of_namespace = path.group.is_empty() && path.plural == "namespaces";
+            // A project is asked for in itself, as a namespace is.
+            let of_namespace = (path.group.is_empty() && path.plural == "namespaces")
+                || (path.group == PROJECT_GROUP && path.plural == "projects");
             let attributes = Attributes {
                 group: path.group.clone(),
                 resource: path.plural.clone(),

@@ -85,7 +85,7 @@ pub(super) fn list(store: &Store, served: Served, page: &Page) -> Response<Respo
     } else {
         page.objects.iter().map(|object| encoding::bare(&served.show(object))).collect()
     };
-    let kind = format!("{}List", served.resource.kind);
+    let kind = format!("{}List", served.kind());
     let head = format!(
         "{{\"kind\":{},\"apiVersion\":{},\"metadata\":{},\"items\":[",
         json!(kind),

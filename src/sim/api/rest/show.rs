@@ -98,7 +98,7 @@ impl EventWriter {
             metadata["annotations"] = json!({"k8s.io/initial-events-end": "true"});
         }
         let object = json!({
-            "kind": self.served.resource.kind, "apiVersion": self.served.api_version(), "metadata": metadata,
+            "kind": self.served.kind(), "apiVersion": self.served.api_version(), "metadata": metadata,
         });
         self.in_form(api, &object, &object)
     }
