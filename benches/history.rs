@@ -4,7 +4,7 @@
 #![expect(clippy::expect_used, clippy::disallowed_methods, reason = "a benchmark that cannot run has no figure")]
 
 use comeback::history::record::{RunRecord, ScenarioRecord};
-use comeback::history::{Access, Address, History, Window, compare, rto, stability, trend};
+use comeback::history::{Access, Address, History, Times, Window, compare, rto, stability, trend};
 use comeback::measure::result::{Durations, Fingerprint, Measured, Outcome, Stamp, Stamps, TrialResult};
 use comeback::scenario::Verdict;
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,10 +47,10 @@ fn main() {
     question("list", &mut |history| drop(history.runs(&all, 20).expect("an answer")));
     question("list of a branch", &mut |history| drop(history.runs(&labelled, 20).expect("an answer")));
     question("show", &mut |history| drop(history.run("run-00700").expect("an answer")));
-    question("cells", &mut |history| drop(history.cells(&all).expect("an answer")));
-    question("cells of a branch", &mut |history| drop(history.cells(&labelled).expect("an answer")));
-    question("trend", &mut |history| drop(trend::trends(&history.cells(&all).expect("an answer"))));
-    question("stability", &mut |history| drop(stability::of_trials(&history.cells(&all).expect("an answer"))));
+    question("cells", &mut |history| drop(history.cells(&all, Times::All).expect("an answer")));
+    question("cells of a branch", &mut |history| drop(history.cells(&labelled, Times::All).expect("an answer")));
+    question("trend", &mut |history| drop(trend::trends(&history.cells(&all, Times::Recovery).expect("an answer"))));
+    question("stability", &mut |history| drop(stability::of_trials(&history.cells(&all, Times::None).expect("an answer"))));
     question("stability by workload", &mut |history| {
         drop(stability::of_workloads(&history.workloads(&all).expect("an answer")));
     });
@@ -60,7 +60,7 @@ fn main() {
         drop(compare::compare(&a, &b));
     });
     question("report rto", &mut |history| {
-        drop(rto::report(&history.cells(&all).expect("an answer"), &fingerprints, None));
+        drop(rto::report(&history.cells(&all, Times::All).expect("an answer"), &fingerprints, None));
     });
     question("outdated", &mut |history| drop(history.outdated(None, Some(100)).expect("an answer")));
     assert!(!slow, "a question took more than {LIMIT:?}");

@@ -16,6 +16,7 @@ use crate::measure::result::ClusterInfo;
 use crate::scenario::model::Need;
 use crate::sim::limits::Limits;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -89,8 +90,27 @@ pub struct Session {
     pub limits: Limits,
     /// The machines of the nodes, where they can be reached.
     pub machines: Option<Arc<dyn machine::Machines>>,
+    /// How many requests were sent; not counted where none leaves this process.
+    pub requests: Option<Requests>,
     /// Keeps what the session needs alive (a simulation, a port-forward) until it is dropped.
     pub guard: Arc<dyn std::any::Any + Send + Sync>,
+}
+
+/// Counts what is sent to a server.
+#[derive(Clone, Debug, Default)]
+pub struct Requests(Arc<AtomicU64>);
+
+impl Requests {
+    /// So many until now.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// One more.
+    fn sent(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 impl std::fmt::Debug for Session {

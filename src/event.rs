@@ -45,6 +45,15 @@ pub enum RunEvent {
         /// What it waits for.
         waiting: Waiting,
     },
+    /// What a trial asked of its server, once it is over and cleaned up.
+    TrialRequests {
+        /// The scenario's position in `plans`.
+        scenario: usize,
+        /// The trial's index.
+        trial: u32,
+        /// How many requests it sent.
+        requests: u64,
+    },
     /// A trial has its verdict and is cleaned up.
     TrialFinished {
         /// The scenario's position in `plans`.

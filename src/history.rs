@@ -31,3 +31,4 @@ pub use address::Address;
 pub use connect::{Access, History};
 pub use error::HistoryError;
 pub use query::Window;
+pub use query::cells::Times;

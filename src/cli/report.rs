@@ -5,7 +5,7 @@ use super::destination::write_file;
 use super::history::{Refusal, address, now, refusal};
 use crate::exit_code::ExitCode;
 use crate::history::time::{self, span};
-use crate::history::{Access, History, Window, rto};
+use crate::history::{Access, History, Times, Window, rto};
 use crate::report::history::Page;
 use crate::report::rto as looks;
 use clap::{Args, Subcommand};
@@ -111,7 +111,7 @@ fn report(arguments: &Rto, console: Console) -> Result<(), Refusal> {
     let mut history = History::open(&address, Access::Read).map_err(refusal)?;
     let since = arguments.since.0.map(|span| time::before(now(), span));
     let window = Window { since: since.unwrap_or(i64::MIN), until: i64::MAX, label: arguments.label.clone() };
-    let cells = history.cells(&window).map_err(refusal)?;
+    let cells = history.cells(&window, Times::All).map_err(refusal)?;
     let fingerprints = history.fingerprints().map_err(refusal)?;
     let report = rto::report(&cells, &fingerprints, since);
     let failed = |error: String| (ExitCode::Environment, error);

@@ -107,6 +107,7 @@ impl Keeper {
             RunEvent::TrialStarted { .. }
             | RunEvent::TrialPhase { .. }
             | RunEvent::TrialWaits { .. }
+            | RunEvent::TrialRequests { .. }
             | RunEvent::TrialFinished { .. }
             | RunEvent::Finished(_) => return,
         }

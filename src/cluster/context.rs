@@ -5,15 +5,17 @@ use super::fingerprint;
 use super::machine::Machines;
 use super::machine::container::Containers;
 use super::request::{RequestError, retried};
-use super::{Cluster, ClusterError, Session, TrialClock, TrialContext};
+use super::{Cluster, ClusterError, Requests, Session, TrialClock, TrialContext};
 use crate::measure::result::ClusterInfo;
 use crate::scenario::model::Need;
 use crate::sim::limits::Limits;
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use kube::client::ClientBuilder;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use std::sync::Arc;
 use std::time::Duration;
+use tower::util::MapRequestLayer;
 
 /// A connection that is not made by then is not made at all.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -72,7 +74,7 @@ impl Context {
             // Our own retries have deadlines and no jitter; the client's would hide outages that we measure.
             config.default_retry = false;
             let server = config.cluster_url.to_string();
-            let client = client_of(&config, context)?;
+            let client = client_of(&config, context, &Requests::default())?;
             let version = retried("asking for its version", REACHABLE_WITHIN, || client.apiserver_version())
                 .await
                 .map_err(|error| unreachable_server(context, &server, &error))?;
@@ -118,10 +120,11 @@ impl Cluster for Context {
 
     fn open<'a>(&'a self, _trial: &'a TrialContext) -> BoxFuture<'a, Result<Session, ClusterError>> {
         async move {
-            let client = client_of(&self.config, &self.info.name)?;
+            let requests = Requests::default();
+            let client = client_of(&self.config, &self.info.name, &requests)?;
             let clock = TrialClock::starting_at(wall_clock());
             let machines = self.machines.clone().ok().map(|machines| Arc::new(machines) as Arc<dyn Machines>);
-            Ok(Session { client, clock, limits: Limits::default(), machines, guard: Arc::new(()) })
+            Ok(Session { client, clock, limits: Limits::default(), machines, requests: Some(requests), guard: Arc::new(()) })
         }
         .boxed()
     }
@@ -132,11 +135,17 @@ fn wall_clock() -> jiff::Timestamp {
     jiff::Timestamp::now()
 }
 
-fn client_of(config: &kube::Config, name: &str) -> Result<kube::Client, ClusterError> {
-    kube::Client::try_from(config.clone()).map_err(|error| {
+fn client_of(config: &kube::Config, name: &str, requests: &Requests) -> Result<kube::Client, ClusterError> {
+    let requests = requests.clone();
+    let counted = MapRequestLayer::new(move |request: http::Request<kube::client::Body>| {
+        requests.sent();
+        request
+    });
+    let builder = ClientBuilder::try_from(config.clone()).map_err(|error| {
         let error = RequestError::new("making a client", &error);
         ClusterError::new(format!("context {name:?} cannot be used: {}", error.message))
-    })
+    })?;
+    Ok(builder.with_layer(&counted).build())
 }
 
 /// The containers behind the nodes, if one may be broken: a node that takes pods and does not run the control plane.

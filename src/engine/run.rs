@@ -212,6 +212,9 @@ fn work(request: &RunRequest, stop: &Stop, jobs: &Jobs, halt: Halt<'_>, to_us: &
             waits: &|waiting| {
                 let _ = to_us.send(FromWorker::Event(RunEvent::TrialWaits { scenario, trial, waiting }));
             },
+            requests: &|requests| {
+                let _ = to_us.send(FromWorker::Event(RunEvent::TrialRequests { scenario, trial, requests }));
+            },
             home: halt.home,
         };
         let failed_fast = |result: &TrialResult| {

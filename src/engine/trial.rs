@@ -56,6 +56,8 @@ pub(super) struct TrialJob<'a> {
     pub phase: &'a dyn Fn(&'static str),
     /// Told now and then of what the trial waits for.
     pub waits: &'a dyn Fn(Waiting),
+    /// Told in the end how many requests it sent, where they are counted.
+    pub requests: &'a dyn Fn(u64),
     /// Absent on virtual time.
     pub home: Option<&'a Ground>,
 }
@@ -109,6 +111,14 @@ async fn on_session(job: &TrialJob<'_>) -> TrialResult {
         Ok(session) => session,
         Err(error) => return job.failed(&error.message),
     };
+    let result = in_session(job, &session).await;
+    if let Some(requests) = &session.requests {
+        (job.requests)(requests.count());
+    }
+    result
+}
+
+async fn in_session(job: &TrialJob<'_>, session: &Session) -> TrialResult {
     let path = job.request.directory.join(job.timeline());
     let recorder = match super::recorder::Recorder::create(&path, Arc::clone(&job.plan), session.clock) {
         Ok(recorder) => recorder,
@@ -118,7 +128,7 @@ async fn on_session(job: &TrialJob<'_>) -> TrialResult {
     let identity = Identity { run: &run_label, scenario: &job.plan.name, trial: job.trial, seed: job.seed };
     let existing = job.plan.existing.as_ref();
     let in_namespace = existing.map_or_else(|| identity.name(), |existing| existing.namespace.clone());
-    let mut live = Live::new(job, &session, recorder, in_namespace.clone());
+    let mut live = Live::new(job, session, recorder, in_namespace.clone());
     live.record(
         Source::Engine,
         Fact::Began(Began {
@@ -135,9 +145,9 @@ async fn on_session(job: &TrialJob<'_>) -> TrialResult {
     (job.phase)("setup");
     if existing.is_some() {
         live.record(Source::Engine, Fact::NamespaceReady);
-        phases(job, &session, &mut live, &run_label).await;
+        phases(job, session, &mut live, &run_label).await;
         live.end();
-        return conclude(job, &session, live, None).await;
+        return conclude(job, session, live, None).await;
     }
     job.request.inventory.add(format!("namespace {}", identity.name()));
     let namespace = match live.unless_stopped(namespace::create(&session.client, &identity)).await {
@@ -156,10 +166,10 @@ async fn on_session(job: &TrialJob<'_>) -> TrialResult {
     });
     if namespace.is_some() {
         live.record(Source::Engine, Fact::NamespaceReady);
-        phases(job, &session, &mut live, &run_label).await;
+        phases(job, session, &mut live, &run_label).await;
     }
     live.end();
-    conclude(job, &session, live, Some(&to_remove)).await
+    conclude(job, session, live, Some(&to_remove)).await
 }
 
 /// From the first watch to the judge's decision. Whatever goes wrong is recorded, and ends the trial.

@@ -62,13 +62,15 @@ pub fn distribution(samples: &[Sample]) -> Option<Distribution> {
     let censored = samples.iter().filter(|sample| sample.censored).count();
     let observed =
         |pick: fn(f64, f64) -> f64| samples.iter().filter(|s| !s.censored).map(|s| s.value).reduce(pick).map(round_time);
-    let curve = kaplan_meier::curve(samples);
+    let mut samples = samples.to_vec();
+    samples.sort_by(|a, b| a.value.total_cmp(&b.value));
+    let curve = kaplan_meier::curve(&samples);
     Some(Distribution {
         n: samples.len(),
         censored,
         min: observed(f64::min),
         median: kaplan_meier::quantile_of(&curve, 0.5).map(round_time),
-        median_interval: median_interval(samples, CONFIDENCE),
+        median_interval: interval_of(&samples, &curve, CONFIDENCE),
         max: if censored == 0 { observed(f64::max) } else { None },
         p95: if samples.len() >= P95_NEEDS { kaplan_meier::quantile_of(&curve, 0.95).map(round_time) } else { None },
     })
@@ -78,8 +80,12 @@ pub fn distribution(samples: &[Sample]) -> Option<Distribution> {
 /// small to bound it on either side.
 #[must_use]
 pub fn median_interval(samples: &[Sample], confidence: f64) -> Option<Interval> {
+    interval_of(samples, &kaplan_meier::curve(samples), confidence)
+}
+
+fn interval_of(samples: &[Sample], curve: &[kaplan_meier::Step], confidence: f64) -> Option<Interval> {
     let (lower, upper, method) = if samples.iter().any(|sample| sample.censored) {
-        let (lower, upper) = kaplan_meier::quantile_interval(samples, 0.5, confidence);
+        let (lower, upper) = kaplan_meier::quantile_interval_of(curve, 0.5, confidence);
         (lower, upper, "kaplanMeier")
     } else {
         let ranks = order_statistics::ranks(samples.len(), 0.5, confidence)?;

@@ -93,6 +93,12 @@ impl Progress {
                 self.phase(*scenario, *trial, &name, phase);
             }
             RunEvent::TrialWaits { scenario, trial, waiting } => self.waits((*scenario, *trial), waiting),
+            RunEvent::TrialRequests { scenario, trial, requests } => {
+                let name = self.name(*scenario, *trial);
+                if let Show::Lines { out, phases: true } = &mut self.show {
+                    write_line(out, &format!("{name}: {requests} requests to the API server"));
+                }
+            }
             RunEvent::TrialFinished { scenario, result } => self.finished(*scenario, result),
             RunEvent::Warning(text) => {
                 let text = format!("{} {}", self.palette.paint(Tone::Doubt, "warning:"), format::plain(text));
@@ -216,6 +222,7 @@ mod tests {
             let waiting = Waiting { phase: "effect", state: "restarts: 0 of 1".into(), waited, of };
             progress.handle(&RunEvent::TrialWaits { scenario: 0, trial: 0, waiting });
         }
+        progress.handle(&RunEvent::TrialRequests { scenario: 0, trial: 0, requests: 87 });
         progress.handle(&RunEvent::Warning("slow \u{1b}[2J disk".into()));
         for trial in &result.scenarios[1].trials {
             progress.handle(&RunEvent::TrialFinished { scenario: 0, result: Box::new(trial.clone()) });
@@ -225,6 +232,7 @@ mod tests {
         run 20261121-080639-x7k2p: 3 trials in 1 scenario on the simulated cluster, seed 42
         crash-loop-after-config-change trial 0: inject
         crash-loop-after-config-change trial 0: effect: restarts: 0 of 1, 11s of 1m
+        crash-loop-after-config-change trial 0: 87 requests to the API server
         warning: slow  disk
         [1/3] ✓ crash-loop-after-config-change trial 0: recovered (31s)
         [2/3] ✗ crash-loop-after-config-change trial 1: late: recovered after 1m20s, 20s after the RTO of 1m0s

@@ -2,7 +2,7 @@
 
 use super::databases::number;
 use super::made::{MONDAY, WEEK, recovered, run, scenario, unrecovered};
-use comeback::history::{Access, Address, History, Window};
+use comeback::history::{Access, Address, History, Times, Window};
 
 fn filled(address: &Address) -> History {
     let mut history = History::open(address, Access::Write).unwrap();
@@ -44,7 +44,7 @@ pub fn runs_are_listed_by_time_and_label(address: &Address) {
 
 pub fn cells_sum_up_trials_by_week_and_environment(address: &Address) {
     let mut history = filled(address);
-    let cells = history.cells(&Window::all()).unwrap();
+    let cells = history.cells(&Window::all(), Times::All).unwrap();
     assert_eq!(cells.len(), 6);
     assert!(cells.iter().all(|cell| cell.sums.valid == 71 && cell.sums.expected == 70 && cell.runs == 1), "{cells:?}");
     assert!(cells.iter().all(|cell| cell.recoveries.len() == 71 && cell.detections.len() == 70));
@@ -90,6 +90,6 @@ pub fn what_passed_on_retry_is_flaky_and_stays_a_miss(address: &Address) {
     let trials = &history.run("run-0").unwrap().scenarios[0].trials;
     assert_eq!(trials[0].retries, ["unrecovered", "recovered"]);
     assert_eq!(trials.iter().map(|trial| (trial.flaky, trial.expected)).collect::<Vec<_>>(), [(true, false), (false, false)]);
-    let cells = history.cells(&Window::all()).unwrap();
+    let cells = history.cells(&Window::all(), Times::All).unwrap();
     assert_eq!((cells[0].sums.trials, cells[0].sums.valid, cells[0].sums.expected), (2, 2, 0));
 }

@@ -3,7 +3,7 @@
 use super::databases::number;
 use super::made::{MONDAY, recovered, run, scenario, unrecovered};
 use comeback::history::observe::Sighting;
-use comeback::history::{Access, Address, History, Window};
+use comeback::history::{Access, Address, History, Times, Window};
 use comeback::measure::result::Outcome;
 
 fn open(address: &Address) -> History {
@@ -50,7 +50,7 @@ pub fn a_trial_that_is_judged_anew_replaces_the_old_one(address: &Address) {
     let mut history = open(address);
     put(&mut history, "a");
     history.put_trial(&run("a", MONDAY), &scenario("pod-deleted"), &recovered(2, 20.0)).unwrap();
-    let cells = history.cells(&Window::all()).unwrap();
+    let cells = history.cells(&Window::all(), Times::All).unwrap();
     assert_eq!((cells[0].sums.trials, cells[0].sums.expected, cells[0].sums.rto_kept), (3, 2, 2));
     assert!(cells[0].recoveries.iter().all(|sample| !sample.censored), "{:?}", cells[0].recoveries);
 }

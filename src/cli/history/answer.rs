@@ -4,7 +4,7 @@ use super::{Format, HistoryArguments, Question, Refusal, Subject, open, refusal,
 use crate::cli::console::Console;
 use crate::exit_code::ExitCode;
 use crate::history::stability::{self, StabilityRow};
-use crate::history::{Access, Address, History, Window, compare, trend};
+use crate::history::{Access, Address, History, Times, Window, compare, trend};
 use crate::report::history::{Page, compare as compare_look, runs, show, stability as stability_look, trend as trend_look};
 use serde::Serialize;
 
@@ -29,7 +29,7 @@ pub(super) fn answer(address: &Address, arguments: &HistoryArguments, console: C
             out.print(&detail, || show::run(&detail, page))
         }
         Some(Question::Trend) => {
-            let trends = trend::trends(&history.cells(&window).map_err(refusal)?);
+            let trends = trend::trends(&history.cells(&window, Times::Recovery).map_err(refusal)?);
             out.print(&trends, || trend_look::table_of(&trends, page))
         }
         Some(Question::Stability { by }) => {
@@ -53,7 +53,7 @@ pub(super) fn answer(address: &Address, arguments: &HistoryArguments, console: C
 /// Scores of what was tried and, where the label of a run is not asked for, of what was watched.
 fn stable(history: &mut History, window: &Window, by: Subject) -> Result<Vec<StabilityRow>, Refusal> {
     let mut rows = match by {
-        Subject::Scenario => stability::of_trials(&history.cells(window).map_err(refusal)?),
+        Subject::Scenario => stability::of_trials(&history.cells(window, Times::None).map_err(refusal)?),
         Subject::Workload => stability::of_workloads(&history.workloads(window).map_err(refusal)?),
         Subject::Namespace => Vec::new(),
     };

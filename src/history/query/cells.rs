@@ -56,6 +56,17 @@ impl std::ops::AddAssign for Sums {
     }
 }
 
+/// Which times cells come with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Times {
+    /// None: for rates.
+    None,
+    /// Recovery times.
+    Recovery,
+    /// Recovery and detection times.
+    All,
+}
+
 /// What one workload did in one environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OfWorkload {
@@ -68,17 +79,21 @@ pub struct OfWorkload {
 }
 
 impl History {
-    /// The cells of a window, by scenario, class, fingerprint, week and RTO.
+    /// The cells of a window, by scenario, class, fingerprint, week and RTO, with those times that are asked for: gathering them is
+    /// what takes long.
     ///
     /// # Errors
     /// The history cannot be read.
-    pub fn cells(&mut self, window: &Window) -> Result<Vec<Cell>, HistoryError> {
+    pub fn cells(&mut self, window: &Window, times: Times) -> Result<Vec<Cell>, HistoryError> {
+        let (recoveries, detections) = (times != Times::None, times == Times::All);
         self.sums_of(
             window,
+            &[i64::from(recoveries), i64::from(detections)],
             "SELECT t.scenario, t.class, t.fingerprint, t.week, t.rto, COUNT(DISTINCT t.run_id), MAX(t.started), \
              CAST(SUM(t.trials) AS BIGINT), CAST(SUM(t.valid) AS BIGINT), CAST(SUM(t.expected) AS BIGINT), \
              CAST(SUM(t.rto_counts) AS BIGINT), CAST(SUM(t.rto_kept) AS BIGINT), \
-             COALESCE(string_agg(NULLIF(t.recoveries, ''), ';'), ''), COALESCE(string_agg(NULLIF(t.detections, ''), ';'), '') \
+             COALESCE(string_agg(CASE WHEN $5 = 1 THEN NULLIF(t.recoveries, '') END, ';'), ''), \
+             COALESCE(string_agg(CASE WHEN $6 = 1 THEN NULLIF(t.detections, '') END, ';'), '') \
              FROM tallies t WHERE t.started >= $1 AND t.started < $2 \
              AND ($3 = '' OR t.run_id IN (SELECT run_id FROM labels WHERE name = $3 AND value = $4)) \
              GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5",
@@ -94,6 +109,7 @@ impl History {
     pub fn workloads(&mut self, window: &Window) -> Result<Vec<OfWorkload>, HistoryError> {
         self.sums_of(
             window,
+            &[],
             "SELECT w.workload, t.fingerprint, CAST(SUM(t.trials) AS BIGINT), CAST(SUM(t.valid) AS BIGINT), \
              CAST(SUM(t.expected) AS BIGINT), CAST(SUM(t.rto_counts) AS BIGINT), CAST(SUM(t.rto_kept) AS BIGINT) \
              FROM tallies t JOIN workloads w ON w.run_id = t.run_id AND w.scenario = t.scenario \
@@ -104,16 +120,18 @@ impl History {
         )
     }
 
-    /// Asks about a window; its bounds and its label are the statement's parameters.
+    /// Asks about a window; its bounds and its label are the statement's first parameters.
     pub(super) fn sums_of<T>(
         &mut self,
         window: &Window,
+        more: &[i64],
         statement: &'static str,
         read: fn(&AnyRow) -> Result<T, sqlx::Error>,
     ) -> Result<Vec<T>, HistoryError> {
         let (name, value) = window.label();
         self.read(async |connection: &mut AnyConnection| {
             let query = sqlx::query(statement).bind(window.since).bind(window.until).bind(name.clone()).bind(value.clone());
+            let query = more.iter().fold(query, |query, value| query.bind(*value));
             query.fetch_all(connection).await?.iter().map(read).collect()
         })
     }

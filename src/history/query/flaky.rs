@@ -34,6 +34,7 @@ impl History {
     pub fn flaky(&mut self, window: &Window) -> Result<Vec<FlakyRow>, HistoryError> {
         self.sums_of(
             window,
+            &[],
             "SELECT scenario, fingerprint, COUNT(*), \
              CAST(SUM(CASE WHEN expected > 0 AND expected < valid THEN 1 ELSE 0 END) AS BIGINT), \
              CAST(SUM(CASE WHEN expected > 0 AND expected < valid THEN valid ELSE 0 END) AS BIGINT), \

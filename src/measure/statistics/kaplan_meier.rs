@@ -24,10 +24,15 @@ impl Step {
     /// Statistical Analysis of Failure Time Data", 1980, §1.3). `None` where the estimate is 0: its variance is not defined there.
     #[must_use]
     pub fn interval(&self, confidence: f64) -> Option<(f64, f64)> {
+        self.within(two_sided_z(confidence))
+    }
+
+    /// [`Step::interval`] for a quantile of the normal distribution, which takes longer to reckon than the rest.
+    fn within(&self, z: f64) -> Option<(f64, f64)> {
         if self.survival <= 0.0 {
             return None;
         }
-        let width = two_sided_z(confidence) * self.greenwood.sqrt() / self.survival.ln();
+        let width = z * self.greenwood.sqrt() / self.survival.ln();
         // The logarithm is negative, and so is the width: the first exponent is the smaller one.
         Some((self.survival.powf((-width).exp()), self.survival.powf(width.exp())))
     }
@@ -84,9 +89,15 @@ pub fn quantile_of(steps: &[Step], q: f64) -> Option<f64> {
 /// samples do not show is `None`.
 #[must_use]
 pub fn quantile_interval(samples: &[Sample], q: f64, confidence: f64) -> (Option<f64>, Option<f64>) {
-    let steps = curve(samples);
+    quantile_interval_of(&curve(samples), q, confidence)
+}
+
+/// [`quantile_interval`] of a curve that is there.
+#[must_use]
+pub fn quantile_interval_of(steps: &[Step], q: f64, confidence: f64) -> (Option<f64>, Option<f64>) {
+    let z = two_sided_z(confidence);
     let below = |pick: fn((f64, f64)) -> f64| {
-        let reached = |step: &&Step| step.interval(confidence).is_some_and(|interval| pick(interval) <= 1.0 - q);
+        let reached = |step: &&Step| step.within(z).is_some_and(|interval| pick(interval) <= 1.0 - q);
         steps.iter().find(reached).map(|step| step.time)
     };
     // Where the curve ends at 0 its interval is not defined; the estimate itself is below `1 - q` there, and so is a lower bound.
