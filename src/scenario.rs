@@ -7,6 +7,7 @@ pub mod check;
 pub mod code;
 pub mod comparison;
 pub mod condition;
+pub mod detector;
 pub mod diagnostic;
 pub mod discover;
 pub mod duration;
@@ -39,6 +40,7 @@ pub mod verdict;
 
 pub use comparison::Comparison;
 pub use condition::Condition;
+pub use detector::Detector;
 pub use diagnostic::Diagnostic;
 pub use fault::Fault;
 pub use heal::{Heal, Healer, Healers, Step};

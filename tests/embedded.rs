@@ -5,6 +5,8 @@
 
 #[path = "embedded/chaos.rs"]
 mod chaos;
+#[path = "embedded/detectors.rs"]
+mod detectors;
 #[path = "embedded/faults.rs"]
 mod faults;
 #[path = "embedded/healing.rs"]

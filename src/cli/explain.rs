@@ -10,7 +10,7 @@ use crate::scenario::cause::meaning;
 use crate::scenario::diagnostic::Diagnostic;
 use crate::scenario::duration::format;
 use crate::scenario::render::{Look, render};
-use crate::scenario::{Condition, Healer, LoadOptions, Plan, Verdict, load};
+use crate::scenario::{Condition, Detector, Healer, LoadOptions, Plan, Verdict, load};
 use clap::Args;
 use std::fmt::Write as _;
 use std::io::{Result, Write};
@@ -67,6 +67,9 @@ fn text(plan: &Plan) -> String {
                 all(&steady.until)
             )],
         );
+    }
+    if !plan.detectors.is_empty() {
+        phase("watch", plan.detectors.iter().map(detector).collect());
     }
     phase("inject", faults(plan));
     if plan.is_control() {
@@ -137,6 +140,22 @@ fn faults(plan: &Plan) -> Vec<String> {
         .collect();
     lines.push("That the API accepts a fault is never taken for its effect.".to_owned());
     lines
+}
+
+/// What a detector of the user's own looks for.
+fn detector(detector: &Detector) -> String {
+    match detector {
+        Detector::Cel(cel) => {
+            let lasts = cel.for_.filter(|lasts| !lasts.is_zero());
+            let lasts = lasts.map_or_else(String::new, |lasts| format!(" for {}", format(lasts)));
+            format!("{} is found in each {} of which this is true{lasts}: {}.", cel.cause, cel.kind, cel.expression.trim())
+        }
+        Detector::Program(program) => {
+            let kinds =
+                if program.kinds.is_empty() { "all objects".to_owned() } else { format!("each {}", program.kinds.join(", ")) };
+            format!("{} is told of {kinds} that changes, and may find {}.", program.run.join(" "), program.causes.join(", "))
+        }
+    }
 }
 
 fn effect(plan: &Plan) -> Vec<String> {

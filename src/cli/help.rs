@@ -12,7 +12,7 @@ use std::io::{Result, Write};
 /// `comeback help [COMMAND... | TOPIC [NAME]]`
 #[derive(Clone, Debug, Args)]
 pub struct Help {
-    /// A command, or faults, conditions, causes, strategies, and one of them by name (`help faults setConfig`)
+    /// A command, or faults, conditions, causes, detectors, strategies, and one of them by name (`help faults setConfig`)
     #[arg(value_name = "COMMAND|TOPIC")]
     pub words: Vec<String>,
 }

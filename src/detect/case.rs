@@ -34,10 +34,13 @@ pub struct About {
     pub group: String,
 }
 
-/// What one object, mostly one container of one pod, says about a cause.
-pub struct Sign {
+/// What one object, mostly one container of one pod, says about a cause that comeback knows.
+pub type Sign = SignOf<'static>;
+
+/// What one object says about a cause, which may be one of the user's own.
+pub struct SignOf<'c> {
     /// The cause.
-    pub cause: &'static str,
+    pub cause: &'c str,
     /// What shows it.
     pub about: About,
     /// The container, where one is meant.
@@ -53,7 +56,7 @@ pub struct Sign {
     /// Strongest first.
     pub evidence: Vec<Evidence>,
     /// Runner-up causes, best first.
-    pub alternatives: Vec<&'static str>,
+    pub alternatives: Vec<&'c str>,
 }
 
 /// One line of evidence.

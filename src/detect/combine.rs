@@ -1,25 +1,27 @@
 //! From what single pods say to findings: one for each cause and workload, one of which leads.
 //! The precedence of causes is that of their list.
 
-use super::case::{Sign, evidence};
+use super::case::{SignOf, evidence};
 use super::finding::{Evidence, Finding, Subject};
 use crate::observe::Index;
 use crate::scenario::cause::CAUSES;
 use std::collections::BTreeMap;
 
-fn rank(cause: &str) -> usize {
-    CAUSES.iter().position(|known| *known == cause).unwrap_or(CAUSES.len())
+/// The user's causes stand first, in their own order: whoever writes a detector knows the workload.
+fn rank(cause: &str, own: &[String]) -> usize {
+    let ours = || CAUSES.iter().position(|known| *known == cause).unwrap_or(CAUSES.len());
+    own.iter().position(|known| known == cause).unwrap_or_else(|| own.len() + ours())
 }
 
-/// Joins the signs of all pods to findings, in order of workload, then precedence.
-pub fn findings(index: &Index, signs: Vec<Sign>) -> Vec<Finding> {
-    let mut groups: BTreeMap<String, BTreeMap<usize, Vec<Sign>>> = BTreeMap::new();
+/// Joins the signs of all objects to findings, in order of workload, then precedence; `own` are the user's causes.
+pub fn findings(index: &Index, signs: Vec<SignOf<'_>>, own: &[String]) -> Vec<Finding> {
+    let mut groups: BTreeMap<String, BTreeMap<usize, Vec<SignOf<'_>>>> = BTreeMap::new();
     for sign in signs {
-        groups.entry(sign.about.group.clone()).or_default().entry(rank(sign.cause)).or_default().push(sign);
+        groups.entry(sign.about.group.clone()).or_default().entry(rank(sign.cause, own)).or_default().push(sign);
     }
     let mut findings = Vec::new();
     for (group, causes) in groups {
-        let names: Vec<&'static str> = causes.values().filter_map(|signs| Some(signs.first()?.cause)).collect();
+        let names: Vec<&str> = causes.values().filter_map(|signs| Some(signs.first()?.cause)).collect();
         for (position, signs) in causes.into_values().enumerate() {
             if let Some(mut finding) = join(index, &group, signs) {
                 finding.leading = position == 0;
@@ -35,7 +37,7 @@ pub fn findings(index: &Index, signs: Vec<Sign>) -> Vec<Finding> {
     findings
 }
 
-fn join(index: &Index, group: &str, mut signs: Vec<Sign>) -> Option<Finding> {
+fn join(index: &Index, group: &str, mut signs: Vec<SignOf<'_>>) -> Option<Finding> {
     signs.sort_by(|a, b| {
         (a.first_seen, &a.about.object.name, &a.container).cmp(&(b.first_seen, &b.about.object.name, &b.container))
     });

@@ -3,6 +3,7 @@
 
 mod agenda;
 mod evidence;
+mod examiner;
 mod live;
 mod surroundings;
 
@@ -18,7 +19,7 @@ use crate::observe::probe::{Probing, pod, web};
 use crate::observe::timeline::{Began, Fact, Reference, Source};
 use crate::observe::watch;
 use crate::scenario::model::Need;
-use crate::scenario::{Condition, Fault, Plan, Verdict};
+use crate::scenario::{Condition, Detector, Fault, Plan, Verdict};
 use agenda::Agenda;
 use live::{Goal, Live, Reached};
 use std::path::PathBuf;
@@ -177,6 +178,15 @@ async fn phases(job: &TrialJob<'_>, session: &Session, live: &mut Live<'_>, run_
     let plan = &job.plan;
     let kinds = watch::kinds_of(plan);
     let namespace = live.namespace().to_owned();
+    if plan.detectors.iter().any(|detector| matches!(detector, Detector::Program(_))) {
+        let started = surroundings::of_detectors(job, &namespace, run_label)
+            .and_then(|(place, folder)| live.start_programs(&place).map(|()| folder));
+        match started {
+            // The kubeconfig goes with the trial.
+            Ok(place) => live.detecting = place,
+            Err(error) => return live.fail(&error),
+        }
+    }
     let sink = live.sink();
     let pods = pod::observed_pods(plan);
     match live.unless_stopped(watch::start(&session.client, &namespace, &kinds, pods.as_deref(), &sink)).await {

@@ -93,7 +93,7 @@ pub async fn run(
         .process_group(0)
         .spawn()
         .map_err(|error| format!("`{shown}` could not be started: {error}"))?;
-    let group = Group { id: started.id(), over: false };
+    let group = Group::of(started.id());
     let output = Arc::new(Mutex::new(Vec::new()));
     let readers =
         [started.stdout.take().map(|stream| read(stream, &output)), started.stderr.take().map(|stream| read(stream, &output))];
@@ -119,7 +119,8 @@ pub async fn run(
     if status.success() { Ok(()) } else { Err(format!("`{shown}` {}{}", ending(status), said(&output))) }
 }
 
-fn ending(status: ExitStatus) -> String {
+/// How a program ended, as what follows `it`.
+pub fn ending(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("ended with exit code {code}"),
         (None, Some(signal)) => format!("was ended by signal {signal}"),
@@ -154,12 +155,18 @@ fn read(mut stream: impl Read + Send + 'static, output: &Arc<Mutex<Vec<u8>>>) ->
 
 /// A program and all that it started; ended when this goes.
 #[derive(Debug)]
-struct Group {
+pub struct Group {
     id: u32,
     over: bool,
 }
 
 impl Group {
+    /// Of a program that leads its own group of processes.
+    #[must_use]
+    pub const fn of(id: u32) -> Self {
+        Self { id, over: false }
+    }
+
     /// The program has ended by itself; what it left in the background stays.
     fn leave(mut self) {
         self.over = true;

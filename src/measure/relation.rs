@@ -86,6 +86,8 @@ impl Concern {
                     let spec = pod.object.get("spec").unwrap_or(&Value::Null);
                     config_reads(spec).iter().any(|read| read.kind == kind && read.name == name)
                 };
+                // A detector of the user's own may speak of the object itself.
+                self.groups.insert(format!("{}/{name}", kind.to_lowercase()));
                 self.add_pods(index, &matching(&reads));
             }
             "Service" => {
@@ -243,7 +245,7 @@ mod tests {
         &["service/store", "statefulset/api", "statefulset/front", "statefulset/store"]
     )]
     #[case::readers(
-        "ConfigMap", "settings", json!({ "deleteConfig": { "configMap": "settings" } }), &["statefulset/api", "statefulset/front"]
+        "ConfigMap", "settings", json!({ "deleteConfig": { "configMap": "settings" } }), &["configmap/settings", "statefulset/api", "statefulset/front"]
     )]
     #[case::alone("StatefulSet", "other", json!({ "setReplicas": { "statefulSet": "other", "replicas": 0 } }), &["statefulset/other"])]
     #[case::quota("ResourceQuota", "q", json!({ "quota": { "hard": { "pods": "0" } } }), &["everything"])]

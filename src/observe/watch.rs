@@ -12,7 +12,7 @@ use crate::json::At as _;
 use crate::observe::probe::pod;
 use crate::observe::timeline::{LogLine, Sample};
 use crate::scenario::fault::chaos_mesh;
-use crate::scenario::{Condition, Fault, Plan, Step};
+use crate::scenario::{Condition, Detector, Fault, Plan, Step};
 use futures::future::join_all;
 use kube::api::{DynamicObject, ListParams};
 use kube::discovery::ApiResource;
@@ -87,6 +87,11 @@ pub fn kinds_of(plan: &Plan) -> Vec<WatchedKind> {
     for condition in plan.conditions() {
         collect(condition, &mut wanted);
     }
+    let looked_at = plan.detectors.iter().flat_map(Detector::kinds);
+    wanted.extend(
+        looked_at
+            .map(|(kind, api_version)| WatchedKind { kind: kind.to_owned(), api_version: api_version.map(ToOwned::to_owned) }),
+    );
     if pod::is_needed(plan) {
         // Whether the pod that asks may ask.
         wanted.insert(WatchedKind { kind: "NetworkPolicy".to_owned(), api_version: None });

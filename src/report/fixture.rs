@@ -330,6 +330,7 @@ pub fn plan(name: &str, trials: u32) -> Arc<Plan> {
         effect: EffectPlan { until: None, within: minute },
         detect: None,
         thresholds: Thresholds::default(),
+        detectors: Vec::new(),
         heal: Heal::default(),
         throughout: None,
         recover: RecoverPlan { until: vec![], rto: Some(minute), hold: minute, within: minute },

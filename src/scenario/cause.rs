@@ -82,9 +82,38 @@ pub fn meaning(cause: &str) -> &'static str {
     }
 }
 
+/// Why a text is no cause for a detector of the user's own; none where it is one: two words or more of lower-case letters, digits and
+/// `-` with dots between them, the first of which is the first word of none of [`CAUSES`], so that nobody takes one for the other.
+#[must_use]
+pub fn own_name_problem(text: &str) -> Option<String> {
+    let word = |word: &str| {
+        word.starts_with(|c: char| c.is_ascii_lowercase())
+            && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+    };
+    let first = text.split('.').next().unwrap_or_default();
+    if text.len() > 63 || !text.contains('.') || !text.split('.').all(word) {
+        return Some(format!(
+            "`{text}` is not the name of a cause: lower-case words with dots between them, at most 63 characters in all"
+        ));
+    }
+    let ours = CAUSES.iter().any(|known| known.split('.').next() == Some(first));
+    ours.then(|| format!("`{first}` is the first word of causes that comeback finds itself"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cause_of_ones_own_has_a_first_word_of_its_own() {
+        for good in ["shop.queue-stuck", "a.b.c", "my-team.x1"] {
+            assert_eq!(own_name_problem(good), None);
+        }
+        for bad in ["shop", "Shop.x", "shop.", ".x", "shop..x", "shop/x.y", "crash.mine", "dependency.x", "network.mine", ""] {
+            assert!(own_name_problem(bad).is_some(), "{bad}");
+        }
+        assert!(own_name_problem(&format!("shop.{}", "x".repeat(60))).is_some());
+    }
 
     #[test]
     fn every_cause_has_its_sentence() {

@@ -1,14 +1,14 @@
 //! What the values of a scenario mean together: phases, budgets, expectations, controls.
 //! It works on the located tree, so that every message has a position, and on documents whose shape is wrong elsewhere too.
 
+mod detectors;
 mod fault;
 mod healing;
 mod images;
 mod objects;
 mod target;
 
-use super::cause::CAUSES;
-use super::diagnostic::{Code, Diagnostic, Position, allowed};
+use super::diagnostic::{Code, Diagnostic, Position};
 use super::duration;
 use super::expand::{self, duration_of};
 use super::load::{MORE_RETRIES, MORE_TRIALS, MOST_RETRIES, MOST_TRIALS};
@@ -46,6 +46,7 @@ pub fn scenario(
     check.born_unready();
     check.budgets(class_rto);
     check.defaults(workload);
+    check.detectors();
     check.cause();
     check.numbers();
     check.conditions();
@@ -256,21 +257,6 @@ impl Check<'_> {
             let message = format!("the workload runs no pods, so `{phase}` has nothing to wait for");
             self.report(Code::EmptyWorkload, place.span, message, format!("Give `{phase}.until`, or add a Deployment or a Pod."));
         }
-    }
-
-    fn cause(&mut self) {
-        if let Some(alert) = self.spec.at(&["detect", "alert"]) {
-            self.addresses(alert);
-        }
-        let Some(node) = self.spec.at(&["detect", "cause"]) else { return };
-        let Some(cause) = node.text() else { return };
-        let covers = |known: &&&str| **known == cause || known.strip_prefix(cause).is_some_and(|rest| rest.starts_with('.'));
-        if CAUSES.iter().any(|known| covers(&known)) {
-            return;
-        }
-        let help = allowed("Found by detectors", cause, &CAUSES);
-        let help = format!("{help} A prefix covers all below it: `crash`.");
-        self.report(Code::UnknownCause, node.span, format!("no detector finds `{cause}`"), help);
     }
 
     fn numbers(&mut self) {

@@ -53,6 +53,7 @@ pub fn plan(file: &str, scenario: Scenario, objects: &[Object], given: &Given) -
         effect,
         detect,
         thresholds,
+        detectors,
         heal,
         recover,
         throughout,
@@ -94,6 +95,7 @@ pub fn plan(file: &str, scenario: Scenario, objects: &[Object], given: &Given) -
             alert: detect.alert,
         }),
         thresholds,
+        detectors,
         heal: heal.unwrap_or_default(),
         recover: RecoverPlan {
             until: recover

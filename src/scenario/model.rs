@@ -2,17 +2,19 @@
 //! Defaults are filled in `plan`; positions and diagnostics live in `parse` and `validate`.
 
 mod cluster;
+mod expect;
 mod gate;
 
 pub use cluster::{KindCluster, SuiteCluster};
+pub use expect::{Expect, ExpectSchema};
 pub use gate::{Gate, RegressionGate, SuccessRateGate, SuccessRateJudge};
 
 use super::condition::{Alert, Condition};
+use super::detector::Detector;
 use super::duration::serde_text_option;
 use super::fault::{Fault, Scalar};
 use super::heal::Heal;
 use super::thresholds::Thresholds;
-use super::verdict::Verdict;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -98,6 +100,9 @@ pub struct ScenarioSpec {
     /// When a signal becomes a finding.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thresholds: Option<Thresholds>,
+    /// Detectors of the user's own, beside comeback's; in a control, what they find is a false alarm, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub detectors: Vec<Detector>,
     /// Who heals, and how.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heal: Option<Heal>,
@@ -277,37 +282,6 @@ pub struct Throughout {
     #[serde(default, with = "serde_text_option", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub allow: Option<Duration>,
-}
-
-/// `expect`: one verdict or several; written as one word or a list.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Expect(pub Vec<Verdict>);
-
-/// How `expect` looks in the schema.
-#[derive(Clone, Debug, JsonSchema)]
-#[schemars(untagged)]
-pub enum ExpectSchema {
-    /// One verdict.
-    One(Verdict),
-    /// Several; any of them passes.
-    Several(Vec<Verdict>),
-}
-
-impl<'de> Deserialize<'de> for Expect {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = Value::deserialize(deserializer)?;
-        let list = if value.is_array() { value } else { Value::Array(vec![value]) };
-        serde_json::from_value(list).map(Self).map_err(serde::de::Error::custom)
-    }
-}
-
-impl Serialize for Expect {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0.as_slice() {
-            [one] => one.serialize(serializer),
-            several => several.serialize(serializer),
-        }
-    }
 }
 
 /// A suite: scenarios, defaults and a gate.

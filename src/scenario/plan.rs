@@ -3,6 +3,7 @@
 
 use super::comparison::{self, Comparison};
 use super::condition::{Alert, Condition};
+use super::detector::Detector;
 use super::duration::{serde_text, serde_text_option};
 use super::fault::Fault;
 use super::heal::Heal;
@@ -54,6 +55,9 @@ pub struct Plan {
     pub detect: Option<DetectPlan>,
     /// When a signal becomes a finding.
     pub thresholds: Thresholds,
+    /// Detectors of the user's own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub detectors: Vec<Detector>,
     /// Who heals, and how.
     pub heal: Heal,
     /// What "recovered" means.

@@ -170,6 +170,7 @@ impl Walk<'_> {
             "Condition" => "condition",
             "Fault" => "fault",
             "Step" => "step",
+            "Detector" => "detector",
             _ => "choice",
         };
         let names: Vec<_> = choices.iter().flat_map(property_names).collect();

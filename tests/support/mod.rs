@@ -52,6 +52,7 @@ pub fn plan(rto: Option<u64>) -> Arc<Plan> {
         effect: EffectPlan { until: None, within: Duration::from_mins(2) },
         detect: None,
         thresholds: Thresholds::default(),
+        detectors: Vec::new(),
         heal: Heal::default(),
         recover: RecoverPlan {
             until: ready(),

@@ -25,13 +25,15 @@ pub enum Topic {
     Conditions,
     /// What detectors find.
     Causes,
+    /// Detectors of the user's own.
+    Detectors,
     /// The steps of a ladder.
     Strategies,
 }
 
 impl Topic {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Faults, Self::Conditions, Self::Causes, Self::Strategies];
+    pub const ALL: [Self; 5] = [Self::Faults, Self::Conditions, Self::Causes, Self::Detectors, Self::Strategies];
 
     /// Its name on the command line.
     #[must_use]
@@ -40,6 +42,7 @@ impl Topic {
             Self::Faults => "faults",
             Self::Conditions => "conditions",
             Self::Causes => "causes",
+            Self::Detectors => "detectors",
             Self::Strategies => "strategies",
         }
     }
@@ -48,6 +51,7 @@ impl Topic {
         match self {
             Self::Faults => "Fault",
             Self::Conditions => "Condition",
+            Self::Detectors => "Detector",
             Self::Strategies | Self::Causes => "Step",
         }
     }
@@ -68,6 +72,11 @@ impl Topic {
             Self::Causes => {
                 "What detectors find, in order of precedence: where one workload shows several, what stands earlier explains what stands \
                  later, and leads. A scenario names one, or the part before the dot, in `detect`: { cause: config.bad-value, within: 45s }."
+            }
+            Self::Detectors => {
+                "Detectors of your own: the list `detectors` of a scenario, beside `thresholds`. What they find is a finding like any other: it \
+                 has evidence and a confidence, is grouped by workload, counts for `detect: { cause: shop.queue-stuck }`, and is a false alarm \
+                 in a control. On one workload it leads before what comeback finds itself, in the order of the list."
             }
             Self::Strategies => {
                 "The steps of a ladder, `heal: { by: comeback, strategy: [ ... ] }`: they are taken one after another while the \
@@ -243,7 +252,7 @@ fn needs_quotes(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::{Condition, Fault, Step};
+    use crate::scenario::{Condition, Detector, Fault, Step};
     use rstest::rstest;
 
     /// An entry of each; whole topics would change with everything that is said anywhere.
@@ -252,6 +261,7 @@ mod tests {
     #[case(Topic::Conditions, Some("restarts"))]
     #[case(Topic::Strategies, Some("relaxProbe"))]
     #[case(Topic::Causes, None)]
+    #[case(Topic::Detectors, Some("cel"))]
     fn what_users_read(#[case] topic: Topic, #[case] entry: Option<&str>) {
         insta::assert_snapshot!(topic.name(), topic.text(entry).trim());
     }
@@ -267,12 +277,13 @@ mod tests {
     #[test]
     fn every_entry_has_an_example_that_the_language_takes() {
         let mut wrong = Vec::new();
-        for topic in [Topic::Faults, Topic::Conditions, Topic::Strategies] {
+        for topic in [Topic::Faults, Topic::Conditions, Topic::Detectors, Topic::Strategies] {
             for name in topic.entries() {
                 let text = example(topic, &name);
                 let read = match topic {
                     Topic::Faults => serde_saphyr::from_str::<Fault>(&text).map(drop),
                     Topic::Conditions => serde_saphyr::from_str::<Condition>(&text).map(drop),
+                    Topic::Detectors => serde_saphyr::from_str::<Detector>(&text).map(drop),
                     _ => serde_saphyr::from_str::<Step>(&text).map(drop),
                 };
                 if let Err(error) = read {

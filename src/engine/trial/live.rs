@@ -1,6 +1,7 @@
 //! The live part of a trial: observations in, detectors and healer on them, until a goal is reached or the trial is over.
 //! Every wait ends by an observation, a deadline of judge, detectors or healer, a limit of the cluster, or the user.
 
+mod examining;
 mod healing;
 mod service;
 mod sight;
@@ -82,6 +83,9 @@ pub(super) struct Live<'a> {
     watching: Option<Watching>,
     pub(super) probing: Option<Probing>,
     ledger: detect::Ledger,
+    /// What the user's own detectors have seen.
+    own: detect::UserDetectors,
+    examining: examining::Examining,
     policy: heal::Policy,
     /// The steady state's objects with the real content of Secrets: only in memory, for the healer.
     steady_baseline: Option<Arc<[Arc<Value>]>>,
@@ -94,6 +98,8 @@ pub(super) struct Live<'a> {
     asked: service::Asked,
     /// What programs of faults find in their environment.
     pub(super) surroundings: Option<Place>,
+    /// The same for detector programs.
+    pub(super) detecting: Option<Place>,
 }
 
 impl<'a> Live<'a> {
@@ -120,6 +126,8 @@ impl<'a> Live<'a> {
             watching: None,
             probing: None,
             ledger: detect::Ledger::default(),
+            own: detect::UserDetectors::new(&job.plan.detectors),
+            examining: examining::Examining::default(),
             policy: heal::Policy::new(&job.plan.heal, &job.run_label()),
             steady_baseline: None,
             undo: Arc::new(Mutex::new(
@@ -133,6 +141,7 @@ impl<'a> Live<'a> {
             safety: job.request.safety.clone(),
             asked: service::Asked::default(),
             surroundings: None,
+            detecting: None,
         }
     }
 
@@ -163,6 +172,7 @@ impl<'a> Live<'a> {
     }
 
     pub fn record(&mut self, source: Source, fact: Fact) {
+        self.examining.note(&fact);
         self.recorder.record(source, fact);
     }
 
@@ -249,7 +259,7 @@ impl<'a> Live<'a> {
             if goal == Goal::Verdict && !self.keep_agenda().await {
                 return Reached::End;
             }
-            let (findings, detection) = self.detect();
+            let (findings, detection) = self.detect().await;
             let healing = self.heal(&findings).await;
             self.ask_service(&findings);
             if self.aborted {
@@ -321,10 +331,15 @@ impl<'a> Live<'a> {
     }
 
     /// Runs the detectors, records what is new, and says when time alone could bring more.
-    fn detect(&mut self) -> (Vec<Finding>, Option<Duration>) {
-        let judge = self.recorder.judge();
-        let findings = detect::detect(judge.index(), &self.plan.thresholds);
-        let deadline = detect::next_deadline(judge.index(), &self.plan.thresholds);
+    async fn detect(&mut self) -> (Vec<Finding>, Option<Duration>) {
+        self.ask_programs().await;
+        for problem in self.own.look(self.recorder.judge().index()) {
+            self.fail(&problem);
+        }
+        let index = self.recorder.judge().index();
+        let findings = detect::detect_with(index, &self.plan.thresholds, &self.own);
+        let deadlines = [detect::next_deadline(index, &self.plan.thresholds), self.own.next_deadline(index.now())];
+        let deadline = deadlines.into_iter().flatten().min();
         let noted = self.ledger.note(findings);
         for (finding, changed) in &noted {
             if *changed {
@@ -355,6 +370,7 @@ impl<'a> Live<'a> {
     pub fn stop_watching(&mut self) {
         (self.watching, self.probing) = (None, None);
         self.asked = service::Asked::default();
+        self.examining = examining::Examining::default();
     }
 
     /// The result as it stands, before restoration.

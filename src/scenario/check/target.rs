@@ -111,7 +111,7 @@ impl<'a> Check<'a> {
     }
 
     /// An expression that can be compiled.
-    fn expression(&mut self, body: &Node) {
+    pub(super) fn expression(&mut self, body: &Node) {
         let Some(node) = body.get("expression") else { return };
         if let Some(Err(error)) = node.text().map(cel::check) {
             let message = format!("the expression is not CEL: {error}");

@@ -1,7 +1,7 @@
 //! Expressions of CEL over an object (<https://cel.dev>): compiling and running them. Which object is meant says the condition.
 
 use cel::objects::Key;
-use cel::{Context, Env, Program, Value};
+use cel::{Context, Env, ExecutionError, Program, Value};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -82,6 +82,21 @@ pub fn run(expression: &str, object: &Json) -> Outcome {
     }
 }
 
+/// Whether an expression is true of an object; a field that is not there makes it false.
+///
+/// # Errors
+/// It has no truth for another reason: it is of another type, or compares what cannot be compared.
+pub fn finds(expression: &str, object: &Json) -> Result<bool, String> {
+    let mut context = Context::with_env(Arc::new(Env::stdlib()));
+    context.add_variable_from_value("object", value(object));
+    match compiled(expression)?.execute(&context) {
+        Ok(Value::Bool(holds)) => Ok(holds),
+        Ok(other) => Err(format!("it is no truth value but {:?}", other.type_of())),
+        Err(ExecutionError::NoSuchKey(_)) => Ok(false),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 /// JSON as Kubernetes hands it to CEL: whole numbers are `int`.
 fn value(json: &Json) -> Value {
     match json {
@@ -124,6 +139,22 @@ mod tests {
         match is {
             Some(holds) => assert_eq!(outcome, Outcome::Holds(holds)),
             None => assert!(matches!(outcome, Outcome::Unknown(_)), "{outcome:?}"),
+        }
+    }
+
+    #[rstest]
+    #[case("object.n > 1", Ok(true))]
+    #[case("object.n > 2", Ok(false))]
+    #[case("object.none > 2", Ok(false))]
+    #[case("object.none.none == 'x'", Ok(false))]
+    #[case("object.n", Err("no truth value"))]
+    #[case("object.n > 'x'", Err(""))]
+    #[case("nothing.n > 1", Err("nothing"))]
+    fn what_is_absent_is_not_found_and_what_is_wrong_is_told(#[case] expression: &str, #[case] is: Result<bool, &str>) {
+        match (finds(expression, &json!({ "n": 2 })), is) {
+            (Ok(found), Ok(is)) => assert_eq!(found, is),
+            (Err(found), Err(is)) => assert!(found.contains(is), "{found}"),
+            other => panic!("{other:?}"),
         }
     }
 
