@@ -8,6 +8,7 @@ mod fingerprint;
 pub mod kind;
 pub mod kinds;
 pub mod machine;
+mod openshift;
 pub mod request;
 pub mod select;
 pub mod wait;
@@ -73,6 +74,8 @@ pub struct TrialContext {
     pub nodes: usize,
     /// Whether the scenario needs Chaos Mesh; a real cluster has it or not.
     pub chaos_mesh: bool,
+    /// Whether the scenario needs an OpenShift; a real cluster is one or not.
+    pub openshift: bool,
     /// The registry of all pods' images, where it is not the images' own.
     pub registry: Option<String>,
     /// Stand-ins for images.

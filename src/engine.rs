@@ -15,6 +15,7 @@ pub mod permission;
 pub mod preflight;
 mod presence;
 pub mod private;
+mod project;
 mod recorder;
 mod run;
 pub mod safety;

@@ -5,6 +5,8 @@
 
 #[path = "openshift/cluster.rs"]
 mod cluster;
+#[path = "openshift/harness.rs"]
+mod harness;
 #[path = "openshift/server.rs"]
 mod server;
 #[path = "kill/world.rs"]

@@ -72,11 +72,13 @@ pub(super) fn doctor(arguments: &Doctor, console: Console) -> ExitCode {
         }
     };
     let info = cluster.info();
+    let openshift =
+        info.fingerprint.properties.get("openshift").map_or_else(String::new, |version| format!(", OpenShift ({version})"));
     let mut checks = vec![Check {
         name: "server",
         grade: Grade::Good,
         found: format!(
-            "{} ({}): Kubernetes {}, {} nodes",
+            "{} ({}): Kubernetes {}{openshift}, {} nodes",
             info.name, info.provider, info.fingerprint.kubernetes, info.fingerprint.nodes
         ),
         remedy: String::new(),

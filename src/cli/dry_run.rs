@@ -11,8 +11,17 @@ use crate::scenario::{Condition, Fault, Healer, Plan, Step, Target, duration};
 use serde_json::Value;
 use std::fmt::Write as _;
 
-/// The whole plan in words. `missing`: permissions that the user does not have, where the cluster was asked.
-pub(super) fn plan(suitable: &Suitable, cluster: &str, allowed: &[String], missing: Option<&[Permission]>) -> String {
+/// Permissions of which the cluster was asked.
+#[derive(Debug)]
+pub(super) struct Asked {
+    /// What this user needs.
+    pub needed: Vec<Permission>,
+    /// What of it the user does not have.
+    pub missing: Vec<Permission>,
+}
+
+/// The whole plan in words, with the permissions that it takes.
+pub(super) fn plan(suitable: &Suitable, cluster: &str, allowed: &[String], asked: Option<&Asked>) -> String {
     let plans = &suitable.plans;
     let mut text = format!("What would be done on {cluster}. Nothing is changed.\n");
     for plan in plans {
@@ -22,9 +31,10 @@ pub(super) fn plan(suitable: &Suitable, cluster: &str, allowed: &[String], missi
         let _ = writeln!(text, "\n{} ({}) is skipped: {why}", plan.name, plan.file);
     }
     let all: Vec<&Plan> = plans.iter().map(AsRef::as_ref).collect();
-    text.push_str(if missing.is_some() { "\npermissions (asked of the cluster)\n" } else { "\npermissions\n" });
-    for permission in permission::needed(&all, allowed) {
-        let lacks = missing.is_some_and(|missing| missing.contains(&permission));
+    text.push_str(if asked.is_some() { "\npermissions (asked of the cluster)\n" } else { "\npermissions\n" });
+    let needed = asked.map_or_else(|| permission::needed(&all, allowed), |asked| asked.needed.clone());
+    for permission in needed {
+        let lacks = asked.is_some_and(|asked| asked.missing.contains(&permission));
         let _ = writeln!(text, "  {permission}{}", if lacks { "   MISSING" } else { "" });
     }
     text

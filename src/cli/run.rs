@@ -4,16 +4,18 @@ use super::arguments::{Display, Run as RunArguments};
 use super::baseline;
 use super::console::Console;
 use super::destination::{self, Destination};
+use super::dry_run::Asked;
 use super::options::{DEFAULTS_FILE, Options};
 use super::recorder::Recorder;
 use super::run_directory::{self, Keeper};
 use super::signals;
 use super::suitable::{self, Suitable};
 use super::{dry_run, github, guard, idle, notify, watch};
+use crate::cluster::request::RequestError;
 use crate::cluster::select::{self, ClusterChoice, ClusterOptions};
 use crate::cluster::{Cluster, TrialContext, kind};
 use crate::engine::inventory::Inventory;
-use crate::engine::permission::{self, Permission};
+use crate::engine::permission;
 use crate::engine::safety::Safety;
 use crate::engine::{self, GateRequest, RunRequest};
 use crate::engine::{doctor, preflight};
@@ -166,7 +168,7 @@ fn rehearse(options: &Options, loaded: &Loaded, console: Console) -> Result<Exit
             let cluster = select::connect(&choice, &cluster_options(options, loaded, None))
                 .map_err(|error| environment(error.to_string()))?;
             let suitable = suitable::of(plans.clone(), cluster.as_ref(), &choice, &options.allow);
-            (Some(missing_permissions(&cluster, &suitable.plans, options).map_err(environment)?), suitable)
+            (Some(asked_permissions(&cluster, &suitable.plans, options).map_err(environment)?), suitable)
         }
         ClusterChoice::Embedded | ClusterChoice::Kind(_) => (None, Suitable { plans: plans.clone(), skipped: Vec::new() }),
     };
@@ -174,16 +176,16 @@ fn rehearse(options: &Options, loaded: &Loaded, console: Console) -> Result<Exit
         ClusterChoice::Embedded => "the embedded cluster".to_owned(),
         other => other.to_string(),
     };
-    let text = dry_run::plan(&suitable, &name, &options.allow_namespace, missing.as_deref());
+    let text = dry_run::plan(&suitable, &name, &options.allow_namespace, missing.as_ref());
     console.print(text.as_bytes()).map_err(environment)?;
     match missing {
-        Some(missing) if !missing.is_empty() => Err(environment(preflight::refusal(&missing))),
+        Some(asked) if !asked.missing.is_empty() => Err(environment(preflight::refusal(&asked.missing))),
         _ => Ok(ExitCode::Passed),
     }
 }
 
-/// What the user of a real cluster may not do of what the plans need.
-fn missing_permissions(cluster: &Arc<dyn Cluster>, plans: &[Arc<Plan>], options: &Options) -> Result<Vec<Permission>, String> {
+/// What the user of a real cluster must be allowed for the plans, and is not.
+fn asked_permissions(cluster: &Arc<dyn Cluster>, plans: &[Arc<Plan>], options: &Options) -> Result<Asked, String> {
     let plans: Vec<&Plan> = plans.iter().map(AsRef::as_ref).collect();
     let needed = permission::needed(&plans, &options.allow_namespace);
     let asked = crate::cluster::block_on(async {
@@ -191,7 +193,11 @@ fn missing_permissions(cluster: &Arc<dyn Cluster>, plans: &[Arc<Plan>], options:
             .open(&TrialContext { seed: 0, images: BTreeMap::new(), nodes: 1, ..TrialContext::default() })
             .await
             .map_err(|error| error.message)?;
-        preflight::missing(&session.client, &needed).await.map_err(|error| error.to_string())
+        let asked = async {
+            let needed = preflight::of_user(&session.client, needed).await?;
+            Ok::<_, RequestError>(Asked { missing: preflight::missing(&session.client, &needed).await?, needed })
+        };
+        asked.await.map_err(|error| error.to_string())
     });
     asked.map_err(|error| error.to_string())?
 }
@@ -247,8 +253,8 @@ fn execute(
         for (plan, why) in &suitable.skipped {
             console.warning(&format!("{} is skipped: {why}", plan.name));
         }
-        let asked = missing_permissions(&cluster, &suitable.plans, options);
-        let refusal = asked.map_or_else(Some, |missing| (!missing.is_empty()).then(|| preflight::refusal(&missing)));
+        let asked = asked_permissions(&cluster, &suitable.plans, options);
+        let refusal = asked.map_or_else(Some, |asked| (!asked.missing.is_empty()).then(|| preflight::refusal(&asked.missing)));
         if let Some(refusal) = refusal {
             keeper.refuse(ExitCode::Environment, &refusal);
             return Err(environment(refusal));

@@ -4,6 +4,7 @@
 use super::fingerprint;
 use super::machine::Machines;
 use super::machine::container::Containers;
+use super::openshift;
 use super::request::{RequestError, retried};
 use super::{Cluster, ClusterError, Requests, Session, TrialClock, TrialContext};
 use crate::measure::result::ClusterInfo;
@@ -82,15 +83,25 @@ impl Context {
             let machines = machines_of(&told.nodes);
             let mut capabilities = told.capabilities;
             let groups = client.list_api_groups().await.map(|groups| groups.groups).unwrap_or_default();
-            for (name, need) in [("metrics.k8s.io", Need::Metrics), ("chaos-mesh.org", Need::ChaosMesh)] {
+            for (name, need) in
+                [("metrics.k8s.io", Need::Metrics), ("chaos-mesh.org", Need::ChaosMesh), ("config.openshift.io", Need::Openshift)]
+            {
                 if groups.iter().any(|group| group.name == name) {
                     capabilities.push(need);
+                }
+            }
+            let mut fingerprint = told.fingerprint;
+            if capabilities.contains(&Need::Openshift) {
+                fingerprint.properties.insert("openshift".to_owned(), openshift::version(&client).await);
+                if !capabilities.contains(&Need::Exec) && openshift::may_request_projects(&client).await {
+                    // As a project's administrator, which is made certain when the first is there.
+                    capabilities.push(Need::Exec);
                 }
             }
             if machines.is_ok() {
                 capabilities.push(Need::NodeControl);
             }
-            let info = ClusterInfo { provider: provider.to_owned(), name: name.to_owned(), fingerprint: told.fingerprint };
+            let info = ClusterInfo { provider: provider.to_owned(), name: name.to_owned(), fingerprint };
             Ok(Self { config, kubeconfig: known, info, capabilities, machines })
         })?
     }

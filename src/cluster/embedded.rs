@@ -59,8 +59,17 @@ impl Cluster for Embedded {
     }
 
     fn capabilities(&self) -> Vec<Need> {
-        // Each trial gets the nodes that its scenario needs.
-        vec![Need::MultiNode, Need::Exec, Need::NetworkPolicy, Need::NodeControl, Need::Metrics, Need::ChaosMesh]
+        // Each trial gets the nodes, and the kind of cluster, that its scenario needs.
+        let each = [
+            Need::MultiNode,
+            Need::Exec,
+            Need::NetworkPolicy,
+            Need::NodeControl,
+            Need::Metrics,
+            Need::ChaosMesh,
+            Need::Openshift,
+        ];
+        each.to_vec()
     }
 
     fn is_virtual_time(&self) -> bool {
@@ -75,6 +84,7 @@ impl Cluster for Embedded {
             }
             profile.mirror.clone_from(&trial.registry);
             profile.chaos_mesh = trial.chaos_mesh;
+            profile.openshift |= trial.openshift;
             profile.images.extend(trial.images.iter().map(|(pattern, stand_in)| ImageStandIn {
                 pattern: pattern.clone(),
                 command: stand_in.command.clone(),

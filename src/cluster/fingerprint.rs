@@ -150,11 +150,16 @@ fn is_old_kindnet(image: &str) -> bool {
 }
 
 async fn may_exec(client: &kube::Client) -> bool {
+    may(client, &json!({ "verb": "create", "resource": "pods", "subresource": "exec" })).await
+}
+
+/// Whether the user may do something in the whole cluster.
+pub(super) async fn may(client: &kube::Client, attributes: &Value) -> bool {
     let asked = json!({
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SelfSubjectAccessReview",
         "metadata": {},
-        "spec": { "resourceAttributes": { "verb": "create", "resource": "pods", "subresource": "exec" } },
+        "spec": { "resourceAttributes": attributes },
     });
     let Ok(review) = serde_json::from_value::<SelfSubjectAccessReview>(asked) else { return false };
     let reviews: Api<SelfSubjectAccessReview> = Api::all(client.clone());

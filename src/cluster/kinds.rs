@@ -21,6 +21,9 @@ const KNOWN: &[(&str, &str, &str, &str, bool)] = &[
     ("Endpoints", "", "v1", "endpoints", true),
     ("Event", "", "v1", "events", true),
     ("LimitRange", "", "v1", "limitranges", true),
+    ("ClusterOperator", "config.openshift.io", "v1", "clusteroperators", false),
+    ("ClusterVersion", "config.openshift.io", "v1", "clusterversions", false),
+    ("MachineConfigPool", "machineconfiguration.openshift.io", "v1", "machineconfigpools", false),
     ("Namespace", "", "v1", "namespaces", false),
     ("Node", "", "v1", "nodes", false),
     ("PersistentVolume", "", "v1", "persistentvolumes", false),
@@ -50,6 +53,49 @@ const KNOWN: &[(&str, &str, &str, &str, bool)] = &[
 ];
 
 impl Kind {
+    /// A namespace as OpenShift shows it to its users. Not in the table: other groups have kinds of these names.
+    #[must_use]
+    pub fn project() -> Self {
+        Self::of_openshift("project", "Project", "projects", false)
+    }
+
+    /// What OpenShift makes a namespace of, for users who may create none.
+    #[must_use]
+    pub fn project_request() -> Self {
+        Self::of_openshift("project", "ProjectRequest", "projectrequests", false)
+    }
+
+    /// A way into an OpenShift cluster.
+    #[must_use]
+    pub fn route() -> Self {
+        Self::of_openshift("route", "Route", "routes", true)
+    }
+
+    /// Images by name in an OpenShift namespace.
+    #[must_use]
+    pub fn image_stream() -> Self {
+        Self::of_openshift("image", "ImageStream", "imagestreams", true)
+    }
+
+    fn of_openshift(group: &str, kind: &str, plural: &str, namespaced: bool) -> Self {
+        let group = format!("{group}.openshift.io");
+        let resource = ApiResource {
+            api_version: format!("{group}/v1"),
+            group,
+            version: "v1".to_owned(),
+            kind: kind.to_owned(),
+            plural: plural.to_owned(),
+        };
+        Self { resource, namespaced }
+    }
+
+    /// Whether one of Kubernetes' own resources lies in the whole cluster; others are taken to lie in namespaces.
+    #[must_use]
+    pub fn is_of_the_cluster(group: &str, plural: &str) -> bool {
+        let known = KNOWN.iter().find(|known| known.1 == group && known.3 == plural);
+        known.is_some_and(|known| !known.4) || group == "project.openshift.io"
+    }
+
     /// One of Kubernetes' own kinds, without asking a server; `None` for others and for other versions of them.
     #[must_use]
     pub fn known(api_version: Option<&str>, kind: &str) -> Option<Self> {

@@ -5,6 +5,7 @@ use super::home::{self, Home};
 use super::labels::{self, dns_label};
 use super::lease;
 use super::namespace::{self, REMOVED_WITHIN};
+use super::project;
 use crate::cluster::machine::container;
 use crate::cluster::request::{REQUEST_BUDGET, RequestError, retried};
 use crate::fault::machine;
@@ -72,23 +73,30 @@ pub async fn find(client: &kube::Client, scope: &Scope, allowed: &[String]) -> R
         Scope::Stale | Scope::All => None,
     };
     let mut runs: BTreeMap<String, Left> = BTreeMap::new();
-    match labelled(client, of_run.as_deref()).await {
-        Ok(found) => {
-            for (run, found) in found {
-                let left = entry(&mut runs, &run);
-                if found.scenario.is_none() {
-                    let (namespace, own) = (found.namespace.name.clone(), Some(found.namespace.clone()));
-                    left.homes.push(Home { run, namespace, own });
-                }
-                left.namespaces.push(found);
-            }
-        }
-        Err(error) if error.code == 403 && !allowed.is_empty() => {}
+    // Projects of users who may not label them are found by their marks.
+    let projects = project::find(client, of_run.as_deref()).await?;
+    let mut found = match labelled(client, of_run.as_deref()).await {
+        Ok(found) => found,
+        Err(error) if error.code == 403 && (!allowed.is_empty() || projects.is_some()) => Vec::new(),
         Err(error) => return Err(error),
+    };
+    for project in projects.unwrap_or_default() {
+        let scenario = project.mark.trial.map(|(scenario, _)| scenario);
+        if found.iter().all(|(_, known)| known.namespace != project.namespace) {
+            found.push((project.mark.run, Found { namespace: project.namespace, scenario }));
+        }
+    }
+    for (run, found) in found {
+        let left = entry(&mut runs, &run);
+        if found.scenario.is_none() {
+            let (namespace, own) = (found.namespace.name.clone(), Some(found.namespace.clone()));
+            left.homes.push(Home { run, namespace, own, project: false });
+        }
+        left.namespaces.push(found);
     }
     for namespace in allowed {
         for run in leases_in(client, namespace, of_run.as_deref()).await? {
-            entry(&mut runs, &run).homes.push(Home { run: run.clone(), namespace: namespace.clone(), own: None });
+            entry(&mut runs, &run).homes.push(Home { run: run.clone(), namespace: namespace.clone(), own: None, project: false });
         }
         for written in journal::read(client, namespace, of_run.as_deref()).await? {
             entry(&mut runs, &written.run.clone()).records.push(written);

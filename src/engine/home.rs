@@ -6,6 +6,7 @@
 
 use super::labels::{self, dns_label};
 use super::namespace::{self, REMOVED_WITHIN};
+use super::project::{self, Mark};
 use crate::cluster::request::{REQUEST_BUDGET, RequestError, retried};
 use crate::observe::timeline::Reference;
 use kube::api::{DynamicObject, PostParams};
@@ -20,6 +21,8 @@ pub struct Home {
     pub namespace: String,
     /// The namespace itself, if the run created it.
     pub own: Option<Reference>,
+    /// Whether it was asked for as an OpenShift project.
+    pub project: bool,
 }
 
 /// The name of a run's own namespace.
@@ -28,17 +31,21 @@ pub fn name(run: &str) -> String {
     format!("cb-run-{}", dns_label(run, 56))
 }
 
-/// Creates the run's own namespace. Where it may create none, the first of the `allowed` namespaces is its home.
+/// Creates the run's own namespace. Where it may create none, the first of the `allowed` namespaces is its home, else an OpenShift
+/// project.
 ///
 /// # Errors
 /// The server's refusal, with nothing to fall back on.
 pub async fn establish(client: &kube::Client, run: &str, allowed: &[String]) -> Result<Home, RequestError> {
     let label = dns_label(run, 63);
     match create(client, &label).await {
-        Ok(own) => Ok(Home { run: label, namespace: own.name.clone(), own: Some(own) }),
+        Ok(own) => Ok(Home { run: label, namespace: own.name.clone(), own: Some(own), project: false }),
         Err(error) if error.code == 403 => match allowed.first() {
-            Some(namespace) => Ok(Home { run: label, namespace: namespace.clone(), own: None }),
-            None => Err(error),
+            Some(namespace) => Ok(Home { run: label, namespace: namespace.clone(), own: None, project: false }),
+            None => {
+                let own = project::request(client, &name(run), &Mark { run: label.clone(), trial: None }).await?.ok_or(error)?;
+                Ok(Home { run: label, namespace: own.name.clone(), own: Some(own), project: true })
+            }
         },
         Err(error) => Err(error),
     }

@@ -2,6 +2,7 @@
 //! What is applied inside is `apply`'s; removing after a crash is `cleanup`'s.
 
 use super::labels::{self, dns_label};
+use super::project::{self, Mark};
 use crate::cluster::kinds::Kind;
 use crate::cluster::request::{REQUEST_BUDGET, RequestError, retried};
 use crate::cluster::wait;
@@ -45,6 +46,10 @@ impl Identity<'_> {
         format!("cb-{}-{}-{suffix}", dns_label(self.scenario, 40), self.trial)
     }
 
+    fn mark(&self) -> Mark {
+        Mark { run: dns_label(self.run, 63), trial: Some((dns_label(self.scenario, 63), self.trial)) }
+    }
+
     fn object(&self) -> Value {
         json!({
             "apiVersion": "v1",
@@ -71,7 +76,8 @@ pub(super) fn own_kind(kind: &str) -> Result<Kind, RequestError> {
     Kind::known(None, kind).ok_or_else(|| RequestError::of("looking up a kind", format!("{kind} is not in the table")))
 }
 
-/// Creates the trial's namespace and waits until pods can be created in it.
+/// Creates the trial's namespace and waits until pods can be created in it. Where no namespace may be created, it is asked for as an
+/// OpenShift project.
 ///
 /// # Errors
 /// The server's refusal; a namespace of that name that is not this trial's; no default service account in time.
@@ -82,16 +88,17 @@ pub async fn create(client: &kube::Client, identity: &Identity<'_>) -> Result<Re
         serde_json::from_value(identity.object()).map_err(|error| RequestError::of(&what, error.to_string()))?;
     let api = namespaces(client)?;
     let parameters = PostParams { field_manager: Some(labels::FIELD_MANAGER.to_owned()), ..PostParams::default() };
-    let created = match retried(&what, REQUEST_BUDGET, || api.create(&parameters, &object)).await {
-        Ok(created) => created,
+    let uid = match retried(&what, REQUEST_BUDGET, || api.create(&parameters, &object)).await {
+        Ok(created) => created.metadata.uid.unwrap_or_default(),
         Err(error) if error.is_already_there() => {
             // An earlier attempt of this very request may have been carried out without its answer reaching us.
             let present = retried(&what, REQUEST_BUDGET, || api.get(&name)).await?;
             if !is_as_wanted(&present, &object) {
                 return Err(RequestError { message: format!("{}; it is not this trial's", error.message), ..error });
             }
-            present
+            present.metadata.uid.unwrap_or_default()
         }
+        Err(error) if error.code == 403 => project::request(client, &name, &identity.mark()).await?.ok_or(error)?.uid,
         Err(error) => return Err(error),
     };
     let accounts = own_kind("ServiceAccount")?.api(client, &name);
@@ -104,7 +111,6 @@ pub async fn create(client: &kube::Client, identity: &Identity<'_>) -> Result<Re
             ),
         ));
     }
-    let uid = created.metadata.uid.unwrap_or_default();
     Ok(Reference { kind: "Namespace".to_owned(), namespace: String::new(), name, uid })
 }
 
@@ -136,8 +142,18 @@ async fn try_remove(client: &kube::Client, namespace: &Reference, run: &str, wit
     let name = &namespace.name;
     let what = format!("removing namespace {name}");
     let api = namespaces(client)?;
-    let Some(present) = retried(&what, REQUEST_BUDGET, || api.get_opt(name)).await? else { return Ok(true) };
+    let present = match retried(&what, REQUEST_BUDGET, || api.get_opt(name)).await {
+        Ok(Some(present)) => present,
+        Ok(None) => return Ok(true),
+        // Who has only projects may not ask for one that is not there.
+        Err(error) if error.code == 403 && project::is_unseen(client, name).await? => return Ok(true),
+        Err(error) => return Err(error),
+    };
     let labelled = present.metadata.labels.as_ref().and_then(|labels| labels.get(labels::RUN)).is_some_and(|label| label == run);
+    let labelled = labelled || project::is_marked(&present, run);
+    // A run's home has no pods.
+    let home =
+        present.metadata.labels.as_ref().is_some_and(|labels| labels.contains_key(labels::HOME)) || project::is_home(&present);
     let own = present.metadata.uid.unwrap_or_default();
     // Whatever bears the name: only what this run made is touched. Its uid proves that; the label does where a create was never answered.
     let ours = if namespace.uid.is_empty() { labelled } else { own == namespace.uid };
@@ -145,8 +161,6 @@ async fn try_remove(client: &kube::Client, namespace: &Reference, run: &str, wit
         return Ok(true);
     }
     let own = own.as_str();
-    // A run's home has no pods.
-    let home = present.metadata.labels.as_ref().is_some_and(|labels| labels.contains_key(labels::HOME));
     if !home {
         empty(client, name).await;
     }
@@ -157,6 +171,14 @@ async fn try_remove(client: &kube::Client, namespace: &Reference, run: &str, wit
         Err(error) if error.is_not_found() => return Ok(true),
         // It is on its way out already, or was replaced: the watch tells.
         Err(error) if error.is_conflict() => {}
+        // Projects are deleted by those who may not delete namespaces.
+        Err(error) if error.code == 403 => {
+            let namespace = Reference { uid: own.to_owned(), ..namespace.clone() };
+            return match project::remove(client, &namespace, within).await {
+                Err(other) if other.is_not_found() => Err(error),
+                answer => answer,
+            };
+        }
         Err(error) => return Err(error),
     }
     let gone = |present: Option<&DynamicObject>| present.is_none_or(|present| present.metadata.uid.as_deref() != Some(own));

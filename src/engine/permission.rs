@@ -67,6 +67,49 @@ const NAMESPACES: &[(&str, &[&str])] = &[
 const HOME: &[(&str, &[&str])] =
     &[("Lease", &["create", "get", "list", "patch", "delete"]), ("ConfigMap", &["create", "list", "delete"])];
 
+/// A run's own projects, where it may create no namespace. What it does inside, it may as their administrator.
+const PROJECTS: &[(&str, &str)] = &[("projectrequests", "create"), ("projects", "list")];
+
+impl Permission {
+    /// Whether it is needed in namespaces that the run makes.
+    fn is_inside(&self) -> bool {
+        let resource = self.resource.split('/').next().unwrap_or_default();
+        self.scope == Scope::Cluster && !Kind::is_of_the_cluster(&self.group, resource)
+    }
+
+    /// Whether namespaces are made by it.
+    pub(super) fn is_to_make_namespaces(&self) -> bool {
+        self.scope == Scope::Cluster && self.group.is_empty() && self.resource == "namespaces" && self.verb == "create"
+    }
+}
+
+/// What is needed where each namespace is asked for as an OpenShift project.
+#[must_use]
+pub fn by_projects(needed: &[Permission]) -> Vec<Permission> {
+    let of_namespaces = |one: &&Permission| one.group.is_empty() && one.resource == "namespaces";
+    let projects = PROJECTS.iter().map(|(resource, verb)| Permission {
+        scope: Scope::Cluster,
+        group: "project.openshift.io".to_owned(),
+        resource: (*resource).to_owned(),
+        verb,
+    });
+    let rest = needed.iter().filter(|one| !of_namespaces(one) && !one.is_inside()).cloned();
+    projects.chain(rest).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// What is needed inside of such a project.
+#[must_use]
+pub fn inside(needed: &[Permission], namespace: &str) -> Vec<Permission> {
+    let scope = Scope::Namespace(namespace.to_owned());
+    let own = ["get", "delete"].into_iter().map(|verb| Permission {
+        scope: scope.clone(),
+        group: "project.openshift.io".to_owned(),
+        resource: "projects".to_owned(),
+        verb,
+    });
+    own.chain(needed.iter().filter(|one| one.is_inside()).map(|one| Permission { scope: scope.clone(), ..one.clone() })).collect()
+}
+
 /// What scenarios need.
 #[derive(Debug, Default)]
 struct Needed {

@@ -1,7 +1,7 @@
 //! Before a run on a real cluster changes anything: may it do what it will have to do? Asked of the server itself.
 //! What it will have to do is `permission`'s.
 
-use super::permission::{Permission, Scope};
+use super::permission::{self, Permission, Scope};
 use crate::cluster::request::{REQUEST_BUDGET, RequestError, retried};
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::authorization::v1::SelfSubjectAccessReview;
@@ -10,6 +10,26 @@ use serde_json::json;
 
 /// How many questions are asked at once.
 const AT_ONCE: usize = 16;
+
+/// What this user needs of what is `needed`: where it may create no namespace and may ask for projects, rights to these instead.
+///
+/// # Errors
+/// The server does not answer such questions.
+pub async fn of_user(client: &kube::Client, needed: Vec<Permission>) -> Result<Vec<Permission>, RequestError> {
+    let Some(create) = needed.iter().find(|one| one.is_to_make_namespaces()) else { return Ok(needed) };
+    if may(client, create).await? {
+        return Ok(needed);
+    }
+    let by_projects = permission::by_projects(&needed);
+    let request = by_projects.iter().find(|one| one.resource == "projectrequests");
+    // A rule of `*` covers groups that the server does not have.
+    let groups = retried("asking for API groups", REQUEST_BUDGET, || client.list_api_groups()).await?.groups;
+    let has_projects = groups.iter().any(|group| group.name == "project.openshift.io");
+    match request {
+        Some(request) if has_projects && may(client, request).await? => Ok(by_projects),
+        _ => Ok(needed),
+    }
+}
 
 /// Those of the permissions that the user does not have, in their order.
 ///

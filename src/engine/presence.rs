@@ -3,8 +3,9 @@
 
 use super::cleanup::{self, Scope};
 use super::home::{self, Home};
+use super::permission::Permission;
 use super::sight::Sight;
-use super::{RunRequest, lease};
+use super::{RunRequest, lease, permission, preflight};
 use crate::cluster::request::RequestError;
 use crate::cluster::{Cluster, Session, TrialContext};
 use crate::fault::undo::journal;
@@ -53,6 +54,7 @@ pub(super) fn begin(request: &RunRequest) -> Result<Option<Presence>, String> {
         cluster: Arc::clone(&request.cluster),
         run: request.id.clone(),
         allowed: request.safety.namespaces.clone(),
+        needed: permission::needed(&request.plans.iter().map(AsRef::as_ref).collect::<Vec<_>>(), &request.safety.namespaces),
         lost: Arc::clone(&lost),
         sight: sight.clone(),
     };
@@ -88,6 +90,7 @@ struct Keeper {
     cluster: Arc<dyn Cluster>,
     run: String,
     allowed: Vec<String>,
+    needed: Vec<Permission>,
     lost: Arc<AtomicBool>,
     sight: Sight,
 }
@@ -124,7 +127,18 @@ impl Keeper {
         let context = TrialContext { seed: 0, images: BTreeMap::new(), nodes: 1, ..TrialContext::default() };
         let session = self.cluster.open(&context).await.map_err(|error| error.message)?;
         let home = home::establish(&session.client, &self.run, &self.allowed).await.map_err(|error| error.to_string())?;
-        if let Err(error) = lease::acquire(&session.client, &home, session.clock.now()).await {
+        let begun = async {
+            if home.project {
+                // What a project's administrator may do is known only now.
+                let missing = preflight::missing(&session.client, &permission::inside(&self.needed, &home.namespace)).await;
+                let missing = missing.map_err(|error| error.to_string())?;
+                if !missing.is_empty() {
+                    return Err(preflight::refusal(&missing));
+                }
+            }
+            lease::acquire(&session.client, &home, session.clock.now()).await.map_err(|error| error.to_string())
+        };
+        if let Err(error) = begun.await {
             let left = home::remove(&session.client, &home).await;
             let left: Vec<_> = left.iter().map(ToString::to_string).collect();
             let also = if left.is_empty() { String::new() } else { format!("; left behind: {}", left.join(", ")) };

@@ -107,6 +107,7 @@ async fn on_session(job: &TrialJob<'_>) -> TrialResult {
         nodes: job.plan.least_nodes(),
         registry: job.plan.registry.clone(),
         chaos_mesh: job.plan.needs.contains(&Need::ChaosMesh),
+        openshift: job.plan.needs.contains(&Need::Openshift),
     };
     let session = match job.request.cluster.open(&context).await {
         Ok(session) => session,

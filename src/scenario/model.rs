@@ -141,6 +141,8 @@ pub enum Need {
     Prometheus,
     /// The metrics API (`metrics.k8s.io`) is served.
     Metrics,
+    /// The cluster is an OpenShift: it serves projects, Routes and cluster operators.
+    Openshift,
     /// Other programs reach the cluster, by a kubeconfig and in real time.
     Programs,
     /// Chaos Mesh is installed.

@@ -16,7 +16,7 @@ pub fn key(part: &str, key: &str) -> bool {
 pub fn value(part: &str, value: &str) -> bool {
     match part {
         "Need" => {
-            matches!(value, "openshift" | "nodeAccess" | "storage")
+            matches!(value, "nodeAccess" | "storage")
         }
         _ => false,
     }

@@ -1,0 +1,204 @@
+//! The harness as a process, as the ordinary user of a served OpenShift: in projects of its own, and nowhere else.
+
+use super::cluster::OpenShift;
+use comeback::sim::serve::kubeconfig::DEVELOPER;
+use kube::api::{Api, DynamicObject, ListParams, PostParams};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+/// How long a harness that is to be killed may take until its projects are there.
+const BEGUN_WITHIN: Duration = Duration::from_secs(20);
+
+struct Harness<'a> {
+    cluster: &'a OpenShift,
+    folder: &'a Path,
+}
+
+impl Harness<'_> {
+    fn command(&self, arguments: &[&str]) -> Command {
+        let config = self.folder.join("kubeconfig");
+        let ours =
+            self.cluster.world.kubeconfig.replace("current-context: comeback\n", &format!("current-context: {DEVELOPER}\n"));
+        assert!(ours.contains(&format!("current-context: {DEVELOPER}")));
+        std::fs::write(&config, ours).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_comeback"));
+        command.args(arguments).current_dir(self.folder).env_clear().env("HOME", self.folder).env("KUBECONFIG", config);
+        command.stdin(Stdio::null());
+        command
+    }
+
+    fn comeback(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    /// Runs one scenario; its result and what it said.
+    fn run(&self, scenario: &str) -> (Value, String, Option<i32>) {
+        let output = self.comeback(&["run", scenario, "--cluster", "context", "--no-progress", "--report", "json"]);
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        let result = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| unreachable!("{error}: {errors}"));
+        (result, errors, output.status.code())
+    }
+
+    /// The projects that the user sees.
+    fn projects(&self) -> BTreeSet<String> {
+        let api = self.cluster.mine("project.openshift.io", "Project", "projects", None);
+        let listed = self.cluster.world.runtime.block_on(api.list(&ListParams::default())).unwrap();
+        listed.into_iter().filter_map(|project| project.metadata.name).collect()
+    }
+
+    /// Somebody's project of this name, with something in it.
+    fn ask_for(&self, name: &str, description: &str, inside: &Value) {
+        let make = PostParams::default();
+        let request = json!({ "metadata": { "name": name }, "description": description });
+        let requests = self.cluster.mine("project.openshift.io", "ProjectRequest", "projectrequests", None);
+        let kind = inside["kind"].as_str().unwrap();
+        let objects: Api<DynamicObject> = self.cluster.mine("", kind, &format!("{}s", kind.to_lowercase()), Some(name));
+        let accounts: Api<k8s_openapi::api::core::v1::ServiceAccount> = Api::namespaced(self.cluster.developer.clone(), name);
+        self.cluster.world.runtime.block_on(async {
+            requests.create(&make, &serde_json::from_value(request).unwrap()).await.unwrap();
+            let there = |account: Option<&k8s_openapi::api::core::v1::ServiceAccount>| account.is_some();
+            kube::runtime::wait::await_condition(accounts, "default", there).await.unwrap();
+            objects.create(&make, &serde_json::from_value(inside.clone()).unwrap()).await.unwrap();
+        });
+    }
+
+    /// Starts a run, and kills it when so many of its projects are there and `marked` have their record.
+    #[expect(clippy::disallowed_methods, reason = "a served cluster is waited for in real time")]
+    fn kill(&self, scenario: &str, projects: usize) {
+        let mut child: Child = self
+            .command(&["run", scenario, "--cluster", "context", "--no-progress"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let until = std::time::Instant::now() + BEGUN_WITHIN;
+        while self.projects().iter().filter(|name| name.starts_with("cb-")).count() < projects {
+            assert!(std::time::Instant::now() < until && child.try_wait().unwrap().is_none(), "the run did not get so far");
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+}
+
+/// The shipped scenario of a deleted pod, with a short hold: what counts here is where it runs.
+fn shipped(folder: &Path) {
+    let text = std::fs::read_to_string("scenarios/pod/deleted.yaml").unwrap();
+    let hold = regex::Regex::new(r"\bhold: \w+").unwrap();
+    assert!(hold.is_match(&text));
+    std::fs::create_dir_all(folder.join("scenarios/pod")).unwrap();
+    std::fs::create_dir_all(folder.join("fixtures/workloads")).unwrap();
+    std::fs::write(folder.join("scenarios/pod/deleted.yaml"), hold.replace_all(&text, "hold: 1s").as_ref()).unwrap();
+    std::fs::copy("fixtures/workloads/web.yaml", folder.join("fixtures/workloads/web.yaml")).unwrap();
+}
+
+const SHIPPED: &str = "scenarios/pod/deleted.yaml";
+
+#[test]
+fn a_shipped_scenario_runs_in_projects_of_its_own_and_leaves_none() {
+    let (cluster, folder) = (OpenShift::start(20.0), tempfile::tempdir().unwrap());
+    let user = Harness { cluster: &cluster, folder: folder.path() };
+    shipped(folder.path());
+    let before = cluster.world.snapshot(&BTreeSet::new());
+    let (result, errors, code) = user.run(SHIPPED);
+    let trial = &result["scenarios"][0]["trials"][0];
+    assert_eq!((trial["verdict"].as_str(), code), (Some("recovered"), Some(0)), "{trial}\n{errors}");
+    let openshift = &result["cluster"]["fingerprint"]["properties"]["openshift"];
+    assert_eq!(openshift, "version may not be read", "{result}");
+    assert_eq!(user.projects(), BTreeSet::new());
+    assert_eq!(cluster.world.differences(&before, &BTreeSet::new()), Vec::<String>::new());
+}
+
+#[test]
+fn what_a_killed_run_left_is_removed_and_what_only_looks_like_it_is_not() {
+    let (cluster, folder) = (OpenShift::start(20.0), tempfile::tempdir().unwrap());
+    let user = Harness { cluster: &cluster, folder: folder.path() };
+    shipped(folder.path());
+    let container = json!({ "name": "app", "image": "busybox:1.37", "command": ["sleep", "3600"] });
+    let pod =
+        json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "theirs" }, "spec": { "containers": [container] } });
+    // One of somebody else, one that copies our words, one with another project's record.
+    user.ask_for("cb-run-theirs", "our own", &pod);
+    let words = "comeback.dev/run=20260101-abc comeback.dev/scenario=shop comeback.dev/trial=0";
+    user.ask_for("cb-shop-0-abcde", words, &pod);
+    let record = json!({ "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": { "name": "comeback-project", "labels": { "comeback.dev/run": "20260101-abc" } },
+        "data": { "uid": "another", "mark": words } });
+    user.ask_for("cb-shop-0-fghij", words, &record);
+    let before = cluster.world.snapshot(&BTreeSet::new());
+    let foreign = user.projects();
+    assert_eq!(foreign.len(), 3);
+    // As early as can be, and in the middle.
+    for projects in [4, 5] {
+        user.kill(SHIPPED, projects);
+        assert!(user.projects().len() >= projects);
+        let cleaned = user.comeback(&["cleanup", "--all", "--cluster", "context"]);
+        let said = format!("{}{}", String::from_utf8_lossy(&cleaned.stdout), String::from_utf8_lossy(&cleaned.stderr));
+        assert_eq!(cleaned.status.code(), Some(0), "{said}");
+        assert!(said.contains("removed") && said.contains("cb-"), "{said}");
+        assert_eq!(user.projects(), foreign, "{said}");
+    }
+    assert_eq!(cluster.world.differences(&before, &BTreeSet::new()), Vec::<String>::new());
+}
+
+#[test]
+fn a_pod_that_wants_privilege_is_an_error_in_the_clusters_words() {
+    let (cluster, folder) = (OpenShift::start(20.0), tempfile::tempdir().unwrap());
+    let user = Harness { cluster: &cluster, folder: folder.path() };
+    let container = json!({ "name": "app", "image": "busybox:1.37", "command": ["sleep", "3600"], "securityContext": { "privileged": true } });
+    let pod = json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "root", "labels": { "app": "root" } }, "spec": { "containers": [container] } });
+    let scenario = json!({ "apiVersion": "comeback.dev/v1alpha1", "kind": "Scenario", "metadata": { "name": "wants-privilege" },
+        "spec": { "summary": "A pod that wants to be privileged", "needs": ["openshift"], "workload": { "inline": [pod] },
+            "steady": { "until": [{ "ready": { "pod": "root" } }], "within": "10s", "hold": "1s" },
+            "fault": [{ "deletePods": { "pod": "root" } }],
+            "recover": { "until": [{ "absent": { "kind": "Pod", "name": "root" } }], "within": "10s", "hold": "1s" } } });
+    std::fs::write(folder.path().join("privileged.yaml"), scenario.to_string()).unwrap();
+    let (result, errors, _) = user.run("privileged.yaml");
+    let trial = &result["scenarios"][0]["trials"][0];
+    assert_eq!(trial["verdict"], "error", "{result}\n{errors}");
+    let reason = trial["reason"].as_str().unwrap();
+    let why = "unable to validate against any security context constraint: [provider \"anyuid\": Forbidden: not usable by user or serviceaccount, \
+               provider restricted-v2: .containers[0].privileged: Invalid value: true: Privileged containers are not allowed";
+    assert!(reason.contains(why), "{reason}");
+    assert_eq!(user.projects(), BTreeSet::new());
+}
+
+#[test]
+fn doctor_and_dry_run_know_projects_and_change_nothing() {
+    let (cluster, folder) = (OpenShift::start(20.0), tempfile::tempdir().unwrap());
+    let user = Harness { cluster: &cluster, folder: folder.path() };
+    shipped(folder.path());
+    let output = user.comeback(&["doctor", SHIPPED]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(text.contains("OpenShift") && text.contains("asked for as a project (projectrequests)"), "{text}");
+    let output = user.comeback(&["run", SHIPPED, "--cluster", "context", "--dry-run"]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && text.contains("create projectrequests.project.openshift.io in the whole cluster"),
+        "{text}"
+    );
+    assert!(!text.contains("create namespaces"), "{text}");
+    assert_eq!(user.projects(), BTreeSet::new());
+}
+
+#[test]
+fn an_expired_token_is_told_with_the_remedy_and_never_shown() {
+    let (cluster, folder) = (OpenShift::start(20.0), tempfile::tempdir().unwrap());
+    let user = Harness { cluster: &cluster, folder: folder.path() };
+    shipped(folder.path());
+    let token = "sha256~planted-and-expired";
+    for arguments in [&["doctor", SHIPPED][..], &["run", SHIPPED, "--cluster", "context", "-v"]] {
+        let mut command = user.command(arguments);
+        let config = folder.path().join("kubeconfig");
+        let whole = std::fs::read_to_string(&config).unwrap();
+        let (head, _) = whole.rsplit_once("token: ").unwrap();
+        std::fs::write(&config, format!("{head}token: {token}\n")).unwrap();
+        let output = command.output().unwrap();
+        let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.code(), Some(3), "{text}");
+        assert!(text.contains("oc login") && !text.contains("planted"), "{text}");
+    }
+}
