@@ -40,13 +40,14 @@ pub async fn establish(client: &kube::Client, run: &str, allowed: &[String]) -> 
     let label = dns_label(run, 63);
     match create(client, &label).await {
         Ok(own) => Ok(Home { run: label, namespace: own.name.clone(), own: Some(own), project: false }),
-        Err(error) if error.code == 403 => match allowed.first() {
-            Some(namespace) => Ok(Home { run: label, namespace: namespace.clone(), own: None, project: false }),
-            None => {
-                let own = project::request(client, &name(run), &Mark { run: label.clone(), trial: None }).await?.ok_or(error)?;
-                Ok(Home { run: label, namespace: own.name.clone(), own: Some(own), project: true })
+        Err(error) if error.code == 403 => {
+            if let Some(namespace) = allowed.first() {
+                return Ok(Home { run: label, namespace: namespace.clone(), own: None, project: false });
             }
-        },
+            let mark = Mark { run: label.clone(), trial: None };
+            let own = Box::pin(project::request(client, &name(run), &mark)).await?.ok_or(error)?;
+            Ok(Home { run: label, namespace: own.name.clone(), own: Some(own), project: true })
+        }
         Err(error) => Err(error),
     }
 }

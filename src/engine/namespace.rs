@@ -98,7 +98,7 @@ pub async fn create(client: &kube::Client, identity: &Identity<'_>) -> Result<Re
             }
             present.metadata.uid.unwrap_or_default()
         }
-        Err(error) if error.code == 403 => project::request(client, &name, &identity.mark()).await?.ok_or(error)?.uid,
+        Err(error) if error.code == 403 => Box::pin(project::request(client, &name, &identity.mark())).await?.ok_or(error)?.uid,
         Err(error) => return Err(error),
     };
     let accounts = own_kind("ServiceAccount")?.api(client, &name);
@@ -174,7 +174,7 @@ async fn try_remove(client: &kube::Client, namespace: &Reference, run: &str, wit
         // Projects are deleted by those who may not delete namespaces.
         Err(error) if error.code == 403 => {
             let namespace = Reference { uid: own.to_owned(), ..namespace.clone() };
-            return match project::remove(client, &namespace, within).await {
+            return match Box::pin(project::remove(client, &namespace, within)).await {
                 Err(other) if other.is_not_found() => Err(error),
                 answer => answer,
             };

@@ -113,7 +113,7 @@ async fn on_session(job: &TrialJob<'_>) -> TrialResult {
         Ok(session) => session,
         Err(error) => return job.failed(&error.message),
     };
-    let result = in_session(job, &session).await;
+    let result = Box::pin(in_session(job, &session)).await;
     if let Some(requests) = &session.requests {
         (job.requests)(requests.count());
     }

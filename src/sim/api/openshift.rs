@@ -27,7 +27,7 @@ pub(super) const MCS: &str = "openshift.io/sa.scc.mcs";
 /// The first uid of the first namespace, and how many each gets (`1000000000-1999999999/10000`).
 const FIRST_UID: u64 = 1_000_000_000;
 const UIDS: u64 = 10_000;
-/// How many SELinux labels each namespace gets.
+/// How many labels of `SELinux` each namespace gets.
 const LABELS: u64 = 5;
 
 /// Changes a new object as OpenShift's admission does, or refuses it.

@@ -220,7 +220,8 @@ impl Constraint {
             say(&format!("{path}.seLinuxOptions.level"), format!("Invalid value: \"{level}\": must be {}", ranges.level));
         }
         let profile = context.at("/seccompProfile/type").and_then(Value::as_str).unwrap_or_default();
-        if !profile.is_empty() && !(self.seccomp && profile == "RuntimeDefault") {
+        let allowed = profile.is_empty() || (self.seccomp && profile == "RuntimeDefault");
+        if !allowed {
             let key = match container.rsplit('/').next().unwrap_or_default() {
                 "" => "seccomp.security.alpha.kubernetes.io/pod".to_owned(),
                 container => format!("container.seccomp.security.alpha.kubernetes.io/{}", container.trim_start_matches('.')),
