@@ -8,7 +8,7 @@ pub mod finding;
 pub mod ledger;
 mod logs;
 mod objects;
-mod patterns;
+pub mod patterns;
 pub mod related;
 #[cfg(test)]
 pub(crate) mod replay;
@@ -17,6 +17,7 @@ pub mod user;
 
 pub use finding::{Confidence, Evidence, Finding, Subject, cause_covers};
 pub use ledger::Ledger;
+pub use patterns::Topic;
 
 use crate::observe::Index;
 use crate::scenario::Thresholds;
@@ -37,7 +38,7 @@ pub fn detect(index: &Index, thresholds: &Thresholds) -> Vec<Finding> {
 #[must_use]
 pub fn detect_with(index: &Index, thresholds: &Thresholds, own: &UserDetectors) -> Vec<Finding> {
     let mut signs = Vec::new();
-    case::each(index, thresholds, |case| rules::signs(case, &mut signs));
+    case::each((index, thresholds, own), |case| rules::signs(case, &mut signs));
     rules::object_signs(&Objects { index, thresholds }, &mut signs);
     let mut all: Vec<case::SignOf<'_>> = signs;
     own.signs(index, &mut all);
@@ -48,7 +49,9 @@ pub fn detect_with(index: &Index, thresholds: &Thresholds, own: &UserDetectors) 
 #[must_use]
 pub fn next_deadline(index: &Index, thresholds: &Thresholds) -> Option<Duration> {
     let mut all = rules::object_deadlines(&Objects { index, thresholds });
-    case::each(index, thresholds, |case: &Case<'_>| all.extend(rules::deadlines(case)));
+    // No line of a log is waited for.
+    let own = UserDetectors::default();
+    case::each((index, thresholds, &own), |case: &Case<'_>| all.extend(rules::deadlines(case)));
     all.into_iter().filter(|due| *due > index.now()).min()
 }
 

@@ -16,6 +16,7 @@ pub mod fault;
 pub mod heal;
 pub mod images;
 pub mod load;
+pub mod log_patterns;
 pub mod manifest;
 pub mod matrix;
 pub mod memory;

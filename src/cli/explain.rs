@@ -4,6 +4,7 @@
 mod words;
 
 use super::dry_run::{injected, when};
+use crate::detect::Topic;
 use crate::exit_code::ExitCode;
 use crate::report::layout::hanging;
 use crate::scenario::cause::meaning;
@@ -68,8 +69,12 @@ fn text(plan: &Plan) -> String {
             )],
         );
     }
-    if !plan.detectors.is_empty() {
-        phase("watch", plan.detectors.iter().map(detector).collect());
+    if !plan.detectors.is_empty() || !plan.patterns.is_empty() {
+        let patterns = plan.patterns.iter().map(|patterns| {
+            let count = patterns.words.len() + patterns.patterns.len();
+            format!("Lines of logs with one of {count} words or patterns more speak of {}.", topic(patterns.topic))
+        });
+        phase("watch", plan.detectors.iter().map(detector).chain(patterns).collect());
     }
     phase("inject", faults(plan));
     if plan.is_control() {
@@ -140,6 +145,10 @@ fn faults(plan: &Plan) -> Vec<String> {
         .collect();
     lines.push("That the API accepts a fault is never taken for its effect.".to_owned());
     lines
+}
+
+fn topic(topic: Topic) -> String {
+    serde_json::to_value(topic).ok().and_then(|name| Some(name.as_str()?.to_owned())).unwrap_or_default()
 }
 
 /// What a detector of the user's own looks for.

@@ -4,6 +4,7 @@
 use super::exits::Ends;
 use super::finding::{Confidence, Evidence};
 use super::related;
+use super::user::UserDetectors;
 use crate::json::At as _;
 use crate::observe::index::pod::condition_of;
 use crate::observe::index::{ContainerRecord, EventRecord, Index, PodRecord, text};
@@ -19,6 +20,8 @@ pub struct Case<'a> {
     pub index: &'a Index,
     /// When a signal becomes a finding.
     pub thresholds: &'a Thresholds,
+    /// The user's own detectors and log patterns.
+    pub own: &'a UserDetectors,
     /// The pod.
     pub pod: &'a PodRecord,
     /// Its events that may tell of trouble.
@@ -130,7 +133,7 @@ impl Began {
 }
 
 /// Calls `look` for each pod that shows anything but health and may be reported on.
-pub fn each<'a>(index: &'a Index, thresholds: &'a Thresholds, mut look: impl FnMut(&Case<'a>)) {
+pub fn each<'a>((index, thresholds, own): (&'a Index, &'a Thresholds, &'a UserDetectors), mut look: impl FnMut(&Case<'a>)) {
     let mut events: BTreeMap<&str, Vec<&EventRecord>> = BTreeMap::new();
     for event in index.events().filter(|event| tells_of_trouble(event)) {
         events.entry(event.regarding.uid.as_str()).or_default().push(event);
@@ -140,7 +143,7 @@ pub fn each<'a>(index: &'a Index, thresholds: &'a Thresholds, mut look: impl FnM
         if (of_pod.is_empty() && is_healthy(pod)) || !may_be_reported(index, pod) {
             continue;
         }
-        look(&Case { index, thresholds, pod, events: of_pod.to_vec() });
+        look(&Case { index, thresholds, own, pod, events: of_pod.to_vec() });
     }
 }
 

@@ -14,12 +14,12 @@ const QUOTE: usize = 160;
 
 /// The newest line of a container's log that speaks of a topic, shortened.
 pub fn line_about(case: &Case<'_>, container: &str, topic: Topic) -> Option<String> {
-    newest(case, container).find(|(_, lower)| patterns::of(topic).are_in(lower)).map(|(line, _)| quoted(line))
+    newest(case, container).find(|(_, lower)| speaks_of(case, topic, lower)).map(|(line, _)| quoted(line))
 }
 
 /// The newest lines of a container's log that speak of a topic, newest first.
 pub fn lines_about(case: &Case<'_>, container: &str, topic: Topic) -> Vec<String> {
-    let about = newest(case, container).filter(|(_, lower)| patterns::of(topic).are_in(lower));
+    let about = newest(case, container).filter(|(_, lower)| speaks_of(case, topic, lower));
     about.map(|(line, _)| line.trim().to_owned()).collect()
 }
 
@@ -28,6 +28,11 @@ pub fn line_with(case: &Case<'_>, container: &str, words: &[impl AsRef<str>]) ->
     newest(case, container)
         .find(|(_, lower)| words.iter().any(|word| lower.contains(word.as_ref())))
         .map(|(line, _)| quoted(line))
+}
+
+/// By comeback's own patterns, or by the user's.
+fn speaks_of(case: &Case<'_>, topic: Topic, lower: &str) -> bool {
+    patterns::of(topic).are_in(lower) || case.own.patterns(topic).is_some_and(|own| own.are_in(lower))
 }
 
 /// The newest lines of a container's log with the same in lower case, newest first.

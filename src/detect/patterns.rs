@@ -1,12 +1,21 @@
 //! Log patterns as data: `patterns.yaml`, in the binary. Which lines are looked at, and what a topic means for a diagnosis, is not here.
 
+use crate::scenario::log_patterns::LogPatterns;
 use regex::{Regex, RegexBuilder};
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+/// The longest word or pattern of the user's own, in characters.
+pub const LONGEST: usize = 500;
+/// The most words and patterns of the user's own, in one scenario.
+pub const MOST: usize = 500;
+/// The most memory that a compiled pattern may take, in bytes: a line is matched in time in proportion to it.
+const LARGEST: usize = 256 * 1024;
+
 /// What a log line speaks of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Topic {
     /// The program broke: a panic, a traceback, a fault.
@@ -49,7 +58,7 @@ struct Pattern {
 }
 
 /// The patterns of a topic.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Patterns {
     words: Vec<String>,
     patterns: Vec<(String, Regex)>,
@@ -57,6 +66,7 @@ pub struct Patterns {
 
 impl Patterns {
     /// Whether a line, given in lower case, has one of them.
+    #[must_use]
     pub fn are_in(&self, lower: &str) -> bool {
         self.words.iter().any(|word| lower.contains(word.as_str()))
             || self.patterns.iter().any(|(with, pattern)| lower.contains(with.as_str()) && pattern.is_match(lower))
@@ -73,12 +83,35 @@ fn read(text: &str) -> Result<BTreeMap<Topic, Patterns>, String> {
         for source in section.sources.into_values() {
             known.words.extend(source.words.into_iter().map(|word| word.to_lowercase()));
             for Pattern { with, pattern } in source.patterns {
-                let regex = RegexBuilder::new(&pattern).case_insensitive(true).build();
-                known.patterns.push((with.to_lowercase(), regex.map_err(|error| error.to_string())?));
+                known.patterns.push((with.to_lowercase(), build(&pattern)?));
             }
         }
     }
     Ok(all)
+}
+
+/// A pattern, as lines are matched with it.
+///
+/// # Errors
+/// It is none, or is too large, in words.
+pub fn build(pattern: &str) -> Result<Regex, String> {
+    RegexBuilder::new(pattern).case_insensitive(true).size_limit(LARGEST).build().map_err(|error| match error {
+        regex::Error::CompiledTooBig(_) => format!("this expression takes more than {} KiB when it is compiled", LARGEST / 1024),
+        error => error.to_string(),
+    })
+}
+
+/// The user's own patterns by topic; they have been checked.
+#[must_use]
+pub fn of_user(given: &[LogPatterns]) -> BTreeMap<Topic, Patterns> {
+    let mut all: BTreeMap<Topic, Patterns> = BTreeMap::new();
+    for one in given {
+        let known = all.entry(one.topic).or_default();
+        known.words.extend(one.words.iter().map(|word| word.to_lowercase()));
+        let built = one.patterns.iter().filter_map(|one| Some((one.with.to_lowercase(), build(&one.pattern).ok()?)));
+        known.patterns.extend(built);
+    }
+    all
 }
 
 /// The patterns of a topic.
@@ -98,6 +131,18 @@ mod tests {
         assert_eq!(all.len(), 8);
         assert!(all.values().all(|patterns| !patterns.words.is_empty()));
         assert!(read("- { topic: crash, sources: { go: { word: [x] } } }").is_err(), "an unknown key is no pattern");
+    }
+
+    #[test]
+    fn those_of_the_user_are_known_beside() {
+        let given =
+            serde_json::json!([{ "topic": "crash", "words": ["Flux Lost"], "patterns": [{ "pattern": "worker \\d+ gave up" }] }]);
+        let own = of_user(&serde_json::from_value::<Vec<LogPatterns>>(given).unwrap());
+        for line in ["the flux lost it", "worker 7 gave up"] {
+            assert!(own[&Topic::Crash].are_in(line) && !of(Topic::Crash).are_in(line), "{line}");
+        }
+        assert!(!own[&Topic::Crash].are_in("worker x gave up"));
+        assert!(build("((a{500}){500}){500}").unwrap_err().contains("more than 256 KiB"));
     }
 
     #[rstest]

@@ -6,6 +6,7 @@ pub mod protocol;
 use super::case::{About, SignOf, evidence};
 use super::finding::Confidence;
 use super::objects::Objects;
+use super::patterns::{self, Patterns, Topic};
 use super::related;
 use crate::json::At as _;
 use crate::observe::Index;
@@ -14,6 +15,7 @@ use crate::observe::probe::pod::NAME as PROBE;
 use crate::scenario::Detector;
 use crate::scenario::condition::cel;
 use crate::scenario::detector::CelDetector;
+use crate::scenario::log_patterns::LogPatterns;
 use protocol::Answered;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -31,6 +33,7 @@ pub struct UserDetectors {
     answered: BTreeMap<(usize, String), Vec<Stated>>,
     /// Detectors whose expression has no truth; told once.
     wrong: BTreeMap<usize, String>,
+    patterns: BTreeMap<Topic, Patterns>,
 }
 
 /// An object as an expression saw it last.
@@ -66,6 +69,18 @@ impl UserDetectors {
             Detector::Program(_) => None,
         });
         Self { expressions: expressions.collect(), causes, ..Self::default() }
+    }
+
+    /// The same, with log patterns of the user's own.
+    #[must_use]
+    pub fn with_patterns(self, given: &[LogPatterns]) -> Self {
+        Self { patterns: patterns::of_user(given), ..self }
+    }
+
+    /// The user's own patterns of a topic.
+    #[must_use]
+    pub fn patterns(&self, topic: Topic) -> Option<&Patterns> {
+        self.patterns.get(&topic)
     }
 
     /// The causes that they may find, in order of precedence.

@@ -120,6 +120,7 @@ pub async fn run(
 }
 
 /// How a program ended, as what follows `it`.
+#[must_use]
 pub fn ending(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("ended with exit code {code}"),

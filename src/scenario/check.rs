@@ -6,6 +6,7 @@ mod fault;
 mod healing;
 mod images;
 mod objects;
+mod patterns;
 mod target;
 
 use super::diagnostic::{Code, Diagnostic, Position};
@@ -47,6 +48,7 @@ pub fn scenario(
     check.budgets(class_rto);
     check.defaults(workload);
     check.detectors();
+    check.log_patterns();
     check.cause();
     check.numbers();
     check.conditions();

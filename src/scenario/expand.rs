@@ -54,6 +54,7 @@ pub fn plan(file: &str, scenario: Scenario, objects: &[Object], given: &Given) -
         detect,
         thresholds,
         detectors,
+        patterns,
         heal,
         recover,
         throughout,
@@ -96,6 +97,7 @@ pub fn plan(file: &str, scenario: Scenario, objects: &[Object], given: &Given) -
         }),
         thresholds,
         detectors,
+        patterns,
         heal: heal.unwrap_or_default(),
         recover: RecoverPlan {
             until: recover

@@ -14,6 +14,7 @@ use super::detector::Detector;
 use super::duration::serde_text_option;
 use super::fault::{Fault, Scalar};
 use super::heal::Heal;
+use super::log_patterns::LogPatterns;
 use super::thresholds::Thresholds;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -103,6 +104,9 @@ pub struct ScenarioSpec {
     /// Detectors of the user's own, beside comeback's; in a control, what they find is a false alarm, too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub detectors: Vec<Detector>,
+    /// What lines of the workload's own logs speak of, beside what comeback knows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub patterns: Vec<LogPatterns>,
     /// Who heals, and how.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heal: Option<Heal>,

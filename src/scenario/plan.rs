@@ -7,6 +7,7 @@ use super::detector::Detector;
 use super::duration::{serde_text, serde_text_option};
 use super::fault::Fault;
 use super::heal::Heal;
+use super::log_patterns::LogPatterns;
 use super::model::{Existing, Need, StandIn};
 use super::schedule::Schedule;
 use super::thresholds::Thresholds;
@@ -58,6 +59,9 @@ pub struct Plan {
     /// Detectors of the user's own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub detectors: Vec<Detector>,
+    /// Log patterns of the user's own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub patterns: Vec<LogPatterns>,
     /// Who heals, and how.
     pub heal: Heal,
     /// What "recovered" means.

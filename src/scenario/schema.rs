@@ -86,7 +86,7 @@ fn formats(definition: &str, schema: &mut Value) {
                 | "unschedulableFor" | "configWindow",
             ) => (DURATION, Some(property)),
             (_, "selector" | "select") => (SELECTOR, Some(property)),
-            ("LogMatches", "pattern") | ("EventSeen", "message") => (REGEX, Some(property)),
+            ("LogMatches" | "LogPattern", "pattern") | ("EventSeen", "message") => (REGEX, Some(property)),
             ("Metadata", "name") | ("Existing", "namespace") => (NAME, Some(property)),
             _ => continue,
         };

@@ -1,6 +1,7 @@
 //! Detectors of the user's own in whole trials: an expression and a program, in time and in vain, live and judged again.
 
 use super::faults::run;
+use comeback::detect::Confidence;
 use comeback::measure::result::TrialResult;
 use comeback::scenario::Verdict;
 use std::path::Path;
@@ -115,5 +116,21 @@ fn what_fails_to_look_is_an_error_that_keeps_what_was_seen() {
         assert_eq!(trial.verdict, Verdict::Error);
         assert!(trial.reason.contains(why), "{}", trial.reason);
         assert!(timeline.contains("namespaceReady") && trial.leftovers.is_empty());
+    }
+}
+
+#[test]
+fn a_line_of_ones_own_raises_the_confidence_of_what_is_found() {
+    let more = "  patterns: [{ topic: crash, words: [\"Flux lost\"] }]\n";
+    for (more, sure) in [(more, true), ("", false)] {
+        let folder = tempfile::tempdir().unwrap();
+        let text = scenario("", &format!("{more}  effect: {{ within: 2m }}\n  recover: {{ within: 1m }}\n  expect: regressed\n"));
+        let text = text.replace("sleep 100000", "echo the flux lost it; exit 3");
+        std::fs::write(folder.path().join("one.yaml"), text).unwrap();
+        let trial = run(folder.path()).scenarios.remove(0).trials.remove(0);
+        assert_eq!(trial.verdict, Verdict::Regressed, "{}", trial.reason);
+        let found = trial.findings.iter().find(|finding| finding.cause == "crash.app-error").unwrap();
+        let told = found.evidence.iter().any(|evidence| evidence.text.contains("the flux lost it"));
+        assert_eq!((found.confidence == Confidence::High, told), (sure, sure), "{:#?}", found.evidence);
     }
 }

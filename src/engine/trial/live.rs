@@ -126,7 +126,7 @@ impl<'a> Live<'a> {
             watching: None,
             probing: None,
             ledger: detect::Ledger::default(),
-            own: detect::UserDetectors::new(&job.plan.detectors),
+            own: detect::UserDetectors::new(&job.plan.detectors).with_patterns(&job.plan.patterns),
             examining: examining::Examining::default(),
             policy: heal::Policy::new(&job.plan.heal, &job.run_label()),
             steady_baseline: None,
