@@ -188,9 +188,7 @@ fn work(request: &RunRequest, stop: &Stop, jobs: &Jobs, halt: Halt<'_>, to_us: &
         let Some(plan) = request.plans.get(scenario) else { return };
         let place = plan.existing.as_ref().and_then(|existing| halt.places.get(&existing.namespace));
         let _alone = place.map(|place| place.lock().unwrap_or_else(PoisonError::into_inner));
-        let breaks_nodes = plan.single_faults().iter().any(|fault| fault.breaks_what_is_shared())
-            || plan.heal.strategy.iter().any(crate::scenario::Step::is_about_a_node);
-        let (_beside_none, _beside_others) = match (request.cluster.is_virtual_time(), breaks_nodes) {
+        let (_beside_none, _beside_others) = match (request.cluster.is_virtual_time(), breaks_nodes(plan)) {
             (true, _) => (None, None),
             (false, true) => (Some(halt.nodes.write().unwrap_or_else(PoisonError::into_inner)), None),
             (false, false) => (None, Some(halt.nodes.read().unwrap_or_else(PoisonError::into_inner))),
@@ -226,6 +224,12 @@ fn work(request: &RunRequest, stop: &Stop, jobs: &Jobs, halt: Halt<'_>, to_us: &
         let result = attempts::run(&job, &failed_fast, &goes_on);
         let _ = to_us.send(FromWorker::Finished(scenario, Box::new(result)));
     }
+}
+
+/// Whether a trial runs alone on a real cluster, for what it breaks is everybody's.
+fn breaks_nodes(plan: &Plan) -> bool {
+    plan.single_faults().iter().any(|fault| fault.breaks_what_is_shared())
+        || plan.heal.strategy.iter().any(crate::scenario::Step::is_about_a_node)
 }
 
 /// Whether a trial proves that an objective was missed.

@@ -9,6 +9,7 @@ use crate::measure::result::{ScenarioResult, TrialResult};
 use crate::measure::until_confident::{self, Claim};
 use crate::scenario::Plan;
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 /// How far the scenarios of a run are.
 pub(super) struct Course<'a> {
@@ -50,7 +51,11 @@ impl<'a> Course<'a> {
             let first = plan.first_trial;
             (0..*count).map(move |n| (scenario, first.saturating_add(n)))
         });
-        jobs.collect()
+        let mut jobs: Vec<Job> = jobs.collect();
+        if !self.request.cluster.is_virtual_time() {
+            shared_first(&self.request.plans, &mut jobs);
+        }
+        jobs.into()
     }
 
     /// Takes in a trial that is done; returns those that are to follow.
@@ -112,5 +117,25 @@ impl<'a> Course<'a> {
     /// The results, in order.
     pub(super) fn into_scenarios(self) -> Vec<ScenarioResult> {
         self.scenarios.into_values().collect()
+    }
+}
+
+/// Trials that run alone come last: before each of them everybody waits until the longest of the others is over.
+fn shared_first(plans: &[Arc<Plan>], jobs: &mut [Job]) {
+    jobs.sort_by_key(|(scenario, _)| plans.get(*scenario).is_some_and(|plan| super::breaks_nodes(plan)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{self, LoadOptions};
+
+    #[test]
+    fn what_runs_alone_comes_last() {
+        let names = ["builtin:pod-deleted", "builtin:node-paused", "builtin:crashy-app"].map(ToOwned::to_owned);
+        let loaded = scenario::load(&names, &LoadOptions::default()).unwrap();
+        let mut jobs = vec![(0, 0), (1, 0), (1, 1), (2, 0), (2, 1)];
+        shared_first(&loaded.plans, &mut jobs);
+        assert_eq!(jobs, [(0, 0), (2, 0), (2, 1), (1, 0), (1, 1)]);
     }
 }
