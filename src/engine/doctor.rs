@@ -2,6 +2,7 @@
 //! tries dry runs only. Which scenarios a cluster lacks something for is told by the command line.
 
 mod admission;
+mod image_stream;
 mod images;
 
 use super::permission::{self, Permission};

@@ -202,3 +202,65 @@ fn an_expired_token_is_told_with_the_remedy_and_never_shown() {
         assert!(text.contains("oc login") && !text.contains("planted"), "{text}");
     }
 }
+
+#[test]
+fn an_image_that_a_stream_has_is_not_called_missing() {
+    let (cluster, folder) = (OpenShift::start(20.0), tempfile::tempdir().unwrap());
+    let user = Harness { cluster: &cluster, folder: folder.path() };
+    let tags = json!({ "status": { "tags": [{ "tag": "2", "items": [{ "image": "sha256:1" }] }] } });
+    let stream = json!({ "apiVersion": "image.openshift.io/v1", "kind": "ImageStream", "metadata": { "name": "web" }, "status": tags["status"] });
+    let resource = kube::core::ApiResource::from_gvk_with_plural(
+        &kube::core::GroupVersionKind::gvk("image.openshift.io", "v1", "ImageStream"),
+        "imagestreams",
+    );
+    let streams: Api<DynamicObject> = Api::namespaced_with(cluster.world.client.clone(), "shop", &resource);
+    cluster.world.runtime.block_on(streams.create(&PostParams::default(), &serde_json::from_value(stream).unwrap())).unwrap();
+    for (tag, missing) in [("2", false), ("3", true)] {
+        let image = format!("image-registry.openshift-image-registry.svc:5000/shop/web:{tag}");
+        let container = json!({ "name": "web", "image": image, "command": ["sleep", "3600"] });
+        let pod =
+            json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "web" }, "spec": { "containers": [container] } });
+        let ready = json!([{ "ready": { "pod": "web" } }]);
+        let scenario = json!({ "apiVersion": "comeback.dev/v1alpha1", "kind": "Scenario", "metadata": { "name": "streams" },
+            "spec": { "summary": "An image of the internal registry", "workload": { "inline": [pod] },
+                "steady": { "until": ready }, "fault": [{ "killContainer": { "pod": "web" } }], "recover": { "until": ready } } });
+        std::fs::write(folder.path().join("streams.yaml"), scenario.to_string()).unwrap();
+        let output = user.comeback(&["doctor", "streams.yaml", "--cluster", "context:comeback"]);
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(text.contains("not seen on the nodes"), missing, "{text}{}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(text.contains("in image streams of the cluster"), !missing, "{text}");
+        assert!(text.contains("OpenShift (4.23.0)"), "{text}");
+    }
+}
+
+#[test]
+fn operators_and_machine_pools_are_conditions() {
+    let folder = tempfile::tempdir().unwrap();
+    shipped(folder.path());
+    let file = folder.path().join(SHIPPED);
+    let text = std::fs::read_to_string(&file).unwrap();
+    let operator = "{ condition: { kind: ClusterOperator, name: ingress, type: Available } }, { condition: { kind: MachineConfigPool, name: master, type: Updated } }, \
+                    { condition: { kind: ClusterOperator, name: ingress, type: Degraded, status: 'False' } }, ";
+    let text = text.replace("until: [", &format!("until: [{operator}")).replace("spec:\n", "spec:\n  needs: [openshift]\n");
+    std::fs::write(&file, text).unwrap();
+    let comeback = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_comeback"));
+        command
+            .args(arguments)
+            .current_dir(folder.path())
+            .env_clear()
+            .env("HOME", folder.path())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
+    };
+    let output = comeback(&["run", SHIPPED, "--no-progress", "--report", "json"]);
+    let result: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(result["scenarios"][0]["trials"][0]["verdict"], "recovered", "{result}");
+    let output = comeback(&["rbac", SHIPPED]);
+    let roles = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        roles.contains("clusteroperators") && roles.contains("machineconfigpools") && roles.contains("config.openshift.io"),
+        "{roles}"
+    );
+}

@@ -1,6 +1,7 @@
 //! Whether the images of workloads are on the nodes already, as far as nodes tell. What is not there must be pulled, and whether a
 //! registry has it is known only then.
 
+use super::image_stream::{Source, Tagged, trigger};
 use super::{ASK_WITHIN, Check, Grade, said};
 use crate::cluster::request::retried;
 use crate::json::At as _;
@@ -15,9 +16,18 @@ const NAME: &str = "images";
 const REPORTED: usize = 50;
 
 pub(super) async fn check(client: &kube::Client, plans: &[&Plan]) -> Option<Check> {
-    let wanted = wanted(plans);
+    let (mut wanted, streams) = wanted(plans);
     if wanted.is_empty() {
         return None;
+    }
+    let all = wanted.len();
+    for (image, stream) in streams {
+        if stream.exists(client).await {
+            wanted.remove(&image);
+        }
+    }
+    if wanted.is_empty() {
+        return Some(Check::new(NAME, Grade::Good, format!("all {all} are in image streams of the cluster"), ""));
     }
     let nodes: Api<Node> = Api::all(client.clone());
     let parameters = ListParams::default();
@@ -38,9 +48,10 @@ pub(super) async fn check(client: &kube::Client, plans: &[&Plan]) -> Option<Chec
     })
 }
 
-/// Images of the plans' own manifests, with a scenario that has it and whether it may be pulled.
-fn wanted(plans: &[&Plan]) -> BTreeMap<String, (String, bool)> {
-    let mut wanted = BTreeMap::new();
+/// Images of the plans' own manifests, with a scenario that has it and whether it may be pulled; and the image streams from which
+/// some of them come.
+fn wanted(plans: &[&Plan]) -> (BTreeMap<String, (String, bool)>, Vec<(String, Tagged)>) {
+    let (mut wanted, mut streams) = (BTreeMap::new(), Vec::new());
     for plan in plans {
         // A scenario about an image that does not exist wants it to be absent.
         if plan.labels.get("class").is_some_and(|class| class == "image") {
@@ -52,7 +63,14 @@ fn wanted(plans: &[&Plan]) -> BTreeMap<String, (String, bool)> {
                 for list in ["containers", "initContainers"] {
                     for container in pod.get(list).and_then(Value::as_array).into_iter().flatten() {
                         let text = |field: &str| container.get(field).and_then(Value::as_str).unwrap_or_default();
-                        if !text("image").is_empty() {
+                        let put_in = trigger(plan, &manifest.object, text("name"));
+                        // What the workload's own stream puts in is known only there.
+                        if !text("image").is_empty() && put_in != Some(Source::Own) {
+                            let stream = match put_in {
+                                Some(Source::Cluster(stream)) => Some(stream),
+                                _ => Tagged::of_image(text("image")),
+                            };
+                            streams.extend(stream.map(|stream| (text("image").to_owned(), stream)));
                             let pulled = text("imagePullPolicy") != "Never";
                             wanted.entry(text("image").to_owned()).or_insert((plan.name.clone(), pulled));
                         }
@@ -61,7 +79,7 @@ fn wanted(plans: &[&Plan]) -> BTreeMap<String, (String, bool)> {
             }
         }
     }
-    wanted
+    (wanted, streams)
 }
 
 fn judged(wanted: &BTreeMap<String, (String, bool)>, told: &[Vec<String>]) -> Check {

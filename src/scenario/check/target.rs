@@ -16,6 +16,8 @@ const TARGETED: [&str; 7] = ["ready", "restarts", "waiting", "terminated", "repl
 const WORKLOADS: [(&str, &str); 5] =
     [("deployment", "Deployment"), ("statefulSet", "StatefulSet"), ("daemonSet", "DaemonSet"), ("job", "Job"), ("pod", "Pod")];
 
+/// Kinds that an OpenShift cluster has of its own, and that conditions may look at.
+const OF_OPENSHIFT: [&str; 3] = ["ClusterOperator", "ClusterVersion", "MachineConfigPool"];
 /// Kinds whose objects controllers make: a workload does not contain them, and yet they may be named.
 const MADE_BY_CONTROLLERS: [&str; 7] =
     ["ReplicaSet", "EndpointSlice", "Endpoints", "Event", "Lease", "ControllerRevision", "PodMetrics"];
@@ -83,6 +85,7 @@ impl<'a> Check<'a> {
                     self.rollout_of_others(body);
                 }
                 "event" => self.says_something(body, "event", &["reason", "message", "kind", "name"]),
+                "condition" if body.text_of("kind").is_some_and(|kind| OF_OPENSHIFT.contains(&kind)) => {}
                 "condition" | "absent" => self.object(body),
                 "cel" => {
                     self.object(body);
