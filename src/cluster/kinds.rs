@@ -64,13 +64,6 @@ impl Kind {
     pub fn project_request() -> Self {
         Self::of_openshift("project", "ProjectRequest", "projectrequests", false)
     }
-
-    /// A way into an OpenShift cluster.
-    #[must_use]
-    pub fn route() -> Self {
-        Self::of_openshift("route", "Route", "routes", true)
-    }
-
     /// Images by name in an OpenShift namespace.
     #[must_use]
     pub fn image_stream() -> Self {
