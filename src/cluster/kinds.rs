@@ -64,6 +64,7 @@ impl Kind {
     pub fn project_request() -> Self {
         Self::of_openshift("project", "ProjectRequest", "projectrequests", false)
     }
+
     /// Images by name in an OpenShift namespace.
     #[must_use]
     pub fn image_stream() -> Self {
