@@ -9,23 +9,40 @@ pub(super) const EPSILON: f64 = 1e-9;
 /// The score of each sample. A sample is the stretch of times that it may have been: one is longer than another where their stretches
 /// do not meet, and a time-out is longer than what may have ended before it.
 pub(super) fn scores(all: &[&Sample]) -> Vec<i64> {
-    let sorted = |pick: fn(&Sample) -> f64, censored: bool| {
-        let mut bounds: Vec<f64> = all.iter().filter(|one| one.censored == censored).map(|one| pick(one)).collect();
-        bounds.sort_by(f64::total_cmp);
+    let by = |pick: fn(&Sample) -> f64| {
+        let mut bounds: Vec<(f64, usize)> = all.iter().enumerate().map(|(position, one)| (pick(one), position)).collect();
+        bounds.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
         bounds
     };
-    let (lows, highs) = (sorted(low, false), sorted(high, false));
-    let time_outs = sorted(high, true);
-    let score = |one: &&Sample| {
-        if one.censored {
-            return count(lows.partition_point(|other| *other <= high(one) + EPSILON));
-        }
-        let shorter = highs.partition_point(|other| other + EPSILON < low(one));
-        let longer = lows.len() - lows.partition_point(|other| *other <= high(one) + EPSILON);
-        let perhaps_before = time_outs.partition_point(|other| other + EPSILON < low(one));
-        count(shorter) - count(longer) - count(time_outs.len() - perhaps_before)
+    let (by_low, by_high) = (by(low), by(high));
+    let only = |bounds: &[(f64, usize)], censored: bool| -> Vec<f64> {
+        bounds.iter().filter(|(_, position)| all[*position].censored == censored).map(|(bound, _)| *bound).collect()
     };
-    all.iter().map(score).collect()
+    let (lows, highs, time_outs) = (only(&by_low, false), only(&by_high, false), only(&by_high, true));
+    let shorter = counted(&by_low, &highs, |other, low| other + EPSILON < low);
+    let not_longer = counted(&by_high, &lows, |other, high| other <= high + EPSILON);
+    let perhaps_before = counted(&by_low, &time_outs, |other, low| other + EPSILON < low);
+    let score = |(position, one): (usize, &&Sample)| {
+        if one.censored {
+            return count(not_longer[position]);
+        }
+        let longer = lows.len() - not_longer[position];
+        count(shorter[position]) - count(longer) - count(time_outs.len() - perhaps_before[position])
+    };
+    all.iter().enumerate().map(score).collect()
+}
+
+/// For each of the ascending keys, by its position: how many of the ascending bounds come before it. One walk through both.
+fn counted(keys: &[(f64, usize)], bounds: &[f64], comes_before: impl Fn(f64, f64) -> bool) -> Vec<usize> {
+    let mut counts = vec![0; keys.len()];
+    let mut before = 0;
+    for (key, position) in keys {
+        while bounds.get(before).is_some_and(|bound| comes_before(*bound, *key)) {
+            before += 1;
+        }
+        counts[*position] = before;
+    }
+    counts
 }
 
 fn low(sample: &Sample) -> f64 {
