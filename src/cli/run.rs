@@ -202,7 +202,8 @@ fn asked_permissions(cluster: &Arc<dyn Cluster>, plans: &[Arc<Plan>], options: &
     asked.map_err(|error| error.to_string())?
 }
 
-fn cluster_options(options: &Options, loaded: &Loaded, directory: Option<&Path>) -> ClusterOptions {
+fn cluster_options(options: &Options, loaded: &Loaded, executed: Option<(&str, &Path)>) -> ClusterOptions {
+    let directory = executed.map(|(_, directory)| directory);
     let of_suite = loaded.kind.clone().unwrap_or_default();
     let images: BTreeSet<String> = loaded.plans.iter().flat_map(|plan| super::list::images(plan)).collect();
     ClusterOptions {
@@ -213,6 +214,7 @@ fn cluster_options(options: &Options, loaded: &Loaded, directory: Option<&Path>)
         allowed_contexts: options.allow_context.clone(),
         protected: options.protected.clone(),
         ledger: Some(PathBuf::from(engine::ledger::DEFAULT_PATH)),
+        run: executed.map(|(run, _)| run.to_owned()),
         profile: options.profile.unwrap_or_default(),
     }
 }
@@ -243,7 +245,7 @@ fn execute(
             if matches!(choice, ClusterChoice::Kind(_)) { "; one that does not exist takes about a minute" } else { "" };
         console.tell(format!("connecting to {choice}{created}\n").as_bytes());
     }
-    let cluster = select::connect(&choice, &cluster_options(options, &loaded, Some(&directory))).map_err(|error| {
+    let cluster = select::connect(&choice, &cluster_options(options, &loaded, Some((&id, &directory)))).map_err(|error| {
         keeper.refuse(ExitCode::Environment, &error.to_string());
         environment(error.to_string())
     })?;

@@ -12,6 +12,7 @@ use crate::measure::result::ClusterInfo;
 use crate::scenario::model::Need;
 use futures::future::BoxFuture;
 use kube::config::Kubeconfig;
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -44,7 +45,7 @@ impl Kind {
         let mut created = None;
         if !exists(name)? {
             if let Some(ledger) = ledger {
-                ledger.append(&Entry::KindCreated { name: name.to_owned() }).map_err(|error| {
+                ledger.append(&Entry::KindCreated { name: name.to_owned(), run: options.run.clone() }).map_err(|error| {
                     ClusterError::new(format!("the ledger {} cannot be written: {error}", ledger.path().display()))
                 })?;
             }
@@ -183,26 +184,26 @@ pub fn delete(name: &str) -> Result<(), ClusterError> {
 /// # Errors
 /// The ledger cannot be read or written, or `kind` fails.
 pub fn delete_outstanding(ledger: &Ledger) -> Result<Vec<String>, ClusterError> {
-    let names = outstanding(ledger)?;
+    let names: Vec<String> = outstanding(ledger)?.into_keys().collect();
     for name in &names {
-        Created { name: name.clone(), ledger: Some(ledger.clone()) }.remove()?;
+        delete_created(name, ledger)?;
     }
     Ok(names)
 }
 
-/// Deletes one kind cluster if the ledger still lists it as created; whether it did. Blocking.
+/// Deletes a kind cluster that the ledger lists as created. Blocking.
 ///
 /// # Errors
-/// The ledger cannot be read or written, or `kind` fails.
-pub fn delete_if_outstanding(name: &str, ledger: &Ledger) -> Result<bool, ClusterError> {
-    let ours = outstanding(ledger)?.iter().any(|created| created == name);
-    if ours {
-        Created { name: name.to_owned(), ledger: Some(ledger.clone()) }.remove()?;
-    }
-    Ok(ours)
+/// The ledger cannot be written, or `kind` fails.
+pub fn delete_created(name: &str, ledger: &Ledger) -> Result<(), ClusterError> {
+    Created { name: name.to_owned(), ledger: Some(ledger.clone()) }.remove()
 }
 
-fn outstanding(ledger: &Ledger) -> Result<Vec<String>, ClusterError> {
+/// The kind clusters that the ledger still lists as created, with the run that created each, where that is known.
+///
+/// # Errors
+/// The ledger cannot be read.
+pub fn outstanding(ledger: &Ledger) -> Result<BTreeMap<String, Option<String>>, ClusterError> {
     let failed = |error| ClusterError::new(format!("the ledger {} cannot be used: {error}", ledger.path().display()));
     Ok(ledger::outstanding_kind_clusters(&ledger.read().map_err(failed)?))
 }

@@ -71,6 +71,8 @@ pub struct ClusterOptions {
     pub protected: Vec<String>,
     /// The ledger in which the creation of a kind cluster is noted, so that `cleanup` finds it after a crash.
     pub ledger: Option<PathBuf>,
+    /// The run that connects, noted there with it.
+    pub run: Option<String>,
     /// What the embedded cluster imitates.
     pub profile: ProfileChoice,
 }

@@ -2,7 +2,7 @@
 //! What is labelled on a cluster needs no entry; the undo records of faults lie in the run directory.
 
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -17,6 +17,9 @@ pub enum Entry {
     KindCreated {
         /// Its name.
         name: String,
+        /// The run that creates it; absent in ledgers of earlier versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        run: Option<String>,
     },
     /// It is removed.
     KindRemoved {
@@ -61,17 +64,17 @@ impl Ledger {
     }
 }
 
-/// Kind clusters that were created and not removed, by name.
+/// Kind clusters that were created and not removed, by name, with the run that created each, where that is known.
 #[must_use]
-pub fn outstanding_kind_clusters(entries: &[Entry]) -> Vec<String> {
-    let mut names = BTreeSet::new();
+pub fn outstanding_kind_clusters(entries: &[Entry]) -> BTreeMap<String, Option<String>> {
+    let mut clusters = BTreeMap::new();
     for entry in entries {
         match entry {
-            Entry::KindCreated { name } => names.insert(name.clone()),
-            Entry::KindRemoved { name } => names.remove(name),
+            Entry::KindCreated { name, run } => clusters.insert(name.clone(), run.clone()),
+            Entry::KindRemoved { name } => clusters.remove(name),
         };
     }
-    names.into_iter().collect()
+    clusters
 }
 
 /// Appends one JSON line to a file, making it and its folder, and waits until it is on the disk.
@@ -127,15 +130,20 @@ mod tests {
         let ledger = Ledger::at(folder.path().join("deep/ledger.jsonl"));
         assert_eq!(ledger.read().unwrap(), []);
         for name in ["b", "a", "c"] {
-            ledger.append(&Entry::KindCreated { name: name.to_owned() }).unwrap();
+            ledger.append(&Entry::KindCreated { name: name.to_owned(), run: Some(format!("run-{name}")) }).unwrap();
         }
         ledger.append(&Entry::KindRemoved { name: "a".to_owned() }).unwrap();
         let mut file = OpenOptions::new().append(true).open(ledger.path()).unwrap();
         file.write_all(b"{\"kindRemoved\":{\"na").unwrap();
-        assert_eq!(outstanding_kind_clusters(&ledger.read().unwrap()), ["b", "c"]);
+        let outstanding = || outstanding_kind_clusters(&ledger.read().unwrap()).into_iter().collect::<Vec<_>>();
+        let of = |name: &str| (name.to_owned(), Some(format!("run-{name}")));
+        assert_eq!(outstanding(), [of("b"), of("c")]);
         ledger.append(&Entry::KindRemoved { name: "c".to_owned() }).unwrap();
-        assert_eq!(outstanding_kind_clusters(&ledger.read().unwrap()), ["b"]);
+        assert_eq!(outstanding(), [of("b")]);
+        // As earlier versions wrote it.
+        file.write_all(b"{\"kindCreated\":{\"name\":\"b\"}}\n").unwrap();
+        assert_eq!(outstanding(), [("b".to_owned(), None)]);
         file.write_all(b"nonsense\n").unwrap();
-        assert!(ledger.read().unwrap_err().to_string().contains("line 6"));
+        assert!(ledger.read().unwrap_err().to_string().contains("line 7"));
     }
 }
