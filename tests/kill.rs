@@ -7,6 +7,8 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "what cannot be started or asked fails the test")]
 
+#[path = "kill/created.rs"]
+mod created;
 #[path = "kill/harness.rs"]
 mod harness;
 #[path = "kill/kind.rs"]

@@ -6,6 +6,7 @@ use crate::cluster::request::RequestError;
 use crate::cluster::select::{self, ClusterChoice, ClusterOptions};
 use crate::cluster::{ClusterError, TrialContext, kind};
 use crate::engine::cleanup::{self, Cleaned, Scope};
+use crate::engine::labels::dns_label;
 use crate::engine::ledger::{self, Ledger};
 use crate::exit_code::ExitCode;
 use std::collections::BTreeMap;
@@ -58,7 +59,9 @@ fn clean_all(arguments: &Cleanup, choice: ClusterChoice) -> Result<Done, (ExitCo
     {
         // Others may work on a cluster that one run has created, or look at what it kept: only who names that run means it.
         let is_clean = done.cleaned.iter().all(|(_, cleaned)| cleaned.left.is_empty());
-        if is_clean && creator.is_some() && creator == arguments.run && nothing_left(arguments, &choice).map_err(environment)? {
+        let named = arguments.run.as_deref().map(|run| dns_label(run, 63));
+        let is_its = named.is_some() && named == creator.as_deref().map(|run| dns_label(run, 63));
+        if is_clean && is_its && nothing_left(arguments, &choice).map_err(environment)? {
             kind::delete_created(&name, &ledger).map_err(left)?;
             done.kind_clusters.push(name);
         } else {

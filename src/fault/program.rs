@@ -135,23 +135,27 @@ fn said(output: &Mutex<Vec<u8>>) -> String {
     if text.trim().is_empty() { String::new() } else { format!(": {}", text.trim()) }
 }
 
-/// Reads a stream to its end, so that the program is never held up, and keeps its beginning.
-fn read(mut stream: impl Read + Send + 'static, output: &Arc<Mutex<Vec<u8>>>) -> oneshot::Receiver<()> {
+fn read(stream: impl Read + Send + 'static, output: &Arc<Mutex<Vec<u8>>>) -> oneshot::Receiver<()> {
     let (done, finished) = oneshot::channel();
     let output = Arc::clone(output);
     std::thread::spawn(move || {
-        let mut buffer = [0u8; 8192];
-        while let Ok(n) = stream.read(&mut buffer) {
-            if n == 0 {
-                break;
-            }
-            let mut kept = output.lock().unwrap_or_else(PoisonError::into_inner);
-            let room = KEPT.saturating_sub(kept.len()).min(n);
-            kept.extend_from_slice(&buffer[..room]);
-        }
+        keep_beginning(stream, KEPT, &output);
         let _ = done.send(());
     });
     finished
+}
+
+/// Reads a stream to its end, so that what writes is never held up, and keeps this much of its beginning.
+pub fn keep_beginning(mut stream: impl Read, most: usize, kept: &Mutex<Vec<u8>>) {
+    let mut buffer = [0u8; 8192];
+    while let Ok(read) = stream.read(&mut buffer) {
+        if read == 0 {
+            return;
+        }
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = most.saturating_sub(kept.len()).min(read);
+        kept.extend_from_slice(&buffer[..room]);
+    }
 }
 
 /// A program and all that it started; ended when this goes.

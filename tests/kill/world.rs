@@ -56,12 +56,17 @@ pub struct World {
 impl World {
     /// A cluster in which time runs this many times as fast as for the harness; where stamps of the server decide, once as fast.
     pub fn start(speed: f64) -> Self {
+        Self::served(options(speed))
+    }
+
+    /// A cluster that is served on a thread of its own.
+    pub fn served(options: ServeOptions) -> Self {
         let (tell, ready) = mpsc::channel();
         let (end, ended) = tokio::sync::oneshot::channel();
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
-                let served = Served::start(options(speed)).await.unwrap();
+                let served = Served::start(options).await.unwrap();
                 tell.send((served.address(), served.kubeconfig().to_owned())).unwrap();
                 let _ = ended.await;
                 let _ = served.stop();

@@ -2,12 +2,12 @@
 
 use super::world::World;
 use comeback::sim::profile::{NodeShape, Profile};
+use comeback::sim::serve::ServeOptions;
 use comeback::sim::serve::kubeconfig::DEVELOPER;
-use comeback::sim::serve::{ServeOptions, Served};
 use kube::api::{Api, DynamicObject};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::{ApiResource, GroupVersionKind};
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 
 /// The cluster, until it is dropped.
 pub struct OpenShift {
@@ -20,19 +20,7 @@ pub struct OpenShift {
 impl OpenShift {
     /// A cluster in which time runs this many times as fast.
     pub fn start(speed: f64) -> Self {
-        let (tell, ready) = mpsc::channel();
-        let (end, ended) = tokio::sync::oneshot::channel::<()>();
-        std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                let served = Served::start(options(speed)).await.unwrap();
-                tell.send((served.address(), served.kubeconfig().to_owned())).unwrap();
-                let _ = ended.await;
-                let _ = served.stop();
-            });
-        });
-        let (address, kubeconfig) = ready.recv().unwrap();
-        let world = World::of(address, kubeconfig, Some(end));
+        let world = World::served(options(speed));
         let developer = world.runtime.block_on(async {
             let read = Kubeconfig::from_yaml(&world.kubeconfig).unwrap();
             let context = KubeConfigOptions { context: Some(DEVELOPER.to_owned()), ..KubeConfigOptions::default() };

@@ -1,7 +1,10 @@
 //! What the served OpenShift itself answers to an ordinary user.
 
 use super::cluster::OpenShift;
-use kube::api::{DeleteParams, ListParams, PostParams};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::{Api, DeleteParams, ListParams, PostParams};
+use kube::runtime::wait::await_condition;
+use kube::runtime::wait::conditions::is_deleted;
 use serde_json::json;
 use std::time::Duration;
 
@@ -44,13 +47,11 @@ fn an_ordinary_user_asks_for_projects_sees_only_these_and_deletes_them() {
         assert!(namespaces.get("mine").await.is_ok());
         assert!(namespaces.delete("mine", &DeleteParams::default()).await.unwrap_err().to_string().contains("forbidden"));
 
+        let all: Api<Namespace> = Api::all(cluster.world.client.clone());
+        let uid = all.get("mine").await.unwrap().metadata.uid.unwrap();
         projects.delete("mine", &DeleteParams::default()).await.unwrap();
-        for _ in 0..200 {
-            if projects.list(&ListParams::default()).await.unwrap().items.is_empty() {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        unreachable!("the project is still there");
+        let gone = await_condition(all, "mine", is_deleted(&uid));
+        tokio::time::timeout(Duration::from_secs(20), gone).await.unwrap().unwrap();
+        assert!(projects.list(&ListParams::default()).await.unwrap().items.is_empty());
     });
 }

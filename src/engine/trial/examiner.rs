@@ -2,7 +2,7 @@
 //! What the lines mean is `detect::user::protocol`'s; when it is asked says the live part of the trial.
 
 use crate::detect::user::protocol::{self, Answered, LONGEST_LINE, Line, MOST_FINDINGS};
-use crate::fault::program::{Group, ending};
+use crate::fault::program::{Group, ending, keep_beginning};
 use crate::scenario::detector::ProgramDetector;
 use crate::scenario::duration::format;
 use std::io::{BufRead as _, BufReader, Read, Write as _};
@@ -88,7 +88,7 @@ impl Examiner {
         if let Some(stderr) = child.stderr.take() {
             let said = Arc::clone(&said);
             std::thread::spawn(move || {
-                keep(stderr, &said);
+                keep_beginning(stderr, SHOWN, &said);
                 let _ = hush.send(());
             });
         }
@@ -191,19 +191,6 @@ fn listen(stdout: ChildStdout, detector: &ProgramDetector, tell: &SyncSender<Res
         {
             return;
         }
-    }
-}
-
-/// Reads a stream to its end, so that the program is never held up, and keeps its beginning.
-fn keep(mut stream: impl Read, said: &Mutex<Vec<u8>>) {
-    let mut buffer = [0u8; 8192];
-    while let Ok(n) = stream.read(&mut buffer) {
-        if n == 0 {
-            return;
-        }
-        let mut kept = said.lock().unwrap_or_else(PoisonError::into_inner);
-        let room = SHOWN.saturating_sub(kept.len()).min(n);
-        kept.extend_from_slice(&buffer[..room]);
     }
 }
 

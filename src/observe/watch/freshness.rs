@@ -36,15 +36,37 @@ impl Freshness {
     }
 }
 
-/// When an object was last written, by the server's clock: the newest of its creation and its managers' stamps.
+/// When an object was last written, by the server's clock: the newest of its creation, its managers' stamps and the request to
+/// delete it, which is nobody's field.
 pub(super) fn written(metadata: &ObjectMeta) -> Option<Timestamp> {
     let managed = metadata.managed_fields.iter().flatten().filter_map(|entry| entry.time.as_ref());
-    managed.chain(&metadata.creation_timestamp).map(|time| time.0).max()
+    managed.chain(&metadata.creation_timestamp).map(|time| time.0).chain(doomed(metadata)).max()
+}
+
+/// When its deletion was asked for: the stamp in the object is when its grace ends.
+fn doomed(metadata: &ObjectMeta) -> Option<Timestamp> {
+    let ends = metadata.deletion_timestamp.as_ref()?.0;
+    ends.checked_sub(Duration::from_secs(metadata.deletion_grace_period_seconds.unwrap_or_default().try_into().ok()?)).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, Time};
+
+    #[test]
+    fn a_request_to_delete_is_a_write() {
+        let at = |second: i64| Time(Timestamp::from_second(second).unwrap());
+        let managed = ManagedFieldsEntry { time: Some(at(20)), ..ManagedFieldsEntry::default() };
+        let mut metadata = ObjectMeta { creation_timestamp: Some(at(10)), ..ObjectMeta::default() };
+        assert_eq!(written(&metadata), Some(at(10).0));
+        metadata.managed_fields = Some(vec![managed]);
+        assert_eq!(written(&metadata), Some(at(20).0));
+        metadata.deletion_timestamp = Some(at(80));
+        assert_eq!(written(&metadata), Some(at(80).0));
+        metadata.deletion_grace_period_seconds = Some(30);
+        assert_eq!(written(&metadata), Some(at(50).0));
+    }
 
     #[tokio::test(start_paused = true)]
     async fn what_is_later_than_the_quickest_was_held_back() {
