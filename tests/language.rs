@@ -25,16 +25,20 @@ fn every_shipped_scenario_loads_without_a_warning() {
 fn the_readme_of_the_scenarios_lists_them_all() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/README.md");
     let mut text = "# The shipped scenarios\n\nWritten by `COMEBACK_WRITE=1 cargo test --test language readme`; `comeback show builtin:NAME` prints one with its \
-                    manifests, its incident and the reason of its RTO.\n\n| scenario | what happens | diagnosis | RTO | expected |\n|---|---|---|---|---|\n"
+                    manifests, its incident and the reason of its RTO.\n\nThose with a \
+                    star are in the gate suite, which `comeback run` runs when nothing is named.\n\n\
+                    | scenario | what happens | diagnosis | RTO | expected |\n|---|---|---|---|---|\n"
         .to_owned();
-    let mut plans = load(&[], &LoadOptions::default()).unwrap().plans;
+    let folder = path.parent().unwrap().to_string_lossy().into_owned();
+    let mut plans = load(&[folder], &LoadOptions::default()).unwrap().plans;
     plans.sort_by(|a, b| (a.labels.get("class"), &a.name).cmp(&(b.labels.get("class"), &b.name)));
     for plan in &plans {
         let cause = plan.detect.as_ref().map_or("", |detect| detect.cause.as_str());
         let rto = plan.recover.rto.map(comeback::scenario::duration::format).unwrap_or_default();
         let expect: Vec<_> =
             plan.expect.iter().map(|verdict| serde_json::to_value(verdict).unwrap().as_str().unwrap().to_owned()).collect();
-        text.push_str(&format!("| {} | {} | {cause} | {rto} | {} |\n", plan.name, plan.summary, expect.join(", ")));
+        let star = if plan.labels.get("tier").is_some_and(|tier| tier == "gate") { " *" } else { "" };
+        text.push_str(&format!("| {}{star} | {} | {cause} | {rto} | {} |\n", plan.name, plan.summary, expect.join(", ")));
     }
     if std::env::var_os("COMEBACK_WRITE").is_some() {
         std::fs::write(&path, &text).unwrap();

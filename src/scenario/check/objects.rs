@@ -11,6 +11,8 @@ use std::time::Duration;
 pub struct Objects<'a> {
     objects: &'a [Object],
     applied: Vec<(String, String)>,
+    /// The pods of StatefulSets, whose names are known beforehand, each with its set's name.
+    numbered: Vec<(String, &'a str)>,
 }
 
 /// Pods that the workload's objects make or are.
@@ -28,7 +30,8 @@ impl<'a> Objects<'a> {
     pub fn of(objects: &'a [Object], spec: &Node) -> Self {
         let mut applied = Vec::new();
         added(spec.get("fault"), &mut applied);
-        Self { objects, applied }
+        let numbered = objects.iter().filter(|object| object.kind() == "StatefulSet").flat_map(numbered).collect();
+        Self { objects, applied, numbered }
     }
 
     /// Whether nothing is known: the manifests could not be read, and nothing is said about names.
@@ -39,13 +42,14 @@ impl<'a> Objects<'a> {
     /// The names of all objects of a kind.
     pub fn names(&self, kind: &str) -> Vec<&str> {
         let own = self.objects.iter().filter(|object| object.kind() == kind).map(Object::name);
-        own.chain(self.applied.iter().filter(|(of, _)| of == kind).map(|(_, name)| name.as_str())).collect()
+        let numbered = self.numbered.iter().filter(|_| kind == "Pod").map(|(name, _)| name.as_str());
+        own.chain(self.applied.iter().filter(|(of, _)| of == kind).map(|(_, name)| name.as_str())).chain(numbered).collect()
     }
 
     /// The kinds that the workload contains.
     pub fn kinds(&self) -> Vec<&str> {
-        let mut kinds: Vec<_> =
-            self.objects.iter().map(Object::kind).chain(self.applied.iter().map(|(kind, _)| kind.as_str())).collect();
+        let own = self.objects.iter().map(Object::kind).chain(self.applied.iter().map(|(kind, _)| kind.as_str()));
+        let mut kinds: Vec<_> = own.chain(self.numbered.first().map(|_| "Pod")).collect();
         kinds.sort_unstable();
         kinds.dedup();
         kinds
@@ -70,6 +74,10 @@ impl<'a> Objects<'a> {
 
     /// The pods of a Deployment or the pod of this name.
     pub fn pods_of(&self, kind: &str, name: &str) -> Option<Pods<'a>> {
+        let numbered = self.numbered.iter().find(|(pod, _)| kind == "Pod" && pod == name);
+        if let Some((_, set)) = numbered {
+            return self.pods_of("StatefulSet", set);
+        }
         self.pods().into_iter().find(|pods| pods.kind == kind && pods.name == name)
     }
 
@@ -125,6 +133,14 @@ fn added(faults: Option<&Node>, found: &mut Vec<(String, String)>) {
         }
         added(body.get("faults"), found);
     }
+}
+
+/// The pods of a StatefulSet as its manifest has it.
+fn numbered(set: &Object) -> impl Iterator<Item = (String, &str)> {
+    let number = |pointer: &str| set.manifest.object.pointer(pointer).and_then(Value::as_u64);
+    let (first, replicas) = (number("/spec/ordinals/start").unwrap_or(0), number("/spec/replicas").unwrap_or(1));
+    // Nobody names the last of so many.
+    (first..first + replicas.min(1_000)).map(|ordinal| (format!("{}-{ordinal}", set.name()), set.name()))
 }
 
 fn containers(spec: &Value) -> &[Value] {
