@@ -8,9 +8,12 @@ use comeback::exit_code::ExitCode;
 use comeback::measure::result::TrialResult;
 use comeback::measure::{judge, outcome};
 use comeback::observe::timeline::Observation;
-use comeback::scenario::Verdict;
+use comeback::scenario::plan::ThroughoutPlan;
+use comeback::scenario::{Condition, Plan, Verdict};
 use proptest::prelude::*;
 use rstest::rstest;
+use std::sync::Arc;
+use std::time::Duration;
 use support::{Stream, plan};
 
 /// How good a verdict is for the user: losing an observation must never raise it.
@@ -109,6 +112,35 @@ fn healing_by_scaling_to_nothing_is_no_recovery() {
     let result = judge(&plan(None), &stream.finish());
     assert_eq!(result.verdict, Verdict::Regressed, "{}", result.reason);
     assert!(result.reason.contains("0 replicas instead of 1"), "{}", result.reason);
+}
+
+/// What must hold throughout failed, or could not be tried, from 20 s to 30 s.
+#[rstest]
+#[case::held(Some(true), 5, None, Verdict::Recovered)]
+#[case::failed(Some(false), 5, None, Verdict::Degraded)]
+#[case::failed_as_long_as_it_may(Some(false), 10, None, Verdict::Recovered)]
+#[case::nobody_knows(None, 5, None, Verdict::Invalid)]
+#[case::nobody_knows_of_what_it_may(None, 10, None, Verdict::Recovered)]
+#[case::nobody_knows_of_what_has_failed_anyhow(None, 5, Some(3), Verdict::Late)]
+fn what_nobody_can_say_of_an_objective_is_no_failure(
+    #[case] good: Option<bool>,
+    #[case] allow: u64,
+    #[case] rto: Option<u64>,
+    #[case] verdict: Verdict,
+) {
+    let held: Condition = serde_json::from_str("{\"http\":{\"service\":\"app\"}}").unwrap();
+    let throughout = ThroughoutPlan { until: vec![held.clone()], allow: Duration::from_secs(allow) };
+    let plan = Arc::new(Plan { throughout: Some(throughout), ..(*plan(rto)).clone() });
+    let mut stream = Stream::with_steady_pod();
+    stream.sample(9, &held, Some(true));
+    stream.inject_deletion();
+    stream.replacement(12);
+    stream.pod_state(18, true, 0);
+    stream.sample(20, &held, good);
+    stream.sample(30, &held, Some(true));
+    stream.end(400);
+    let result = judge(&plan, &stream.finish());
+    assert_eq!(result.verdict, verdict, "{}", result.reason);
 }
 
 #[test]

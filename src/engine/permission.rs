@@ -192,6 +192,9 @@ fn trial(needed: &mut Needed, plan: &Plan) {
     if tried.iter().any(|one| matches!(one, Condition::Metric(_))) {
         needed.add("metrics.k8s.io", "pods", &["list"]);
     }
+    if tried.iter().any(|one| one.route().is_some()) {
+        needed.add("route.openshift.io", "routes", &["get"]);
+    }
     if pod::is_needed(plan) {
         needed.kind(None, "Pod", &["create", "list", "watch"]);
     }

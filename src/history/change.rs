@@ -31,7 +31,28 @@ impl Trials {
             all.recoveries.extend(&cell.recoveries);
             all.detections.extend(&cell.detections);
         }
+        all.sort();
         all
+    }
+
+    /// The trials of several, which is quicker than to gather them from their cells again.
+    #[must_use]
+    pub fn together<'a>(parts: impl IntoIterator<Item = &'a Self>) -> Self {
+        let mut all = Self::default();
+        for part in parts {
+            all.sums += part.sums;
+            all.recoveries.extend(&part.recoveries);
+            all.detections.extend(&part.detections);
+        }
+        all.sort();
+        all
+    }
+
+    /// Once for all statistics, each of which would have to do it; a stable sort only merges what is in order by parts.
+    fn sort(&mut self) {
+        for samples in [&mut self.recoveries, &mut self.detections] {
+            samples.sort_by(|a, b| a.value.total_cmp(&b.value));
+        }
     }
 }
 

@@ -70,7 +70,9 @@ pub struct RtoRow {
     pub change: Change,
 }
 
+/// Class, scenario, fingerprint and the bits of the RTO.
 type Key<'a> = (&'a str, &'a str, &'a str, Option<u64>);
+type Group<'a> = (Key<'a>, Vec<&'a Cell>);
 
 /// The report of these cells.
 #[must_use]
@@ -80,19 +82,21 @@ pub fn report(cells: &[Cell], fingerprints: &[(String, Fingerprint)], since: Opt
     for cell in cells.iter().filter(|cell| cell.rto.is_some()) {
         groups.entry((&cell.class, &cell.name, &cell.fingerprint, cell.rto.map(f64::to_bits))).or_default().push(cell);
     }
-    let groups: Vec<(Key<'_>, Vec<&Cell>)> = groups.into_iter().collect();
+    let groups: Vec<Group<'_>> = groups.into_iter().collect();
     let pairs: Vec<(Trials, Trials)> = groups.iter().map(|(_, cells)| latest_week(cells)).collect();
     let changes = changes(&pairs);
     let newest =
         |name: &str| groups.iter().filter(|(key, _)| key.1 == name).max_by_key(|(_, cells)| last(cells)).map(|(key, _)| *key);
     let mut scenarios: Vec<RtoRow> = groups
         .iter()
+        .zip(&pairs)
         .zip(changes)
-        .map(|((key, cells), change)| {
+        .map(|(((key, cells), (later, earlier)), change)| {
             let latest = newest(key.1);
             let superseded_by = latest.map_or_else(Vec::new, |latest| differences(key, &latest));
             let target = key.3.map(f64::from_bits);
-            row(key.0, Some(key.1), target, key.2, cells, superseded_by, change)
+            let row = row(key.0, Some(key.1), target, key.2, cells, &[later, earlier]);
+            RtoRow { latest: superseded_by.is_empty(), superseded_by, change, ..row }
         })
         .collect();
     scenarios.sort_by(|a, b| {
@@ -106,7 +110,7 @@ pub fn report(cells: &[Cell], fingerprints: &[(String, Fingerprint)], since: Opt
     });
     RtoReport {
         since: since.map(time::rfc3339),
-        classes: classes(&groups, &newest),
+        classes: classes(&groups, &pairs, &newest),
         scenarios,
         environments: fingerprints
             .iter()
@@ -117,46 +121,47 @@ pub fn report(cells: &[Cell], fingerprints: &[(String, Fingerprint)], since: Opt
 }
 
 /// Classes, of the latest rows of their scenarios alone, by environment.
-fn classes<'a>(groups: &[(Key<'a>, Vec<&Cell>)], newest: &impl Fn(&str) -> Option<Key<'a>>) -> Vec<RtoRow> {
-    let mut classes: BTreeMap<(&str, &str), Vec<&(Key<'_>, Vec<&Cell>)>> = BTreeMap::new();
-    for group in groups.iter().filter(|(key, _)| key.3.is_some() && newest(key.1) == Some(*key)) {
-        classes.entry((group.0.0, group.0.2)).or_default().push(group);
+fn classes<'a>(groups: &[Group<'a>], pairs: &[(Trials, Trials)], newest: &impl Fn(&str) -> Option<Key<'a>>) -> Vec<RtoRow> {
+    type Member<'m, 'a> = (&'m Group<'a>, &'m (Trials, Trials));
+    let mut classes: BTreeMap<(&str, &str), Vec<Member<'_, 'a>>> = BTreeMap::new();
+    for (group, pair) in groups.iter().zip(pairs).filter(|((key, _), _)| key.3.is_some() && newest(key.1) == Some(*key)) {
+        classes.entry((group.0.0, group.0.2)).or_default().push((group, pair));
     }
-    let of_class = |((class, fingerprint), groups): ((&str, &str), Vec<&(Key<'_>, Vec<&Cell>)>)| {
-        let first = groups.first().and_then(|(key, _)| key.3);
-        let target = first.filter(|bits| groups.iter().all(|(key, _)| key.3 == Some(*bits))).map(f64::from_bits);
-        let cells: Vec<&Cell> = groups.iter().flat_map(|(_, cells)| cells.iter().copied()).collect();
+    let of_class = |((class, fingerprint), members): ((&str, &str), Vec<Member<'_, 'a>>)| {
+        let first = members.first().and_then(|((key, _), _)| key.3);
+        let target = first.filter(|bits| members.iter().all(|((key, _), _)| key.3 == Some(*bits))).map(f64::from_bits);
+        let cells: Vec<&Cell> = members.iter().flat_map(|((_, cells), _)| cells.iter().copied()).collect();
+        let trials: Vec<&Trials> = members.iter().flat_map(|(_, (later, earlier))| [later, earlier]).collect();
+        let runs = members.iter().map(|((_, cells), _)| cells.iter().map(|cell| cell.runs).sum()).max().unwrap_or(0);
         // Scenarios differ from each other: their times are not one sample, and have no common trend.
-        let mut row = row(class, None, target, fingerprint, &cells, Vec::new(), Change::default());
-        row.runs = groups.iter().map(|(_, cells)| cells.iter().map(|cell| cell.runs).sum()).max().unwrap_or(0);
-        row
+        RtoRow { runs, ..row(class, None, target, fingerprint, &cells, &trials) }
     };
     classes.into_iter().map(of_class).collect()
 }
 
+/// The row of these trials, as if it were the latest and nothing had changed.
 fn row(
     class: &str,
     scenario: Option<&str>,
     target: Option<f64>,
     fingerprint: &str,
     cells: &[&Cell],
-    superseded_by: Vec<String>,
-    change: Change,
+    trials: &[&Trials],
 ) -> RtoRow {
-    let trials = Trials::of(cells.iter().copied());
+    let trials = Trials::together(trials.iter().copied());
     RtoRow {
         class: class.to_owned(),
         scenario: scenario.map(str::to_owned),
         target,
         fingerprint: fingerprint.to_owned(),
-        latest: superseded_by.is_empty(),
-        superseded_by,
+        latest: true,
+        superseded_by: Vec::new(),
         runs: cells.iter().map(|cell| cell.runs).sum(),
         last: time::date(last(cells)),
         detection: distribution(&trials.detections),
         recovery: distribution(&trials.recoveries),
         within_rto: (trials.sums.rto_counts > 0).then(|| rate(trials.sums.rto_kept, trials.sums.rto_counts, CONFIDENCE)),
-        change,
+        change: Change::default(),
     }
 }
 

@@ -6,12 +6,16 @@ use super::{Address, HistoryError};
 use sqlx::{AnyConnection, Connection as _, Row as _};
 
 /// Every migration, oldest first. One that was released is never changed; its version is its position, from 1.
-const MIGRATIONS: [&str; 2] = [include_str!("migrations/0001_history.sql"), include_str!("migrations/0002_retries.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("migrations/0001_history.sql"),
+    include_str!("migrations/0002_retries.sql"),
+    include_str!("migrations/0003_weeks.sql"),
+];
 
 /// The version of the tables that this comeback knows.
-pub const VERSION: i64 = 2;
+pub const VERSION: i64 = 3;
 
-const _: () = assert!(MIGRATIONS.len() == 2);
+const _: () = assert!(MIGRATIONS.len() == 3);
 
 /// The schema of our tables in a PostgreSQL database, which others may use as well.
 const POSTGRES_SCHEMA: &str = "comeback";

@@ -171,9 +171,10 @@ impl Latch {
     }
 }
 
-/// `1 pod`, `2 pods`.
+/// `1 pod`, `2 pods`, `2 stretches`.
 pub(crate) fn plural(n: usize, noun: &str) -> String {
-    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
+    let ending = if noun.ends_with("ch") { "es" } else { "s" };
+    format!("{n} {noun}{}", if n == 1 { "" } else { ending })
 }
 
 /// The conditions that say what good is for this plan: steady, else recovered.

@@ -51,7 +51,10 @@ impl Concern {
                 Condition::All(inner) | Condition::Any(inner) => concern.join(&Self::of_conditions(inner, index)),
                 Condition::Not(inner) => concern.join(&Self::of_conditions([inner.as_ref()], index)),
                 Condition::Endpoints(endpoints) => concern.add_object(index, "Service", &endpoints.service, ""),
-                Condition::Http(http) => concern.add_object(index, "Service", &http.service, ""),
+                Condition::Http(http) => {
+                    // What a Route leads to is not watched; its own trouble is the workload's.
+                    http.service.iter().for_each(|service| concern.add_object(index, "Service", service, ""));
+                }
                 Condition::Tcp(tcp) => concern.add_object(index, "Service", &tcp.service, ""),
                 Condition::Cel(cel) => concern.add_object(index, &cel.kind, &cel.name, ""),
                 other => other.target().iter().for_each(|target| concern.add_target(index, target)),

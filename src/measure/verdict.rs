@@ -5,6 +5,7 @@ use super::effect::plural;
 use super::hold::{Hold, Moment};
 use super::judge::Judge;
 use super::result::{Durations, Measured, Stamp, Stamps, TrialResult};
+use super::throughout::Stretches;
 use super::{attribution, invariant};
 use crate::heal::ClaimStatus;
 use crate::observe::index::pod::condition_of;
@@ -227,16 +228,20 @@ impl Judge {
                 reasons.push((Verdict::Undetected, self.undetected(&detect.cause, detect.within, effective)));
             }
         }
-        if let Some(plan) = &self.plan.throughout
-            && self.throughout.total() > plan.allow
-        {
-            let (longest, times, text) = self.throughout.worst();
-            let total = format(self.throughout.total());
-            let (times, longest, allow) = (plural(times, "stretch"), format(longest), format(plan.allow));
-            let words = format!(
-                "what must hold throughout did not for {total} in all ({times}, the longest {longest}; {allow} allowed): {text}"
-            );
-            reasons.push((Verdict::Degraded, words));
+        if let Some(plan) = &self.plan.throughout {
+            let (broken, unproven) = (self.throughout.broken(), self.throughout.unproven());
+            let told = |stretches: &Stretches| {
+                let (longest, times, text) = stretches.worst();
+                let (total, times, longest) = (format(stretches.total()), plural(times, "stretch"), format(longest));
+                format!("for {total} in all ({times}, the longest {longest}; {} allowed): {text}", format(plan.allow))
+            };
+            if broken.total() > plan.allow {
+                reasons.push((Verdict::Degraded, format!("what must hold throughout did not {}", told(broken))));
+            } else if unproven.total() > plan.allow && reasons.is_empty() {
+                // What failed otherwise has failed in any case.
+                let words = format!("what must hold throughout was not seen to hold {}", told(unproven));
+                reasons.push((Verdict::Invalid, words));
+            }
         }
         reasons.push((Verdict::Recovered, format!("recovered after {} and held", format(took))));
     }

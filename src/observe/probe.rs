@@ -3,6 +3,7 @@
 
 mod metric;
 pub mod pod;
+mod route;
 pub mod web;
 
 use super::Index;
@@ -15,7 +16,7 @@ use crate::scenario::condition::{Alert, AlertState};
 use crate::scenario::{Condition, Plan, Target};
 use futures::future::join_all;
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{Api, AttachParams};
+use kube::api::{Api, AttachParams, DynamicObject};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -117,8 +118,9 @@ fn command_of(probe: &Condition, plan: &Plan) -> Vec<String> {
     };
     match probe {
         Condition::Http(http) => {
-            let url = format!("http://{}:{}{}", http.service, port(&http.service, http.port), http.path);
-            limited(&["wget", "-q", "-T", &seconds, "-O", "/dev/null", &url])
+            // The place of a Route is known when it is asked.
+            let url = http.service.as_ref().map(|service| format!("http://{service}:{}{}", port(service, http.port), http.path));
+            limited(&["wget", "-q", "-T", &seconds, "-O", "/dev/null", url.as_deref().unwrap_or_default()])
         }
         Condition::Tcp(tcp) => limited(&["nc", "-w", &seconds, &tcp.service, &port(&tcp.service, tcp.port), "-e", "true"]),
         Condition::Dns(dns) => limited(&["nslookup", &dns.name]),
@@ -181,9 +183,33 @@ impl TryOne {
                     Err(_) => (None, "the metrics gave no answer in time".to_owned()),
                 }
             }
+            Condition::Http(http) if let Some(route) = &http.route => match self.url_of(route, &http.path).await {
+                Ok(url) => {
+                    let mut asking = self.clone();
+                    if let Some(last) = asking.command.last_mut() {
+                        *last = url;
+                    }
+                    asking.in_our_pod().await
+                }
+                Err(told) => told,
+            },
             _ => self.in_our_pod().await,
         };
         Sample { probe: self.key.clone(), number, good, took: began.elapsed(), text, alert }
+    }
+
+    /// Where a Route leads a client; or what is known without asking it.
+    async fn url_of(&self, route: &str, path: &str) -> Result<String, (Option<bool>, String)> {
+        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &self.namespace, &route::resource());
+        match timeout(self.within + WAY, api.get(route)).await {
+            Err(_) => Err((None, format!("the Route {route} could not be read in time"))),
+            Ok(Err(kube::Error::Api(status))) if status.code == 404 => Err((Some(false), format!("there is no Route {route}"))),
+            Ok(Err(error)) => {
+                let why = RequestError::new("get", &error).message;
+                Err((None, format!("the Route {route} could not be read: {why}")))
+            }
+            Ok(Ok(object)) => route::url(&object.data, path).ok_or_else(|| (Some(false), "no router has admitted it".to_owned())),
+        }
     }
 
     /// Whether an alert is where it is wanted.

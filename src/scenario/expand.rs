@@ -165,6 +165,9 @@ fn all_needs(mut needs: Vec<Need>, plan: &Plan) -> Vec<Need> {
         Condition::Metric(_) => Need::Metrics,
         _ => Need::Exec,
     }));
+    if plan.tried().iter().any(|tried| tried.route().is_some()) {
+        needs.push(Need::Openshift);
+    }
     if plan.heal.by.0.iter().any(|healer| matches!(healer, Healer::Webhook | Healer::External)) {
         // Whoever heals from outside must reach the cluster.
         needs.push(Need::Programs);

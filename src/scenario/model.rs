@@ -284,7 +284,8 @@ pub struct Recover {
 pub struct Throughout {
     /// All must hold.
     pub until: Vec<Condition>,
-    /// How long they may fail to in all before the verdict is `degraded` (default 0s); what cannot be measured fails.
+    /// How long they may fail to in all before the verdict is `degraded` (default 0s); `invalid` where it could not be measured
+    /// whether they did.
     #[serde(default, with = "serde_text_option", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub allow: Option<Duration>,

@@ -1,7 +1,8 @@
 //! OpenShift on the simulated cluster: its kinds, the objects that every such cluster has, and a router that admits Routes.
-//! What admission does is `api::openshift`'s. Routes carry no traffic: nothing outside of the simulation has its pods' addresses.
+//! What admission does is `api::openshift`'s. Routes carry the traffic of pods; nothing outside of the simulation has their addresses.
 
 mod objects;
+pub mod router;
 
 use super::api::openshift::APPS_DOMAIN;
 use super::api::server::Subresource;
@@ -39,6 +40,7 @@ pub(super) fn start(simulation: &Simulation) {
             let _ = simulation.api.create(resource, namespace, object);
         }
     }
+    router::start(simulation);
     let simulation = simulation.clone();
     simulation.api.gate.control_plane.clone().spawn(async move {
         let Some(routes) = simulation.api.resource("route.openshift.io", "v1", "routes") else { return };

@@ -233,6 +233,49 @@ fn an_image_that_a_stream_has_is_not_called_missing() {
     }
 }
 
+/// A site behind a Route, broken and seen through it.
+const BEHIND_A_ROUTE: &str = "apiVersion: comeback.dev/v1alpha1
+kind: Scenario
+metadata: { name: behind-a-route }
+spec:
+  summary: The only pod behind a Route is deleted
+  workload:
+    inline:
+      - apiVersion: apps/v1
+        kind: Deployment
+        metadata: { name: site }
+        spec:
+          selector: { matchLabels: { app: site } }
+          template:
+            metadata: { labels: { app: site } }
+            spec:
+              containers:
+                - name: site
+                  image: busybox:1.37
+                  command: [sh, -c, 'mkdir /tmp/www; echo ok > /tmp/www/health; exec httpd -f -p 8080 -h /tmp/www']
+                  readinessProbe: { httpGet: { path: /health, port: 8080 }, initialDelaySeconds: 8, periodSeconds: 2 }
+      - { apiVersion: v1, kind: Service, metadata: { name: site }, spec: { selector: { app: site }, ports: [ { port: 80, targetPort: 8080 } ] } }
+      - { apiVersion: route.openshift.io/v1, kind: Route, metadata: { name: site }, spec: { to: { kind: Service, name: site } } }
+  steady: { until: [ { http: { route: site, path: /health } } ], hold: 2s }
+  fault: [ { deletePods: { deployment: site } } ]
+  effect: { until: [ { not: { http: { route: site, path: /health } } } ] }
+  recover: { until: [ { http: { route: site, path: /health } } ], rto: 2m, hold: 5s }
+";
+
+#[test]
+fn a_route_is_asked_as_its_users_ask_it() {
+    let (cluster, folder) = (OpenShift::start(4.0), tempfile::tempdir().unwrap());
+    let user = Harness { cluster: &cluster, folder: folder.path() };
+    std::fs::write(folder.path().join("route.yaml"), BEHIND_A_ROUTE).unwrap();
+    let (result, errors, code) = user.run("route.yaml");
+    let trial = &result["scenarios"][0]["trials"][0];
+    assert_eq!((trial["verdict"].as_str(), code), (Some("recovered"), Some(0)), "{result}\n{errors}");
+    // Time runs four times as fast there, and its readiness probe waits for 8 s.
+    assert!(trial["durations"]["toRecover"]["value"].as_f64().unwrap() > 1.5, "{trial}");
+    let roles = user.comeback(&["rbac", "route.yaml"]);
+    assert!(String::from_utf8_lossy(&roles.stdout).contains("route.openshift.io"));
+}
+
 #[test]
 fn operators_and_machine_pools_are_conditions() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,6 +1,6 @@
 //! Hand-made timelines for the judge: one Deployment with one pod, a fault that deletes it, a replacement.
 
-use comeback::observe::timeline::{Baseline, Began, Fact, FaultRecord, Observation, Reference, Source};
+use comeback::observe::timeline::{Baseline, Began, Fact, FaultRecord, Observation, Reference, Sample, Source};
 use comeback::scenario::condition::Ready;
 use comeback::scenario::fault::DeletePods;
 use comeback::scenario::plan::{EffectPlan, RecoverPlan, SteadyPlan};
@@ -124,6 +124,12 @@ impl Stream {
     fn append(&mut self, at: u64, source: Source, fact: Fact) {
         let seq = self.observations.len() as u64;
         self.observations.push(Observation { seq, at: Duration::from_secs(at), source, fact });
+    }
+
+    /// What came of trying a condition.
+    pub fn sample(&mut self, at: u64, condition: &Condition, good: Option<bool>) {
+        let (probe, took) = (condition.sample_key(), Duration::from_millis(20));
+        self.push(at, Source::Probe, Fact::Sample(Sample { probe, number: at, good, took, text: String::new(), alert: None }));
     }
 
     fn object(&mut self, at: u64, object: Value) {

@@ -65,7 +65,13 @@ pub(super) fn condition(condition: &Condition) -> String {
         Condition::Absent(one) => format!("there is no {} {}", one.kind, one.name),
         Condition::Cel(one) => format!("of {} {}, `{}` is true", one.kind, one.name, one.expression),
         Condition::Node(one) => node(one),
-        Condition::Http(one) => format!("a request to Service {} at {} is answered with success", one.service, one.path),
+        Condition::Http(one) => {
+            let asked = match (&one.service, &one.route) {
+                (Some(service), _) => format!("Service {service}"),
+                (None, route) => format!("Route {}", route.as_deref().unwrap_or_default()),
+            };
+            format!("a request to {asked} at {} is answered with success", one.path)
+        }
         Condition::Tcp(one) => format!("Service {} takes connections", one.service),
         Condition::Dns(one) => format!("the name {} is found", one.name),
         Condition::Exec(one) => format!("a command in a pod of {} ends with 0", of(one.target())),

@@ -1,6 +1,7 @@
 //! The sums of a window by scenario, environment and week, and by workload: what trends, stability and RTO reports are reckoned from.
 
 use super::Window;
+use crate::history::time::week;
 use crate::history::{History, HistoryError};
 use crate::measure::statistics::Sample;
 use sqlx::any::AnyRow;
@@ -29,6 +30,14 @@ pub struct Cell {
     pub recoveries: Vec<Sample>,
     /// Detection times of valid trials.
     pub detections: Vec<Sample>,
+}
+
+impl Cell {
+    /// What cells are sorted by.
+    fn place(&self) -> (&str, &str, &str, i64, Option<u64>) {
+        // Positive numbers and their bits have the same order.
+        (&self.name, &self.class, &self.fingerprint, self.week, self.rto.map(f64::to_bits))
+    }
 }
 
 /// Trials, and how many of them did what.
@@ -92,13 +101,17 @@ impl History {
             "SELECT t.scenario, t.class, t.fingerprint, t.week, t.rto, COUNT(DISTINCT t.run_id), MAX(t.started), \
              CAST(SUM(t.trials) AS BIGINT), CAST(SUM(t.valid) AS BIGINT), CAST(SUM(t.expected) AS BIGINT), \
              CAST(SUM(t.rto_counts) AS BIGINT), CAST(SUM(t.rto_kept) AS BIGINT), \
-             COALESCE(string_agg(CASE WHEN $5 = 1 THEN NULLIF(t.recoveries, '') END, ';'), ''), \
-             COALESCE(string_agg(CASE WHEN $6 = 1 THEN NULLIF(t.detections, '') END, ';'), '') \
-             FROM tallies t WHERE t.started >= $1 AND t.started < $2 \
+             COALESCE(string_agg(CASE WHEN $7 = 1 THEN NULLIF(t.recoveries, '') END, ';'), ''), \
+             COALESCE(string_agg(CASE WHEN $8 = 1 THEN NULLIF(t.detections, '') END, ';'), '') \
+             FROM tallies t WHERE t.week >= $5 AND t.week <= $6 AND t.started >= $1 AND t.started < $2 \
              AND ($3 = '' OR t.run_id IN (SELECT run_id FROM labels WHERE name = $3 AND value = $4)) \
-             GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5",
+             GROUP BY t.week, t.scenario, t.fingerprint, t.class, t.rto",
             cell,
         )
+        .map(|mut cells| {
+            cells.sort_by(|a, b| a.place().cmp(&b.place()));
+            cells
+        })
     }
 
     /// The sums of a window by workload and fingerprint: a trial counts for each workload that its scenario puts to the test. Times are
@@ -113,14 +126,14 @@ impl History {
             "SELECT w.workload, t.fingerprint, CAST(SUM(t.trials) AS BIGINT), CAST(SUM(t.valid) AS BIGINT), \
              CAST(SUM(t.expected) AS BIGINT), CAST(SUM(t.rto_counts) AS BIGINT), CAST(SUM(t.rto_kept) AS BIGINT) \
              FROM tallies t JOIN workloads w ON w.run_id = t.run_id AND w.scenario = t.scenario \
-             WHERE t.started >= $1 AND t.started < $2 \
+             WHERE t.week >= $5 AND t.week <= $6 AND t.started >= $1 AND t.started < $2 \
              AND ($3 = '' OR t.run_id IN (SELECT run_id FROM labels WHERE name = $3 AND value = $4)) \
              GROUP BY 1, 2 ORDER BY 1, 2",
             |row| Ok(OfWorkload { name: row.try_get(0)?, fingerprint: row.try_get(1)?, sums: sums(row, 2)? }),
         )
     }
 
-    /// Asks about a window; its bounds and its label are the statement's first parameters.
+    /// Asks about a window; its bounds, its label and its first and last week are the statement's first parameters.
     pub(super) fn sums_of<T>(
         &mut self,
         window: &Window,
@@ -131,6 +144,7 @@ impl History {
         let (name, value) = window.label();
         self.read(async |connection: &mut AnyConnection| {
             let query = sqlx::query(statement).bind(window.since).bind(window.until).bind(name.clone()).bind(value.clone());
+            let query = query.bind(week(window.since)).bind(week(window.until));
             let query = more.iter().fold(query, |query, value| query.bind(*value));
             query.fetch_all(connection).await?.iter().map(read).collect()
         })

@@ -43,7 +43,7 @@ impl History {
              (SELECT t.scenario AS scenario, t.fingerprint AS fingerprint, SUM(t.valid) AS valid, SUM(t.expected) AS expected, \
               SUM(t.flaky) AS flaky \
               FROM tallies t LEFT JOIN labels l ON l.run_id = t.run_id AND l.name = 'git.commit' \
-              WHERE t.started >= $1 AND t.started < $2 \
+              WHERE t.week >= $5 AND t.week <= $6 AND t.started >= $1 AND t.started < $2 \
               AND ($3 = '' OR t.run_id IN (SELECT run_id FROM labels WHERE name = $3 AND value = $4)) \
               GROUP BY t.scenario, t.fingerprint, COALESCE(l.value, t.run_id)) revisions \
              WHERE valid >= 2 OR flaky > 0 GROUP BY scenario, fingerprint \

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 pub(super) fn tried(condition: &Condition, frame: Frame<'_>) -> Seen {
     let what = match condition {
-        Condition::Http(http) => format!("http service/{}{}", http.service, http.path),
+        Condition::Http(http) => format!("http {}{}", http.asked(), http.path),
         Condition::Tcp(tcp) => format!("tcp service/{}", tcp.service),
         Condition::Dns(dns) => format!("dns {}", dns.name),
         Condition::Exec(exec) => format!("exec `{}`", exec.command.join(" ")),

@@ -70,7 +70,11 @@ impl<'a> Check<'a> {
                 }
                 "http" | "tcp" | "dns" => {
                     self.named(body, "service", "Service");
+                    self.named(body, "route", "Route");
                     self.rhythm(body);
+                    if key.name == "http" {
+                        self.service_or_route(body);
+                    }
                     if self.spec.at(&["workload", "existing"]).is_some() {
                         let message = format!("`{}` with `workload.existing` is not supported yet", key.name);
                         let help = "It would need a pod of its own in that namespace; `exec` and `endpoints` need none.";
@@ -96,6 +100,18 @@ impl<'a> Check<'a> {
             if let Some(at_least) = body.get("atLeast").filter(|node| node.count() == Some(0)) {
                 self.report(Code::OutOfRange, at_least.span, "`atLeast: 0` always holds", "Give at least 1.");
             }
+        }
+    }
+
+    /// Who is asked by `http`: one of the two, and the port only of a Service.
+    fn service_or_route(&mut self, body: &Node) {
+        let given: Vec<_> = ["service", "route"].iter().filter_map(|key| body.key(key)).collect();
+        let help = "As `http: { service: shop, path: /health }`, or with `route: shop` on OpenShift.";
+        if given.len() != 1 && body.kind() == "a mapping" {
+            let span = given.get(1).map_or(body.span, |key| key.span);
+            self.report(Code::EmptyCondition, span, "`http` asks either a `service` or a `route`", help);
+        } else if let (Some(port), Some(_)) = (body.key("port"), body.key("route")) {
+            self.report(Code::BadValue, port.span, "a Route has no port for its clients: 80, or 443 where it has `tls`", help);
         }
     }
 

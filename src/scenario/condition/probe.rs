@@ -14,19 +14,24 @@ const TIMEOUT: Duration = Duration::from_secs(1);
 /// The same two for what is asked of monitoring, which itself looks seldom.
 const MONITORING: Duration = Duration::from_secs(5);
 
-/// `http`: a Service answers a GET with success (2xx, redirects followed), asked by name from a pod of its own in the trial's
-/// namespace (image `busybox:1.37`): what a client in the cluster sees, with DNS, the Service, its endpoints and policies. That pod
-/// is no target of faults and conditions, but quotas count it (10m cpu, 16Mi memory); a NetworkPolicy on its own egress makes a
-/// failure unknown.
+/// `http`: a Service or an OpenShift Route answers a GET with success (2xx, redirects followed), asked by name from a pod of its own
+/// in the trial's namespace (image `busybox:1.37`): what a client in the cluster sees, with DNS, the Service, its endpoints and
+/// policies. That pod is no target of faults and conditions, but quotas count it (10m cpu, 16Mi memory); a NetworkPolicy on its own
+/// egress makes a failure unknown.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Http {
-    /// The Service.
-    pub service: String,
+    /// The Service; this or `route`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// A Route: asked under the host by which a router has admitted it, by https where it has `tls`; whose certificate that is, is not
+    /// looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<String>,
     /// The path (default `/`).
     #[serde(default = "root")]
     pub path: String,
-    /// The Service's port (default: the first in its manifest).
+    /// The Service's port (default: the first in its manifest); a Route has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<u32>,
     /// How long an answer may take (default 1s).
@@ -106,7 +111,24 @@ pub struct Rhythm {
     pub timeout: Duration,
 }
 
+impl Http {
+    /// Who is asked, as kubectl writes it.
+    #[must_use]
+    pub fn asked(&self) -> String {
+        match (&self.service, &self.route) {
+            (Some(service), _) => format!("service/{service}"),
+            (None, route) => format!("route/{}", route.as_deref().unwrap_or_default()),
+        }
+    }
+}
+
 impl super::Condition {
+    /// The Route that it asks.
+    #[must_use]
+    pub fn route(&self) -> Option<&str> {
+        if let Self::Http(http) = self { http.route.as_deref() } else { None }
+    }
+
     /// The rhythm of a condition that is measured by trying; none of others.
     #[must_use]
     pub fn rhythm(&self) -> Option<Rhythm> {

@@ -118,16 +118,22 @@ fn grants(api: &ApiServer, user: &User, namespace: &str) -> impl Iterator<Item =
     })
 }
 
-/// The rules of a cluster role: its own, or of those that it is aggregated from.
+/// The rules of a cluster role: its own, and of those that it is aggregated from, which may be aggregated themselves.
 fn cluster_role_rules(api: &ApiServer, name: &str) -> Option<Vec<Value>> {
-    let role = api.get(CLUSTER_ROLES, "", name).ok()?;
-    let mut rules = role["rules"].as_array().cloned().unwrap_or_default();
-    let selectors = role.pointer("/aggregationRule/clusterRoleSelectors").and_then(Value::as_array).cloned().unwrap_or_default();
-    let selectors: Vec<LabelSelector> = selectors.iter().filter_map(LabelSelector::from_object).collect();
-    if !selectors.is_empty() {
-        for part in api.list(CLUSTER_ROLES, None).iter().filter(|part| part["metadata"]["name"] != name) {
-            if selectors.iter().any(|selector| selector.matches(part)) {
-                rules.extend(part["rules"].as_array().into_iter().flatten().cloned());
+    let mut rules = Vec::new();
+    let (mut waiting, mut known) = (vec![api.get(CLUSTER_ROLES, "", name).ok()?], vec![name.to_owned()]);
+    while let Some(role) = waiting.pop() {
+        rules.extend(role["rules"].as_array().into_iter().flatten().cloned());
+        let selectors = role.pointer("/aggregationRule/clusterRoleSelectors").and_then(Value::as_array);
+        let selectors: Vec<LabelSelector> = selectors.into_iter().flatten().filter_map(LabelSelector::from_object).collect();
+        if selectors.is_empty() {
+            continue;
+        }
+        for part in api.list(CLUSTER_ROLES, None) {
+            let own = part["metadata"]["name"].as_str().unwrap_or_default();
+            if selectors.iter().any(|selector| selector.matches(&part)) && known.iter().all(|name| name != own) {
+                known.push(own.to_owned());
+                waiting.push(part);
             }
         }
     }

@@ -8,6 +8,7 @@ use crate::json::At as _;
 use crate::sim::api::ApiServer;
 use crate::sim::api::resource::{ENDPOINT_SLICES, NAMESPACES, SERVICES};
 use crate::sim::limits::{Limit, LimitKind};
+use crate::sim::openshift::router;
 use crate::sim::store::Object;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -128,7 +129,7 @@ impl PodNetwork {
             }
             return self.answer(&api, &name, question);
         }
-        if server == NODE_DNS { self.forward(&api, &name) } else { Answer::Silence }
+        if server == NODE_DNS { self.forward(&api, &name, question) } else { Answer::Silence }
     }
 
     /// Whether packets reach the node with the DNS pods: the first one.
@@ -157,7 +158,7 @@ impl PodNetwork {
             } else if name == ZONE {
                 Answer::Found(Vec::new())
             } else {
-                self.forward(api, &name)
+                self.forward(api, &name, question)
             };
             match answer {
                 Answer::Found(found) => {
@@ -175,9 +176,14 @@ impl PodNetwork {
         Answer::Failed
     }
 
-    /// A name outside the cluster's zone: the world is not simulated. What cannot exist there is denied; the rest is a limit.
-    fn forward(&self, api: &ApiServer, name: &str) -> Answer {
+    /// A name outside the cluster's zone: but for the hosts of Routes the world is not simulated. What cannot exist there is denied;
+    /// the rest is a limit.
+    fn forward(&self, api: &ApiServer, name: &str, question: Question) -> Answer {
         const WORLD: [&str; 9] = ["com", "org", "net", "io", "edu", "gov", "mil", "info", "biz"];
+        if router::serves(api, name) {
+            let record = Record::A(name.to_owned(), router::ADDRESS);
+            return Answer::Found(if question == Question::A { vec![record] } else { Vec::new() });
+        }
         let top = name.rsplit('.').next().unwrap_or_default();
         let known = WORLD.contains(&top) || top.len() == 2;
         if name.contains('.') && known && api.get(NAMESPACES, "", top).is_err() {
@@ -203,7 +209,7 @@ fn items<'a>(object: &'a Value, pointer: &str) -> &'a [Value] {
 }
 
 /// Ready endpoints of a Service: name, address, ports.
-fn endpoints(api: &ApiServer, namespace: &str, service: &str) -> Vec<(String, Ipv4Addr, Object)> {
+pub(in crate::sim) fn endpoints(api: &ApiServer, namespace: &str, service: &str) -> Vec<(String, Ipv4Addr, Object)> {
     let mut found = Vec::new();
     for slice in api.list(ENDPOINT_SLICES, Some(namespace)) {
         if text(&slice, "/metadata/labels/kubernetes.io~1service-name") != service {

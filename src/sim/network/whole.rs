@@ -2,6 +2,7 @@
 //! The expected texts were printed by a real pod.
 
 mod endings;
+mod routes;
 
 use super::{DnsFault, Party};
 use crate::sim::api::resource::{DEPLOYMENTS, NAMESPACES, NETWORK_POLICIES, PODS, SERVICES};
@@ -43,11 +44,15 @@ fn service(name: &str, spec: &Value) -> Value {
 
 impl World {
     async fn new(seed: u64) -> Self {
-        let cluster = Simulation::start(seed, "2026-01-01T00:00:00Z".parse().unwrap(), Profile::default());
+        Self::of(seed, Profile::default()).await
+    }
+
+    async fn of(seed: u64, profile: Profile) -> Self {
+        let cluster = Simulation::start(seed, "2026-01-01T00:00:00Z".parse().unwrap(), profile);
         cluster.api.create(NAMESPACES, "", json!({"metadata": {"name": "shop"}})).unwrap();
         sleep(Duration::from_secs(1)).await;
         let world = Self { cluster };
-        let serve = "mkdir /www; hostname >/www/name; echo ok >/www/health; httpd -f -p 8080 -h /www";
+        let serve = "mkdir /tmp/www; hostname >/tmp/www/name; echo ok >/tmp/www/health; httpd -f -p 8080 -h /tmp/www";
         let mut backend = pod_of("backend", serve);
         backend["spec"]["containers"][0]["readinessProbe"] =
             json!({"httpGet": {"path": "/health", "port": "http"}, "periodSeconds": 2});
@@ -164,7 +169,7 @@ async fn an_unready_backend_leaves_the_service_and_comes_back() {
     let world = World::new(1).await;
     for pod in world.pods("backend") {
         let container = world.cluster.runtime.find(pod["metadata"]["uid"].as_str().unwrap(), "app", false).unwrap().container;
-        container.exec(&["rm", "/www/health"].map(str::to_owned), b"", None).await.unwrap();
+        container.exec(&["rm", "/tmp/www/health"].map(str::to_owned), b"", None).await.unwrap();
     }
     sleep(Duration::from_secs(8)).await;
     let (said, ..) = world.run("client", "wget -q -O - http://backend/name").await;

@@ -89,9 +89,13 @@ async fn names_restrict_and_aggregated_roles_have_the_rules_of_their_parts() {
     let rule = json!({"verbs": ["get"], "apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["one"]});
     let part = json!({"metadata": {"name": "part", "labels": {"sum": "yes"}}, "rules": [rule]});
     api.create(CLUSTER_ROLES, "", part).unwrap();
-    let selectors = json!({"clusterRoleSelectors": [{"matchLabels": {"sum": "yes"}}]});
-    api.create(CLUSTER_ROLES, "", json!({"metadata": {"name": "sum"}, "aggregationRule": selectors, "rules": []})).unwrap();
-    bind(&api, "ClusterRole", "sum", "", json!({"kind": "Group", "apiGroup": "rbac.authorization.k8s.io", "name": "team"}));
+    // One is aggregated from the other, and each from each.
+    let of = |label: &str| json!({"clusterRoleSelectors": [{"matchLabels": {label: "yes"}}]});
+    let sum = json!({"metadata": {"name": "sum", "labels": {"whole": "yes"}}, "aggregationRule": of("sum"), "rules": []});
+    api.create(CLUSTER_ROLES, "", sum).unwrap();
+    let whole = json!({"metadata": {"name": "whole", "labels": {"sum": "yes"}}, "aggregationRule": of("whole"), "rules": []});
+    api.create(CLUSTER_ROLES, "", whole).unwrap();
+    bind(&api, "ClusterRole", "whole", "", json!({"kind": "Group", "apiGroup": "rbac.authorization.k8s.io", "name": "team"}));
     let member = User::new("joe", &["team"]);
     assert!(allowed(&api, &member, &wanted("get - configmaps shop one")).is_some());
     for refused in ["get - configmaps shop two", "list - configmaps shop -", "update - configmaps shop one"] {
