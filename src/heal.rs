@@ -18,6 +18,6 @@ mod template;
 pub use action::{ActionOutcome, ActionRecord};
 pub use carry::{Announce, AnnounceNode, FIELD_MANAGER, Healing, NodeChange, Nodes};
 pub use claim::{Claim, ClaimStatus};
-pub use decide::{Intent, Remedy, decide, is_to_be_healed, next_deadline};
-pub use policy::Policy;
+pub use decide::{Intent, MOST_ACTIONS, Remedy, decide, is_to_be_healed, next_deadline};
+pub use policy::{Patience, Policy, patience};
 pub use service::{Incident, remediate};

@@ -32,6 +32,7 @@ pub mod rendering;
 pub mod schedule;
 pub mod schema;
 pub mod source;
+pub mod strategy;
 pub mod structure;
 pub mod suite;
 pub mod target;

@@ -19,6 +19,8 @@ mod nodes;
 mod others;
 #[path = "embedded/several.rs"]
 mod several;
+#[path = "embedded/strategies.rs"]
+mod strategies;
 #[path = "embedded/traps.rs"]
 mod traps;
 #[path = "embedded/workload.rs"]

@@ -54,8 +54,10 @@ fn the_readme_of_the_scenarios_lists_them_all() {
 fn every_shipped_file_is_valid_by_the_printed_schema() {
     let scenario = jsonschema::validator_for(schema::scenario()).unwrap();
     let suite = jsonschema::validator_for(schema::suite()).unwrap();
+    let strategy = jsonschema::validator_for(schema::strategy()).unwrap();
     let mut checked = 0;
-    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios")];
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut folders = vec![root.join("scenarios"), root.join("src/heal/strategies")];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -68,7 +70,11 @@ fn every_shipped_file_is_valid_by_the_printed_schema() {
             }
             let text = std::fs::read_to_string(&path).unwrap();
             for document in serde_saphyr::from_multiple::<Value>(&text).unwrap() {
-                let validator = if document["kind"] == "Suite" { &suite } else { &scenario };
+                let validator = match document["kind"].as_str() {
+                    Some("Suite") => &suite,
+                    Some("Strategy") => &strategy,
+                    _ => &scenario,
+                };
                 let errors: Vec<_> = validator.iter_errors(&document).map(|error| error.to_string()).collect();
                 assert!(errors.is_empty(), "{}: {errors:?}", path.display());
                 checked += 1;

@@ -72,7 +72,7 @@ pub enum Color {
 pub enum Command {
     /// Run scenarios and suites; without a PATH the built-in gate suite
     Run(Box<Run>),
-    /// Say everything that is wrong with scenario and suite files; nothing is run
+    /// Say everything that is wrong with scenario, suite and strategy files; nothing is run
     Validate(Validate),
     /// Say in plain words what a scenario will do and how it will be judged; nothing is run
     Explain(super::explain::Explain),
@@ -82,7 +82,7 @@ pub enum Command {
     New(New),
     /// Print a built-in scenario and its manifests
     Show(Show),
-    /// Print the JSON Schema of scenarios, suites or result files
+    /// Print the JSON Schema of scenarios, suites, strategies or result files
     Schema(Schema),
     /// Judge the saved timelines of runs again, and write reports
     Judge(Judge),

@@ -102,23 +102,38 @@ fn scenario(text: &mut String, plan: &Plan) {
             line("asks", &format!("{url} to heal each finding"));
             line("heals", "nothing by itself");
         }
+        (Healer::Comeback, true) if !plan.ladders.is_empty() => {
+            for (position, ladder) in plan.ladders.iter().enumerate() {
+                let steps: Vec<_> = ladder.steps.iter().map(Step::key).collect();
+                let steps = if steps.is_empty() { "only told".to_owned() } else { steps.join(", ") };
+                let text = format!("{} by comeback: {steps} (strategy {})", ladder.causes.join(", "), ladder.name);
+                line(if position == 0 { "heals" } else { "" }, &text);
+            }
+            line("", "any other cause by its default ladder");
+            told_by_steps(plan, &mut line);
+        }
         (Healer::Comeback, true) => line("heals", "by comeback, with the ladder of the cause that is found"),
         (Healer::Comeback, false) => {
             let steps: Vec<_> = plan.heal.strategy.iter().map(Step::key).collect();
             line("heals", &format!("by comeback: {}", steps.join(", ")));
-            if plan.heal.strategy.iter().any(|step| matches!(step, Step::CordonNode(_) | Step::DrainNode(_))) {
-                line("undoes", "what the healer cordoned");
-            }
-            for step in &plan.heal.strategy {
-                match step {
-                    Step::Notify(notify) => line("tells", notify.to.name()),
-                    Step::Webhook(webhook) => line("posts", &format!("the finding to {}", webhook.url)),
-                    _ => {}
-                }
-            }
+            told_by_steps(plan, &mut line);
         }
     }
     line("recovers", &format!("within {} at most", duration::format(plan.recover.within)));
+}
+
+/// What the steps leave behind for a while, and whom they tell.
+fn told_by_steps(plan: &Plan, line: &mut dyn FnMut(&str, &str)) {
+    if plan.steps().any(|step| matches!(step, Step::CordonNode(_) | Step::DrainNode(_))) {
+        line("undoes", "what the healer cordoned");
+    }
+    for step in plan.steps() {
+        match step {
+            Step::Notify(notify) => line("tells", notify.to.name()),
+            Step::Webhook(webhook) => line("posts", &format!("the finding to {}", webhook.url)),
+            _ => {}
+        }
+    }
 }
 
 /// When a fault is injected, if not at once.
@@ -232,6 +247,13 @@ mod tests {
     #[test]
     fn the_plan_names_every_change_and_what_it_takes() {
         let loaded = load(&["builtin:crash/after-config-change".to_owned()], &LoadOptions::default()).unwrap();
+        let suitable = Suitable { plans: loaded.plans, skipped: Vec::new() };
+        insta::assert_snapshot!(plan(&suitable, "the embedded cluster", &[], None));
+    }
+
+    #[test]
+    fn the_ladders_of_named_strategies_are_told() {
+        let loaded = load(&["builtin:node/healed-by-controller-tables".to_owned()], &LoadOptions::default()).unwrap();
         let suitable = Suitable { plans: loaded.plans, skipped: Vec::new() };
         insta::assert_snapshot!(plan(&suitable, "the embedded cluster", &[], None));
     }

@@ -11,6 +11,7 @@ use crate::scenario::cause::meaning;
 use crate::scenario::diagnostic::Diagnostic;
 use crate::scenario::duration::format;
 use crate::scenario::render::{Look, render};
+use crate::scenario::strategy::Ladder;
 use crate::scenario::{Condition, Detector, Healer, LoadOptions, Plan, Verdict, load};
 use clap::Args;
 use std::fmt::Write as _;
@@ -210,6 +211,17 @@ fn healing(plan: &Plan) -> String {
             let url = plan.heal.webhook.as_ref().map_or("", |webhook| webhook.url.as_str());
             format!("{url} is asked to heal each finding; what it says of itself is kept, and only what is seen counts.")
         }
+        (_, true) if !plan.ladders.is_empty() => {
+            let ladder = |ladder: &Ladder| {
+                let steps: Vec<&str> = ladder.steps.iter().map(crate::scenario::Step::key).collect();
+                format!("{} (for {}): {}", ladder.name, ladder.causes.join(", "), steps.join(", "))
+            };
+            let ladders: Vec<String> = plan.ladders.iter().map(ladder).collect();
+            format!(
+                "comeback heals what it finds, by the strategy of the cause, else by its default ladder. {}.",
+                ladders.join("; ")
+            )
+        }
         (_, true) => {
             "comeback heals what it finds, with the ladder of the cause; it sees neither the fault nor the expected cause."
                 .to_owned()
@@ -271,7 +283,13 @@ mod tests {
 
     #[test]
     fn scenarios_of_each_sort_in_words() {
-        for name in ["crash/after-config-change", "crash/crashy-app", "control/drain", "dependency/eviction-unnoticed"] {
+        for name in [
+            "crash/after-config-change",
+            "crash/crashy-app",
+            "control/drain",
+            "dependency/eviction-unnoticed",
+            "node/healed-by-controller-tables",
+        ] {
             insta::assert_snapshot!(name.replace('/', "-"), explained(name));
         }
     }

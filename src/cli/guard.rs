@@ -41,7 +41,7 @@ pub(super) fn nodes(plan: &Plan, cluster: &ClusterChoice, allowed: &[Allow]) -> 
         return None;
     }
     let faults = plan.single_faults().into_iter().filter(|fault| fault.breaks_what_is_shared()).map(Fault::key);
-    let steps = plan.heal.strategy.iter().filter(|step| step.is_about_a_node()).map(Step::key);
+    let steps = plan.steps().filter(|step| step.is_about_a_node()).map(Step::key);
     let keys: Vec<_> = faults.chain(steps).collect();
     let keys = keys.join(", ");
     (!keys.is_empty()).then(|| {

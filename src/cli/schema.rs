@@ -6,7 +6,7 @@ use crate::scenario::schema;
 use clap::{Args, ValueEnum};
 use std::io::{Result, Write};
 
-/// `comeback schema [scenario|suite|result]`
+/// `comeback schema [scenario|suite|strategy|result]`
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub struct Schema {
     /// Of what
@@ -22,6 +22,8 @@ pub enum What {
     Scenario,
     /// A suite
     Suite,
+    /// A strategy
+    Strategy,
     /// The result file of `--report json`
     Result,
 }
@@ -34,6 +36,7 @@ pub fn run(arguments: Schema, out: &mut dyn Write) -> Result<ExitCode> {
     match arguments.what {
         What::Scenario => writeln!(out, "{:#}", schema::scenario())?,
         What::Suite => writeln!(out, "{:#}", schema::suite())?,
+        What::Strategy => writeln!(out, "{:#}", schema::strategy())?,
         What::Result => writeln!(out, "{:#}", schemars::schema_for!(RunResult).to_value())?,
     }
     Ok(ExitCode::Passed)
@@ -47,6 +50,7 @@ mod tests {
     #[rstest]
     #[case(What::Scenario, "Scenario")]
     #[case(What::Suite, "Suite")]
+    #[case(What::Strategy, "Strategy")]
     #[case(What::Result, "RunResult")]
     fn each_is_a_schema_of_its_own(#[case] what: What, #[case] title: &str) {
         let mut out = Vec::new();

@@ -10,7 +10,7 @@ use std::io::{Result, Write};
 /// `comeback show builtin:NAME`
 #[derive(Clone, Debug, Args)]
 pub struct Show {
-    /// `builtin:NAME`: a scenario, a folder of them, or the suite `gate`
+    /// `builtin:NAME`: a scenario, a folder of them, the suite `gate`, or strategies (`builtin:strategy/default`)
     #[arg(value_name = "NAME")]
     pub name: String,
 }
@@ -22,7 +22,7 @@ pub struct Show {
 pub fn run(arguments: &Show, out: &mut dyn Write, err: &mut dyn Write) -> Result<ExitCode> {
     let name = arguments.name.strip_prefix("builtin:").unwrap_or(&arguments.name);
     let Some(path) = builtin::find(name) else {
-        let names = builtin::names();
+        let names = builtin::like(name);
         let names: Vec<_> = names.iter().map(String::as_str).collect();
         writeln!(err, "error: nothing named `{name}` is built in. {}", allowed("Built in", name, &names))?;
         return Ok(ExitCode::Usage);
@@ -79,6 +79,15 @@ mod tests {
             format!("# scenarios/crash/crashy-app.yaml\n{}", include_str!("../../scenarios/crash/crashy-app.yaml"))
         );
         assert_eq!(manifest, include_str!("../../fixtures/workloads/crashy-app.yaml"));
+    }
+
+    #[test]
+    fn strategies_are_shown_as_they_are() {
+        let (code, out, _) = show("builtin:strategy/default");
+        assert_eq!(code, ExitCode::Passed);
+        assert_eq!(out, format!("# src/heal/strategies/default.yaml\n{}", include_str!("../heal/strategies/default.yaml")));
+        let (code, _, err) = show("builtin:strategy/defalt");
+        assert!(code == ExitCode::Usage && err.contains("Did you mean `strategy/default`?"), "{err}");
     }
 
     #[test]

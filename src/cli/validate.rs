@@ -2,7 +2,7 @@
 //! Finding mistakes is `scenario`'s business.
 
 use crate::exit_code::ExitCode;
-use crate::scenario::diagnostic::Diagnostic;
+use crate::scenario::diagnostic::{Code, Diagnostic};
 use crate::scenario::render::{Look, render};
 use crate::scenario::{LoadOptions, load};
 use clap::{Args, ValueEnum};
@@ -12,7 +12,7 @@ use std::io::{Result, Write};
 /// `comeback validate PATH...`
 #[derive(Clone, Debug, Args)]
 pub struct Validate {
-    /// Scenario and suite files, folders, or `builtin:NAME`
+    /// Scenario, suite and strategy files, folders, or `builtin:NAME`
     #[arg(value_name = "PATH", required = true)]
     pub paths: Vec<String>,
     /// Text for people, JSON for editors and CI
@@ -34,21 +34,35 @@ pub enum Format {
 /// # Errors
 /// When nothing can be written.
 pub fn run(arguments: &Validate, look: Look, out: &mut dyn Write, err: &mut dyn Write) -> Result<ExitCode> {
-    let (count, found) = match load(&arguments.paths, &LoadOptions::default()) {
-        Ok(loaded) => (loaded.plans.len(), loaded.warnings),
-        Err(found) => (0, found),
+    let (count, strategies, mut found) = match load(&arguments.paths, &LoadOptions::default()) {
+        Ok(loaded) => (loaded.plans.len(), loaded.strategies, loaded.warnings),
+        Err(found) => (0, 0, found),
     };
+    if strategies > 0 {
+        // Strategies alone are something to check, and nothing to run.
+        found.retain(|diagnostic| diagnostic.code != Code::NothingSelected);
+    }
     let valid = !found.iter().any(Diagnostic::is_error);
     match arguments.format {
         Format::Json => {
             let diagnostics: Vec<_> = found.iter().map(Diagnostic::to_json).collect();
-            let answer = json!({ "valid": valid, "scenarios": count, "diagnostics": diagnostics });
+            let mut answer = json!({ "valid": valid, "scenarios": count, "diagnostics": diagnostics });
+            if strategies > 0 {
+                answer["strategies"] = json!(strategies);
+            }
             writeln!(out, "{answer:#}")?;
         }
         Format::Text => {
             write!(err, "{}", render(&found, look))?;
             if valid {
-                writeln!(out, "{count} scenario{} valid", if count == 1 { " is" } else { "s are" })?;
+                let are = |count: usize| if count == 1 { " is" } else { "s are" };
+                if count > 0 || strategies == 0 {
+                    writeln!(out, "{count} scenario{} valid", are(count))?;
+                }
+                if strategies > 0 {
+                    let are = if strategies == 1 { "y is" } else { "ies are" };
+                    writeln!(out, "{strategies} strateg{are} valid")?;
+                }
             }
         }
     }
@@ -70,6 +84,15 @@ mod tests {
     fn a_good_file_is_said_to_be_valid() {
         let (code, out, err) = validate("builtin:crashy-app", Format::Text);
         assert_eq!((code, out.as_str(), err.as_str()), (ExitCode::Passed, "1 scenario is valid\n", ""));
+    }
+
+    #[test]
+    fn strategies_are_checked_without_a_scenario() {
+        let (code, out, err) = validate("builtin:strategy/controller", Format::Text);
+        assert_eq!((code, out.as_str(), err.as_str()), (ExitCode::Passed, "6 strategies are valid\n", ""));
+        let (_, out, _) = validate("builtin:strategy/controller", Format::Json);
+        let answer: serde_json::Value = serde_json::from_str(&out).unwrap();
+        assert_eq!((&answer["valid"], &answer["strategies"]), (&json!(true), &json!(6)));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::cluster::kinds::Kind;
 use crate::observe::probe::pod;
 use crate::observe::watch;
 use crate::scenario::model::Need;
-use crate::scenario::{Condition, Fault, Healer, Plan};
+use crate::scenario::{Condition, Fault, Healer, Plan, strategy};
 use fault::injecting;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -218,7 +218,13 @@ fn trial(needed: &mut Needed, plan: &Plan) {
         injecting(needed, fault);
     }
     if plan.heal.healer() == Healer::Comeback {
-        healing::steps(needed, &plan.heal.strategy, watch::kinds_of(plan).iter().any(|watched| watched.kind == "Node"));
+        let nodes = watch::kinds_of(plan).iter().any(|watched| watched.kind == "Node");
+        // Causes that are found on nodes are found where nodes are watched.
+        let default = strategy::defaults().iter().flat_map(|ladder| &ladder.steps);
+        let default = default.filter(|step| plan.heal.strategy.is_empty() && (nodes || !step.is_about_a_node()));
+        for step in plan.steps().chain(default) {
+            healing::step(needed, step);
+        }
     }
 }
 

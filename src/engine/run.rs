@@ -229,7 +229,7 @@ fn work(request: &RunRequest, stop: &Stop, jobs: &Jobs, halt: Halt<'_>, to_us: &
 /// Whether a trial runs alone on a real cluster, for what it breaks is everybody's.
 fn breaks_nodes(plan: &Plan) -> bool {
     plan.single_faults().iter().any(|fault| fault.breaks_what_is_shared())
-        || plan.heal.strategy.iter().any(crate::scenario::Step::is_about_a_node)
+        || plan.steps().any(crate::scenario::Step::is_about_a_node)
 }
 
 /// Whether a trial proves that an objective was missed.

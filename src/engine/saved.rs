@@ -86,7 +86,8 @@ fn redacted(plans: &SavedPlans) -> SavedPlans {
             manifest.object = observed(std::mem::take(&mut manifest.object));
         }
         plan.faults.iter_mut().for_each(redact);
-        for step in &mut plan.heal.strategy {
+        let named = plan.ladders.iter_mut().flat_map(|ladder| &mut ladder.steps);
+        for step in plan.heal.strategy.iter_mut().chain(named) {
             if let Step::Patch(patch) = step
                 && patch.kind.as_deref() == Some("Secret")
             {

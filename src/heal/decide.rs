@@ -12,7 +12,7 @@ use crate::scenario::Step;
 use std::time::Duration;
 
 /// No workload is acted upon more often than this in one trial.
-const MOST_ACTIONS: usize = 10;
+pub const MOST_ACTIONS: usize = 10;
 
 /// What to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -112,7 +112,7 @@ fn next(
         return Next::At(due);
     }
     let ladder = policy.ladder(&finding.cause);
-    let (rung, attempt) = mine.last().map_or((0, 1), |last| following(last, &ladder));
+    let (rung, attempt) = mine.last().map_or((0, 1), |last| following(last, ladder));
     if let Some(due) = ladder.get(rung).and_then(|step| node_rests_until(step, finding, index, history)).filter(|due| *due > now)
     {
         return Next::At(due);
@@ -123,7 +123,7 @@ fn next(
             .filter(|past| counts(past.record))
             .map(|past| (policy.ladder_key(&past.id.cause), past.record.at))
             .collect();
-        let due = guard::tokens_due(history, &finding.group).max(guard::rests_until(&keys, key));
+        let due = guard::tokens_due(history, &finding.group).max(guard::rests_until(&keys, &key));
         if let Some(due) = due.filter(|due| *due > now) {
             return Next::At(due);
         }

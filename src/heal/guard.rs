@@ -75,9 +75,9 @@ pub(super) fn tripped(findings: &[Finding], index: &Index, history: &[ActionReco
 }
 
 /// Until when a group rests before another ladder than the last one acts on it. `keys` are the ladders of its earlier actions.
-pub(super) fn rests_until(past: &[(&str, Duration)], key: &str) -> Option<Duration> {
+pub(super) fn rests_until<K: PartialEq>(past: &[(K, Duration)], key: &K) -> Option<Duration> {
     let (last, at) = past.last()?;
-    if *last == key {
+    if last == key {
         return None;
     }
     let changes = past.windows(2).filter(|pair| matches!(pair, [(a, _), (b, _)] if a != b)).count();
@@ -108,9 +108,9 @@ mod tests {
 
     #[test]
     fn another_ladder_waits_and_the_same_does_not() {
-        assert_eq!(rests_until(&[], "oom"), None);
-        assert_eq!(rests_until(&[("oom", seconds(5))], "oom"), None);
-        assert_eq!(rests_until(&[("oom", seconds(5))], "probe"), Some(seconds(15)));
-        assert_eq!(rests_until(&[("probe", seconds(1)), ("oom", seconds(5))], "probe"), Some(seconds(25)));
+        assert_eq!(rests_until::<&str>(&[], &"oom"), None);
+        assert_eq!(rests_until(&[("oom", seconds(5))], &"oom"), None);
+        assert_eq!(rests_until(&[("oom", seconds(5))], &"probe"), Some(seconds(15)));
+        assert_eq!(rests_until(&[("probe", seconds(1)), ("oom", seconds(5))], &"probe"), Some(seconds(25)));
     }
 }

@@ -1,6 +1,6 @@
 //! The policy of healing: whether comeback heals at all, and by which ladder. Where a ladder stands is `decide`'s business.
 
-use crate::scenario::heal::{Attempts, RelaxProbe, SetMemory, Wait};
+use crate::scenario::strategy::{self, Ladder};
 use crate::scenario::{Heal, Healer, Step};
 use std::time::Duration;
 
@@ -11,6 +11,8 @@ pub struct Policy {
     pub acts: bool,
     /// The user's ladder for every cause; empty: the ladder of the diagnosed cause.
     pub strategy: Vec<Step>,
+    /// The user's ladders by cause; a cause that none of them answers has the default one.
+    pub ladders: Vec<Ladder>,
     /// The run's label, the first part of every action's id.
     pub run: String,
 }
@@ -30,52 +32,54 @@ impl Policy {
     /// The policy of a scenario's `heal`, in a run.
     #[must_use]
     pub fn new(heal: &Heal, run: &str) -> Self {
-        Self { acts: heal.healer() == Healer::Comeback, strategy: heal.strategy.clone(), run: run.to_owned() }
+        Self {
+            acts: heal.healer() == Healer::Comeback,
+            strategy: heal.strategy.clone(),
+            ladders: Vec::new(),
+            run: run.to_owned(),
+        }
+    }
+
+    /// The same, with the user's ladders by cause.
+    #[must_use]
+    pub fn with_ladders(self, ladders: &[Ladder]) -> Self {
+        Self { ladders: ladders.to_vec(), ..self }
     }
 
     /// The ladder that answers a cause. An empty one is a report.
     #[must_use]
-    pub fn ladder(&self, cause: &str) -> Vec<Step> {
-        if self.strategy.is_empty() { default_ladder(cause) } else { self.strategy.clone() }
+    pub fn ladder(&self, cause: &str) -> &[Step] {
+        if !self.strategy.is_empty() {
+            return &self.strategy;
+        }
+        let ladder = strategy::for_cause(&self.ladders, cause).or_else(|| strategy::for_cause(strategy::defaults(), cause));
+        ladder.map(|ladder| ladder.steps.as_slice()).unwrap_or_default()
     }
 
-    /// Causes with the same key share one ladder and its attempts: a user's ladder is one for the workload, and a slow start
-    /// that was given a startup probe may go on failing as that; a limit that was raised may turn out to be a leak.
+    /// Causes with the same key share one ladder and its attempts: a slow start that was given a startup probe may go on failing as
+    /// that; a limit that was raised may turn out to be a leak.
     #[must_use]
-    pub fn ladder_key<'a>(&self, cause: &'a str) -> &'a str {
+    pub fn ladder_key<'a>(&'a self, cause: &'a str) -> LadderKey<'a> {
         if !self.strategy.is_empty() {
-            ""
-        } else if cause.starts_with("probe.") {
-            "probe"
-        } else if cause.starts_with("oom.") {
-            "oom"
-        } else {
-            cause
+            return LadderKey::Only;
         }
+        let own = strategy::for_cause(&self.ladders, cause).map(|ladder| LadderKey::Own(&ladder.name));
+        let default = || strategy::for_cause(strategy::defaults(), cause).map(|ladder| LadderKey::Default(&ladder.name));
+        own.or_else(default).unwrap_or(LadderKey::None(cause))
     }
 }
 
-fn default_ladder(cause: &str) -> Vec<Step> {
-    let prompt = Attempts { timeout: Duration::from_secs(1), ..Attempts::default() };
-    let patiently = Step::Wait(Wait { for_: Duration::from_mins(5) });
-    match cause {
-        // A raise is a stopgap for a leak: it buys the time to the next kill.
-        "oom.limit" | "oom.leak" | "oom.child" => vec![Step::SetMemory(SetMemory::default())],
-        // Good values do not wake a container that waits out its back-off: new pods follow at once, and they read them afresh.
-        "config.bad-value" => vec![Step::RevertConfig(prompt), Step::RestartWorkload(Attempts::default())],
-        "config.missing" => vec![Step::RestoreObject(Attempts::default())],
-        "crash.after-rollout" | "image.notfound" | "image.name" | "start.command" => vec![Step::Rollback(Attempts::default())],
-        "probe.liveness" | "probe.startup" | "probe.readiness" => vec![Step::RelaxProbe(RelaxProbe::default())],
-        "rollout.stuck" => vec![Step::Rollback(Attempts::default())],
-        // Five minutes are what Kubernetes itself waits before it moves the pods.
-        "node.unreachable" | "node.notready" => vec![patiently, Step::RebootNode(Attempts::default())],
-        // The kubelet first clears up and evicts by itself.
-        "node.pressure" => {
-            let drain = Attempts { max_attempts: 3, backoff: Duration::from_secs(30), ..Attempts::default() };
-            vec![patiently, Step::DrainNode(drain), Step::RebootNode(Attempts::default())]
-        }
-        _ => Vec::new(),
-    }
+/// What tells one ladder from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LadderKey<'a> {
+    /// The scenario's one ladder for every cause.
+    Only,
+    /// A strategy that the scenario names.
+    Own(&'a str),
+    /// A shipped one.
+    Default(&'a str),
+    /// A cause that has none.
+    None(&'a str),
 }
 
 /// The patience that a step is given.

@@ -89,10 +89,10 @@ fn lower_resources(before: &Value, after: &Value) -> Vec<String> {
     lower
 }
 
-/// Every image that a step of the scenario's own strategy names.
+/// Every image that a step of the scenario's own strategies names.
 fn strategy_images(plan: &Plan) -> BTreeSet<String> {
     let mut images = BTreeSet::new();
-    for step in &plan.heal.strategy {
+    for step in plan.steps() {
         if let crate::scenario::Step::Patch(patch) = step {
             collect_images(&patch.patch, &mut images);
         }

@@ -100,7 +100,7 @@ pub fn kinds_of(plan: &Plan) -> Vec<WatchedKind> {
         let kinds = ["StatefulSet", "DaemonSet", "ControllerRevision", "Job"];
         wanted.extend(kinds.map(|kind| WatchedKind { kind: kind.to_owned(), api_version: None }));
     }
-    if plan.heal.strategy.iter().any(Step::is_about_a_node) {
+    if plan.steps().any(Step::is_about_a_node) {
         wanted.insert(WatchedKind { kind: "Node".to_owned(), api_version: None });
     }
     for fault in plan.single_faults() {

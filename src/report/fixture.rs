@@ -331,6 +331,7 @@ pub fn plan(name: &str, trials: u32) -> Arc<Plan> {
         detect: None,
         thresholds: Thresholds::default(),
         detectors: Vec::new(),
+        ladders: Vec::new(),
         patterns: Vec::new(),
         heal: Heal::default(),
         throughout: None,

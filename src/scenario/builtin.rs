@@ -5,6 +5,7 @@ use include_dir::{Dir, DirEntry, include_dir};
 
 static SCENARIOS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/scenarios");
 static WORKLOADS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/fixtures/workloads");
+static STRATEGIES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/src/heal/strategies");
 
 /// The path of the suite that runs when nothing is named.
 pub const GATE: &str = "scenarios/gate.yaml";
@@ -18,6 +19,9 @@ fn split(path: &str) -> Option<(&'static Dir<'static>, &str)> {
     let within = |prefix: &str| path.strip_prefix(prefix).map(|rest| rest.trim_start_matches('/'));
     if let Some(rest) = within("scenarios") {
         return Some((&SCENARIOS, rest));
+    }
+    if let Some(rest) = within("src/heal/strategies") {
+        return Some((&STRATEGIES, rest));
     }
     within("fixtures/workloads").map(|rest| (&WORKLOADS, rest))
 }
@@ -61,10 +65,13 @@ fn collect(folder: &'static Dir<'static>, prefix: &str, files: &mut Vec<String>)
 }
 
 /// The path of `builtin:NAME`: a scenario's name (`crashy-app`), its path without `.yaml` (`crash/crashy-app`), a folder
-/// (`crash`), or the suite `gate`.
+/// (`crash`), the suite `gate`, or a file of strategies (`strategy/default`).
 #[must_use]
 pub fn find(name: &str) -> Option<String> {
     let name = name.trim_matches('/');
+    if let Some(strategy) = name.strip_prefix("strategy/") {
+        return Some(format!("src/heal/strategies/{strategy}.yaml")).filter(|path| text(path).is_some());
+    }
     let as_path = format!("scenarios/{name}");
     if !name.is_empty() && is_folder(&as_path) {
         return Some(as_path);
@@ -88,6 +95,21 @@ pub fn names() -> Vec<String> {
     names
 }
 
+/// The names of the shipped files of strategies, as `strategy/default`.
+#[must_use]
+pub fn strategies() -> Vec<String> {
+    let stems = STRATEGIES.files().filter_map(|file| file.path().file_stem()?.to_str());
+    let mut names: Vec<String> = stems.map(|stem| format!("strategy/{stem}")).collect();
+    names.sort();
+    names
+}
+
+/// The names that may have been meant by one that is not built in.
+#[must_use]
+pub fn like(name: &str) -> Vec<String> {
+    if name.starts_with("strategy") { strategies() } else { names() }
+}
+
 /// `metadata.name` of a shipped file. They are all written in one style; a test parses each of them and compares.
 #[must_use]
 pub fn name_in(text: &'static str) -> Option<&'static str> {
@@ -102,6 +124,11 @@ mod tests {
 
     #[test]
     fn a_builtin_is_found_by_name_path_and_folder() {
+        assert_eq!(find("strategy/default").as_deref(), Some("src/heal/strategies/default.yaml"));
+        assert_eq!(
+            (find("strategy/none"), strategies()),
+            (None, ["controller", "default", "runbook"].map(|name| format!("strategy/{name}")).to_vec())
+        );
         assert_eq!(find("crashy-app").as_deref(), Some("scenarios/crash/crashy-app.yaml"));
         assert_eq!(find("crash/crashy-app").as_deref(), Some("scenarios/crash/crashy-app.yaml"));
         assert_eq!(find("crash").as_deref(), Some("scenarios/crash"));

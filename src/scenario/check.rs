@@ -7,6 +7,7 @@ mod healing;
 mod images;
 mod objects;
 mod patterns;
+mod strategy;
 mod target;
 
 use super::diagnostic::{Code, Diagnostic, Position};
@@ -56,6 +57,12 @@ pub fn scenario(
     check.registry();
     check.faults();
     check.healing();
+}
+
+/// Checks a strategy by itself.
+pub fn strategy(node: &Node, source: &Arc<Source>, found: &mut Vec<Diagnostic>) {
+    let Some(spec) = node.get("spec") else { return };
+    Check { spec, source, objects: objects::Objects::of(&[], spec), found }.ladder();
 }
 
 impl Check<'_> {

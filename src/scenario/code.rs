@@ -116,6 +116,16 @@ codes! {
     UnknownClass = "unknown-class",
     /// Two suites with a gate.
     SeveralGates = "several-gates",
+    /// A strategy that leads back to itself.
+    StrategyCycle = "strategy-cycle",
+    /// A strategy that its file does not have.
+    UnknownStrategy = "unknown-strategy",
+    /// Two strategies of one name, or for one cause.
+    DuplicateStrategy = "duplicate-strategy",
+    /// A step that cannot help against the causes of its strategy.
+    ImpossibleStep = "impossible-step",
+    /// A step that is never reached.
+    UnreachableStep = "unreachable-step",
     /// A selection that leaves nothing.
     NothingSelected = "nothing-selected",
 }

@@ -47,6 +47,7 @@ fn of(plan: &Plan, healer: Healer) -> Plan {
     one.heal.by = Healers(vec![healer]);
     if healer != Healer::Comeback {
         one.heal.strategy.clear();
+        one.ladders.clear();
     }
     one.comparison = Some(Comparison { scenario: plan.name.clone(), healer, reference });
     if reference {

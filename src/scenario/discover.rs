@@ -32,6 +32,8 @@ pub enum DocumentKind {
     Scenario,
     /// `kind: Suite`
     Suite,
+    /// `kind: Strategy`
+    Strategy,
 }
 
 /// What a path names.
@@ -57,7 +59,7 @@ pub fn discover(path: &str, beside: Option<&Place>, origin: Option<&Position>, f
     };
     let place = if let Some(name) = path.strip_prefix("builtin:") {
         let Some(path) = builtin::find(name) else {
-            let names = builtin::names();
+            let names = builtin::like(name);
             let names: Vec<_> = names.iter().map(String::as_str).collect();
             let help = allowed("Built in", name, &names);
             found.push(report(Code::UnknownBuiltin, format!("nothing named `{name}` is built in"), Some(help)));
@@ -100,7 +102,7 @@ fn folder(place: &Place, found: &mut Vec<Diagnostic>) -> Result<Vec<Document>, S
         // A file that is not text, or too large, is no scenario.
         let Ok(source) = file.read() else { continue };
         // Cheaper than reading all YAML of a repository.
-        if !["comeback.dev/", "kind: Scenario", "kind: Suite"].iter().any(|mark| source.text.contains(mark)) {
+        if !["comeback.dev/", "kind: Scenario", "kind: Suite", "kind: Strategy"].iter().any(|mark| source.text.contains(mark)) {
             continue;
         }
         let ours = documents(&source, Dialect::Language, found).into_iter().enumerate().filter(|(_, node)| is_meant(node));
@@ -154,13 +156,14 @@ fn document(place: &Place, source: &Arc<Source>, index: usize, node: Node, found
     let kind = match node.text_of("kind") {
         Some("Scenario") => DocumentKind::Scenario,
         Some("Suite") => DocumentKind::Suite,
+        Some("Strategy") => DocumentKind::Strategy,
         other => {
             let span = node.get("kind").map_or(node.span, |value| value.span);
             let message = match other {
                 Some(kind) => format!("`{kind}` is not a kind of comeback's language"),
                 None => "the document has no `kind`".to_owned(),
             };
-            let help = allowed("Kinds", other.unwrap_or_default(), &["Scenario", "Suite"]);
+            let help = allowed("Kinds", other.unwrap_or_default(), &["Scenario", "Suite", "Strategy"]);
             found.push(Diagnostic::error(Code::Kind, source, span, message).help(help));
             return None;
         }

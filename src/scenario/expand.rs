@@ -6,6 +6,7 @@ use super::fault::Fault;
 use super::manifest::Object;
 use super::model::{Need, ScenarioSpec};
 use super::plan::{DetectPlan, EffectPlan, Plan, RecoverPlan, SteadyPlan, ThroughoutPlan};
+use super::strategy::Ladder;
 use super::thresholds::Thresholds;
 use super::verdict::Verdict;
 use super::{Healer, Scenario, duration};
@@ -36,6 +37,8 @@ pub struct Given {
     pub retries_override: Option<u32>,
     /// The RTO of the scenario's class.
     pub rto: Option<Duration>,
+    /// The ladders of the strategies that the scenario names.
+    pub ladders: Vec<Ladder>,
 }
 
 /// The plan of a scenario that has no mistakes.
@@ -99,6 +102,7 @@ pub fn plan(file: &str, scenario: Scenario, objects: &[Object], given: &Given) -
         detectors,
         patterns,
         heal: heal.unwrap_or_default(),
+        ladders: given.ladders.clone(),
         recover: RecoverPlan {
             until: recover
                 .until

@@ -20,6 +20,10 @@ pub struct Heal {
     /// The ladder; empty: the ladder of the diagnosed cause.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub strategy: Vec<Step>,
+    /// Files of strategies (`kind: Strategy`), relative to the scenario's, or built in (`builtin:strategy/controller`): a ladder for each
+    /// cause that they answer. The causes that they leave out keep the default ladder.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub strategies: Vec<String>,
     /// How the service of `by: webhook` is asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook: Option<WebhookHealer>,

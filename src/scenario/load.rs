@@ -10,7 +10,7 @@ use super::node::Node;
 use super::parameters::{self, Values};
 use super::plan::Plan;
 use super::suite::{self, Settings};
-use super::{Scenario, check, comparison, images, matrix, structure};
+use super::{Scenario, check, comparison, images, matrix, strategy, structure};
 use crate::selector::Selector;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -50,6 +50,8 @@ pub struct Loaded {
     pub order: Order,
     /// What a kind cluster that is created for it looks like, where a suite says so.
     pub kind: Option<KindCluster>,
+    /// How many strategies were read and checked: they run nothing by themselves.
+    pub strategies: usize,
     /// What the user should know.
     pub warnings: Vec<Diagnostic>,
 }
@@ -102,12 +104,19 @@ pub fn load(paths: &[String], options: &LoadOptions) -> Result<Loaded, Vec<Diagn
         }
     }
     sort(&mut found);
+    // Several scenarios may name one file of strategies.
+    found.dedup();
     if found.iter().any(Diagnostic::is_error) {
         return Err(found);
     }
     if loaded.plans.is_empty() {
-        let help = "`comeback list` shows the labels that `--select` and a suite's `select` look at.";
-        let nothing = Diagnostic::argument(Code::NothingSelected, "the selection leaves no scenario").help(help);
+        let (message, help) = if jobs.is_empty() && loaded.strategies > 0 {
+            ("strategies run nothing by themselves", "A scenario names them: `heal: { by: comeback, strategies: [...] }`.")
+        } else {
+            let help = "`comeback list` shows the labels that `--select` and a suite's `select` look at.";
+            ("the selection leaves no scenario", help)
+        };
+        let nothing = Diagnostic::argument(Code::NothingSelected, message).help(help);
         found.push(Diagnostic { severity: Severity::Warning, ..nothing });
     }
     loaded.warnings = found;
@@ -117,9 +126,13 @@ pub fn load(paths: &[String], options: &LoadOptions) -> Result<Loaded, Vec<Diagn
 /// Adds the scenarios that a path names, through suites too.
 fn collect(path: &str, jobs: &mut Vec<Job>, loaded: &mut Loaded, found: &mut Vec<Diagnostic>) {
     let discovered = discover(path, None, None, found);
+    strategy::check(&discovered.documents, found);
+    loaded.strategies += discovered.documents.iter().filter(|document| document.kind == DocumentKind::Strategy).count();
     for document in discovered.documents {
         match document.kind {
             DocumentKind::Scenario => jobs.push(job(document, None, found)),
+            // They are checked; what uses them is a scenario.
+            DocumentKind::Strategy => {}
             DocumentKind::Suite => {
                 let settings = Arc::new(suite::settings(&document, found));
                 let scenarios = scenarios_of(&document, found);
@@ -150,7 +163,12 @@ fn scenarios_of(suite: &Document, found: &mut Vec<Diagnostic>) -> Vec<Document> 
         for document in discovered.documents {
             match document.kind {
                 DocumentKind::Scenario => scenarios.push(document),
-                DocumentKind::Suite if discovered.in_folder => {}
+                DocumentKind::Suite | DocumentKind::Strategy if discovered.in_folder => {}
+                DocumentKind::Strategy => {
+                    let message = format!("`{path}` holds strategies, and a suite is made of scenarios");
+                    let help = "A scenario names them: `heal: { by: comeback, strategies: [...] }`.";
+                    found.push(Diagnostic::error(Code::Kind, &origin.source, origin.span, message).help(help));
+                }
                 DocumentKind::Suite => {
                     let message = format!("`{path}` is a suite; a suite within a suite is not supported yet");
                     let help = "Name its scenarios, or give both suites on the command line.";
@@ -290,6 +308,7 @@ fn expand_one(job: &Job, combination: &Values, set: &Values, options: &LoadOptio
     parameters::replace(&mut node, &values, source, &mut own);
     structure::scenario(&node, source, &mut own);
     let objects = objects(&node, &job.document, &mut own);
+    let ladders = strategy::resolve(&job.document, &node, &mut own);
     let class = node.at(&["metadata", "labels", "class"]).and_then(Node::text);
     let class_rto = class.and_then(|class| job.settings.as_ref()?.rto.get(class));
     check::scenario(&node, source, &objects, class_rto, &mut own);
@@ -304,6 +323,7 @@ fn expand_one(job: &Job, combination: &Values, set: &Values, options: &LoadOptio
         retries: job.settings.as_ref().and_then(|settings| settings.retries),
         retries_override: options.retries,
         rto: class_rto.map(|(rto, _)| *rto),
+        ladders,
     };
     match serde_json::from_value::<Scenario>(node.to_json()) {
         Ok(scenario) => Some(expand::plan(&place.to_string(), scenario, &objects, &given)),

@@ -6,10 +6,11 @@ use super::condition::{Alert, Condition};
 use super::detector::Detector;
 use super::duration::{serde_text, serde_text_option};
 use super::fault::Fault;
-use super::heal::Heal;
+use super::heal::{Heal, Step};
 use super::log_patterns::LogPatterns;
 use super::model::{Existing, Need, StandIn};
 use super::schedule::Schedule;
+use super::strategy::Ladder;
 use super::thresholds::Thresholds;
 use super::verdict::Verdict;
 use serde::{Deserialize, Serialize};
@@ -64,6 +65,9 @@ pub struct Plan {
     pub patterns: Vec<LogPatterns>,
     /// Who heals, and how.
     pub heal: Heal,
+    /// The ladders of the strategies that `heal` names, by cause.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ladders: Vec<Ladder>,
     /// What "recovered" means.
     pub recover: RecoverPlan,
     /// What must hold from the fault to the end.
@@ -181,6 +185,11 @@ impl Plan {
         let observed = self.detect.as_ref().and_then(|detect| detect.alert.clone()).map(Condition::Alert);
         observed.iter().for_each(|alert| alert.tried(&mut found));
         found
+    }
+
+    /// The steps that its ladders may take, where it has any of its own.
+    pub fn steps(&self) -> impl Iterator<Item = &Step> {
+        self.heal.strategy.iter().chain(self.ladders.iter().flat_map(|ladder| &ladder.steps))
     }
 
     /// Whether this is a control: `expect: quiet`.

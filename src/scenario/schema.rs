@@ -2,6 +2,7 @@
 //! They are made from the types of `model`; formats that no type can say are added here.
 
 use super::model::{API_VERSION, Scenario, Suite};
+use super::strategy::Strategy;
 use serde_json::{Map, Value, json};
 use std::sync::LazyLock;
 
@@ -18,6 +19,14 @@ pub const NAME: &str = "comeback-name";
 
 static SCENARIO: LazyLock<Value> = LazyLock::new(|| finish(schemars::schema_for!(Scenario).to_value()));
 static SUITE: LazyLock<Value> = LazyLock::new(|| finish(schemars::schema_for!(Suite).to_value()));
+
+static STRATEGY: LazyLock<Value> = LazyLock::new(|| finish(schemars::schema_for!(Strategy).to_value()));
+
+/// The schema of a strategy.
+#[must_use]
+pub fn strategy() -> &'static Value {
+    &STRATEGY
+}
 
 /// The schema of a scenario.
 #[must_use]

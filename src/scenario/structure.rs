@@ -21,6 +21,12 @@ pub fn suite(node: &Node, source: &Arc<Source>, found: &mut Vec<Diagnostic>) {
     Walk { root, source, found }.visit(node, root, &Part { name: "Suite", title: "a suite" });
 }
 
+/// Checks a strategy; every mistake is reported.
+pub fn strategy(node: &Node, source: &Arc<Source>, found: &mut Vec<Diagnostic>) {
+    let root = schema::strategy();
+    Walk { root, source, found }.visit(node, root, &Part { name: "Strategy", title: "a strategy" });
+}
+
 /// The part of the language that a value belongs to.
 struct Part<'a> {
     /// Its definition in the schema.

@@ -53,6 +53,7 @@ pub fn plan(rto: Option<u64>) -> Arc<Plan> {
         detect: None,
         thresholds: Thresholds::default(),
         detectors: Vec::new(),
+        ladders: Vec::new(),
         patterns: Vec::new(),
         heal: Heal::default(),
         recover: RecoverPlan {

@@ -81,7 +81,11 @@ impl Topic {
             }
             Self::Strategies => {
                 "The steps of a ladder, `heal: { by: comeback, strategy: [ ... ] }`: they are taken one after another while the \
-                 finding lasts. Without a strategy, the ladder of the diagnosed cause is used."
+                 finding lasts. Without a strategy, the ladder of the diagnosed cause is used. Ladders by cause stand in files of `kind: Strategy` \
+                 (causes, steps, then: another one of the file), named by `heal: { by: comeback, strategies: [FILE] }`; built in are \
+                 builtin:strategy/default (what is used without any, and for the causes that the named ones leave out), builtin:strategy/controller \
+                 and builtin:strategy/runbook; `comeback show NAME` prints one. A step is refused at load where it cannot help against the causes \
+                 of its strategy, or where the steps before it take all the actions that one workload is given."
             }
         }
     }

@@ -128,7 +128,7 @@ impl<'a> Live<'a> {
             ledger: detect::Ledger::default(),
             own: detect::UserDetectors::new(&job.plan.detectors).with_patterns(&job.plan.patterns),
             examining: examining::Examining::default(),
-            policy: heal::Policy::new(&job.plan.heal, &job.run_label()),
+            policy: heal::Policy::new(&job.plan.heal, &job.run_label()).with_ladders(&job.plan.ladders),
             steady_baseline: None,
             undo: Arc::new(Mutex::new(
                 UndoLog::at(job.request.directory.join(saved::undo_path(&job.plan.name, job.trial, job.attempt)))

@@ -134,6 +134,21 @@ fn the_default_ladders(#[case] cause: &str, #[case] expected: &[(&str, u64)]) {
 }
 
 #[rstest]
+// The controller document's tables: restarts 30 s apart, the second pause twice as long, and then more replicas.
+#[case("crash.app-error", &[("restartPod", 10), ("restartPod", 40), ("restartPod", 100), ("scale", 105), ("report", 110)])]
+#[case("oom.limit", &[("scale", 10), ("scale", 20), ("scale", 40), ("rollback", 45), ("report", 50)])]
+#[case("network", &[("restartPod", 10), ("restartPod", 70), ("rebootNode", 75), ("report", 135)])]
+#[case("node.notready", &[("wait", 10), ("rebootNode", 310), ("report", 370)])]
+#[case("node.pressure", &[("wait", 10), ("drainNode", 310), ("rebootNode", 315), ("report", 375)])]
+// What they leave out has the default ladder.
+#[case("image.notfound", &[("rollback", 10), ("report", 15)])]
+fn named_strategies_go_before_the_default_ladders(#[case] cause: &str, #[case] expected: &[(&str, u64)]) {
+    let expected: Vec<_> = expected.iter().map(|(step, at)| ((*step).to_owned(), *at)).collect();
+    let named = policy(Vec::new()).with_ladders(&crate::scenario::strategy::shipped("controller"));
+    assert_eq!(told(&climb(&named, cause, &[], 5)), expected);
+}
+
+#[rstest]
 #[case::refused(ActionOutcome::Refused, &[("setMemory", 10), ("report", 10)])]
 #[case::nothing_to_do(ActionOutcome::NoOp, &[("setMemory", 10), ("report", 10)])]
 #[case::failed(ActionOutcome::Failed, &[("setMemory", 10), ("setMemory", 20), ("setMemory", 40), ("report", 40)])]

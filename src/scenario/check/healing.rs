@@ -17,6 +17,7 @@ impl Check<'_> {
             None => vec!["kubernetes"],
         };
         self.healers(&by);
+        self.strategies(&by);
         let Some(strategy) = spec.at(&["heal", "strategy"]) else { return };
         let of_others = by.iter().all(|healer| matches!(*healer, "kubernetes" | "webhook" | "external"));
         if of_others && !strategy.items().is_empty() {
@@ -28,7 +29,29 @@ impl Check<'_> {
             self.report(Code::UnusedStrategy, strategy.span, message, help);
         }
         for (key, body) in strategy.items().iter().flat_map(Node::entries) {
-            self.step(&key.name, key.span, body);
+            self.needs_steady(&key.name, key.span);
+            self.step(&key.name, body);
+        }
+    }
+
+    /// Strategies that nobody would use.
+    fn strategies(&mut self, by: &[&str]) {
+        let spec = self.spec;
+        let Some(strategies) = spec.at(&["heal", "strategies"]).filter(|node| !node.items().is_empty()) else { return };
+        if !by.contains(&"comeback") {
+            let help = "Write `by: comeback`, or leave `strategies` out.";
+            self.report(Code::UnusedStrategy, strategies.span, "nobody takes these steps: comeback is not to heal", help);
+        }
+        if spec.at(&["heal", "strategy"]).is_some_and(|strategy| !strategy.items().is_empty()) {
+            let help = "`strategy` is one ladder for every cause; leave one of the two out.";
+            self.report(Code::UnusedStrategy, strategies.span, "`strategy` leaves nothing to these", help);
+        }
+    }
+
+    fn needs_steady(&mut self, name: &str, span: crate::scenario::node::Span) {
+        if matches!(name, "revertConfig" | "restoreObject") && !self.has_steady() {
+            let message = format!("`{name}` needs a steady state: before it there is no good state to go back to");
+            self.report(Code::NeedsSteady, span, message, "Give `steady`, and break the workload with a `fault`.");
         }
     }
 
@@ -78,11 +101,7 @@ impl Check<'_> {
         }
     }
 
-    fn step(&mut self, name: &str, span: crate::scenario::node::Span, body: &Node) {
-        if matches!(name, "revertConfig" | "restoreObject") && !self.has_steady() {
-            let message = format!("`{name}` needs a steady state: before it there is no good state to go back to");
-            self.report(Code::NeedsSteady, span, message, "Give `steady`, and break the workload with a `fault`.");
-        }
+    pub(super) fn step(&mut self, name: &str, body: &Node) {
         if let Some(node) = body.get("maxAttempts").filter(|node| node.count() == Some(0)) {
             self.report(Code::OutOfRange, node.span, "with `maxAttempts: 0` the step is never taken", "Give at least 1.");
         }
