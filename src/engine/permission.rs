@@ -225,6 +225,9 @@ fn trial(needed: &mut Needed, plan: &Plan) {
         for step in plan.steps().chain(default) {
             healing::step(needed, step);
         }
+        if plan.existing.is_some() {
+            healing::memory(needed);
+        }
     }
 }
 

@@ -44,7 +44,7 @@ pub struct Healing<'a> {
     pub run: &'a str,
 }
 
-/// Takes an object as it is and as it is about to be.
+/// Takes an object as it is, or null where it is about to be created, and as it is about to be.
 pub type Announce<'a> = dyn Fn(&Value, &Value) -> BoxFuture<'static, Result<(), RequestError>> + Send + Sync + 'a;
 
 /// What one attempt made of the cluster.

@@ -1,5 +1,5 @@
 //! Which action comes next: a pure function of what is found now, what is known, and what was already done.
-//! The audited actions are the only memory, so a healer that was restarted goes on where it stopped.
+//! The audited actions are the only memory, so a healer that was restarted and is given those of before (`memory`) goes on where it stopped.
 
 use super::action::{ActionOutcome, ActionRecord};
 use super::id::ActionId;
@@ -219,7 +219,8 @@ fn due_after(last: &Past<'_>, policy: &Policy, pod: Option<&PodRecord>) -> Optio
         .map_or(Duration::ZERO, |step| patience(step).pause_after(last.id.attempt));
     // A new pod elsewhere says nothing of a machine that is booting.
     let waits = matches!(ladder.get(last.id.rung), Some(Step::Wait(_) | Step::RebootNode(_)));
-    let answered = pod.is_some_and(|pod| pod.first_seen > last.record.at) && !waits;
+    // What was done before this healer began stands at its very begin: that a pod was seen later says nothing.
+    let answered = pod.is_some_and(|pod| pod.first_seen > last.record.at) && !waits && !last.record.at.is_zero();
     Some(match last.record.outcome {
         ActionOutcome::Acted if answered => last.record.at + pause,
         ActionOutcome::Acted => last.record.at + pause.max(timeout),

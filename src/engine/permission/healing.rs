@@ -8,6 +8,11 @@ const HEAL_UPDATE: &[&str] = &["get", "update"];
 /// The healer cordons a node unless it is the last that takes pods.
 const HEAL_NODE: &[&str] = &["get", "list", "patch"];
 
+/// What the healer's memory needs, where what it heals outlives the run; it is removed at the end.
+pub(super) fn memory(needed: &mut Needed) {
+    needed.kind(None, "ConfigMap", &["list", "create", "get", "update", "delete"]);
+}
+
 /// What a step of a ladder needs.
 pub(super) fn step(needed: &mut Needed, step: &Step) {
     match step {

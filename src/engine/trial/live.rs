@@ -87,6 +87,8 @@ pub(super) struct Live<'a> {
     own: detect::UserDetectors,
     examining: examining::Examining,
     policy: heal::Policy,
+    /// What the healer knows of attempts before it began, where what it heals outlives the run.
+    memory: Option<heal::Memory>,
     /// The steady state's objects with the real content of Secrets: only in memory, for the healer.
     steady_baseline: Option<Arc<[Arc<Value>]>>,
     pub(super) undo: Arc<Mutex<UndoLog>>,
@@ -129,6 +131,7 @@ impl<'a> Live<'a> {
             own: detect::UserDetectors::new(&job.plan.detectors).with_patterns(&job.plan.patterns),
             examining: examining::Examining::default(),
             policy: heal::Policy::new(&job.plan.heal, &job.run_label()).with_ladders(&job.plan.ladders),
+            memory: None,
             steady_baseline: None,
             undo: Arc::new(Mutex::new(
                 UndoLog::at(job.request.directory.join(saved::undo_path(&job.plan.name, job.trial, job.attempt)))

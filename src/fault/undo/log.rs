@@ -113,21 +113,23 @@ impl UndoLog {
         written
     }
 
-    /// Records how to take back a change that is about to be made by something else than a fault: by the healer.
+    /// Records how to take back a change that is about to be made by something else than a fault: by the healer. Without a `before` the
+    /// object is about to be created, with the run's label.
     ///
     /// # Errors
     /// It cannot be written: then the change must not be made.
     pub async fn add_change(&mut self, by: &str, run: &str, before: &Value, after: &Value) -> Result<(), RequestError> {
         let fault = NO_FAULT + self.records.len();
+        let created = before.is_null();
         let record = UndoRecord {
             fault,
             key: by.to_owned(),
-            target: reference_to(before),
-            api_version: text(before, "/apiVersion").to_owned(),
-            remedy: Remedy::Revert,
+            target: reference_to(if created { after } else { before }),
+            api_version: text(after, "/apiVersion").to_owned(),
+            remedy: if created { Remedy::Remove } else { Remedy::Revert },
             run: run.to_owned(),
-            before: Some(before.clone()),
-            changes: Some(diff(before, after)),
+            before: (!created).then(|| before.clone()),
+            changes: (!created).then(|| diff(before, after)),
             undoing: None,
             holds: None,
         };

@@ -6,6 +6,9 @@ use crate::heal;
 use crate::observe::timeline::{Fact, Source};
 use std::time::Duration;
 
+/// The pause before what was done before is asked for again.
+const RECALL_AGAIN: Duration = Duration::from_secs(5);
+
 impl Live<'_> {
     /// Lets the healer decide and act; says when it wants to look again.
     pub(super) async fn heal(&mut self, findings: &[Finding]) -> Option<Duration> {
@@ -13,11 +16,19 @@ impl Live<'_> {
         if !self.policy.acts || self.recorder.judge().requested().is_none() {
             return None;
         }
+        if findings.is_empty() {
+            return None;
+        }
+        if !self.recall().await {
+            return Some(self.recorder.clock().elapsed() + RECALL_AGAIN);
+        }
         let now = self.recorder.clock().elapsed();
         let judge = self.recorder.judge();
-        let intents = heal::decide(findings, judge.index(), &self.policy, judge.actions(), now);
+        let earlier = self.memory.as_ref().map(heal::Memory::earlier).unwrap_or_default();
+        let history = [earlier, judge.actions()].concat();
+        let intents = heal::decide(findings, judge.index(), &self.policy, &history, now);
         if intents.is_empty() {
-            return heal::next_deadline(findings, judge.index(), &self.policy, judge.actions(), now);
+            return heal::next_deadline(findings, judge.index(), &self.policy, &history, now);
         }
         (self.phase)("heal");
         for intent in intents {
@@ -39,10 +50,35 @@ impl Live<'_> {
                 nodes: (!self.safety.spare_nodes).then_some(nodes),
                 run: &run,
             };
-            let action = self.unless_stopped(healing.carry_out(&intent)).await?;
-            self.record(Source::Healer, Fact::Action(action));
+            let clock = index.server_now().filter(|_| self.memory.is_some());
+            let mut memory = self.memory.take();
+            let work = async {
+                match (&mut memory, clock) {
+                    (Some(memory), Some(clock)) => memory.carry_out(&healing, &intent, clock).await,
+                    _ => healing.carry_out(&intent).await,
+                }
+            };
+            let action = self.unless_stopped(work).await;
+            self.memory = memory;
+            self.record(Source::Healer, Fact::Action(action?));
         }
         // What was done changes what is decided next.
         Some(self.recorder.clock().elapsed())
+    }
+
+    /// Reads what healers before this one did; whether it is known. A namespace of the run's own has seen none.
+    async fn recall(&mut self) -> bool {
+        let clock = self.recorder.judge().index().server_now();
+        let (None, Some(_), Some(clock)) = (&self.memory, &self.plan.existing, clock) else { return true };
+        let (client, namespace, policy) = (self.session.client.clone(), self.namespace.clone(), self.policy.clone());
+        let now = self.recorder.clock().elapsed();
+        let recall = async { heal::Memory::recall(&client, &namespace, &policy, now, clock).await };
+        match self.unless_stopped(recall).await {
+            Some(Ok(memory)) => self.memory = Some(memory),
+            // Who does not know what was done does nothing.
+            Some(Err(error)) => tracing::warn!("the healer does nothing yet: {error}"),
+            None => return false,
+        }
+        self.memory.is_some()
     }
 }
