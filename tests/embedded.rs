@@ -21,6 +21,8 @@ mod others;
 mod several;
 #[path = "embedded/strategies.rs"]
 mod strategies;
+#[path = "embedded/told.rs"]
+mod told;
 #[path = "embedded/traps.rs"]
 mod traps;
 #[path = "embedded/workload.rs"]

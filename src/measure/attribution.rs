@@ -1,6 +1,7 @@
 //! Who healed: from the healer's audit, the pods' ages and the objects' versions; otherwise "unknown".
 //! comeback is named only if an action of its own came before the recovery and the good pods are its doing.
 
+mod events;
 mod others;
 
 pub(super) use others::said;
@@ -123,7 +124,9 @@ fn by_others(judge: &Judge, stable_from: Duration) -> HealedBy {
     let how =
         if judge.expected.iter().enumerate().all(gone) && !judge.expected.is_empty() { How::Healed } else { How::Mitigated };
     if let Some(stranger) = strange_change(judge, stable_from) {
-        return HealedBy { who: Who::Unknown, name: None, how, evidence: vec![stranger] };
+        let since = judge.requested.unwrap_or_default();
+        let evidence = std::iter::once(stranger).chain(events::told(judge, since, stable_from)).collect();
+        return HealedBy { who: Who::Unknown, name: None, how, evidence };
     }
     let mut evidence = vec!["nothing of the workload was changed by anybody after the fault".to_owned()];
     evidence.extend(undone.iter().flat_map(|(at, faults)| {

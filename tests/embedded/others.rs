@@ -10,14 +10,15 @@ use comeback::scenario::model::Need;
 use comeback::scenario::{self, Verdict};
 use futures::future::BoxFuture;
 use futures::{FutureExt as _, StreamExt as _};
-use k8s_openapi::api::core::v1::{ConfigMap, Pod};
-use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
+use k8s_openapi::api::core::v1::{ConfigMap, Event, Pod};
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use serde_json::json;
 use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch;
 
 const POOL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/workloads/pool.yaml");
@@ -26,7 +27,16 @@ const POOL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/workloads/pool
 #[derive(Debug)]
 struct Attended {
     inner: Embedded,
-    controller: bool,
+    controller: Option<Controller>,
+}
+
+/// Somebody's controller.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Controller {
+    /// Whether it puts the good value back, under the name `pool-operator`, before it deletes the pods.
+    pub writes: bool,
+    /// By which name it tells of that in Events.
+    pub tells: Option<&'static str>,
 }
 
 impl Cluster for Attended {
@@ -45,8 +55,8 @@ impl Cluster for Attended {
     fn open<'a>(&'a self, trial: &'a TrialContext) -> BoxFuture<'a, Result<Session, ClusterError>> {
         async move {
             let session = self.inner.open(trial).await?;
-            if self.controller {
-                tokio::spawn(mend(session.client.clone()));
+            if let Some(controller) = self.controller {
+                tokio::spawn(mend(session.client.clone(), controller));
             }
             Ok(session)
         }
@@ -55,7 +65,7 @@ impl Cluster for Attended {
 }
 
 /// Puts the good value back when pods have crashed, and has them made anew.
-async fn mend(client: kube::Client) {
+async fn mend(client: kube::Client, controller: Controller) {
     let (maps, all): (Api<ConfigMap>, Api<Pod>) = (Api::all(client.clone()), Api::all(client.clone()));
     let crashed = |pod: &Pod| {
         let statuses = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
@@ -72,20 +82,40 @@ async fn mend(client: kube::Client) {
         let namespace = map.metadata.namespace.unwrap();
         let params = PatchParams { field_manager: Some("pool-operator".to_owned()), ..PatchParams::default() };
         let maps: Api<ConfigMap> = Api::namespaced(client.clone(), &namespace);
-        maps.patch("pool", &params, &Patch::Merge(json!({ "data": { "workers": "4" } }))).await.unwrap();
+        if controller.writes {
+            maps.patch("pool", &params, &Patch::Merge(json!({ "data": { "workers": "4" } }))).await.unwrap();
+        } else {
+            // Until the fault has undone itself.
+            while maps.get("pool").await.unwrap().data.unwrap()["workers"] != "4" {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
         let own: Api<Pod> = Api::namespaced(client.clone(), &namespace);
         for pod in all.list(&ListParams::default().labels("app=pool")).await.unwrap().items {
-            let _ = own.delete(&pod.metadata.name.unwrap(), &DeleteParams::default()).await;
+            let name = pod.metadata.name.unwrap();
+            if let Some(teller) = controller.tells {
+                let event = json!({"metadata": {"name": format!("{name}.told")}, "type": "Normal", "reason": "Replacing",
+                    "message": "it crashed too often", "source": {"component": teller},
+                    "involvedObject": {"kind": "Pod", "namespace": namespace, "name": name, "uid": pod.metadata.uid}});
+                let events: Api<Event> = Api::namespaced(client.clone(), &namespace);
+                events.create(&PostParams::default(), &serde_json::from_value(event).unwrap()).await.unwrap();
+            }
+            let _ = own.delete(&name, &DeleteParams::default()).await;
         }
         return;
     }
 }
 
 fn run(folder: &Path, heal: &str, rest: &str, controller: bool) -> RunResult {
+    run_with(folder, heal, rest, "", controller.then_some(Controller { writes: true, tells: None }))
+}
+
+/// Runs a bad value of the pool's, whose fault may have more settings.
+pub(super) fn run_with(folder: &Path, heal: &str, rest: &str, more: &str, controller: Option<Controller>) -> RunResult {
     let text = format!(
         "apiVersion: comeback.dev/v1alpha1\nkind: Scenario\nmetadata: {{ name: others }}\nspec:\n  summary: a healer of others\n  \
          workload: {{ manifests: [{POOL}] }}\n  steady: {{ until: [{{ ready: {{ deployment: pool }} }}], within: 2m, hold: 5s }}\n  \
-         fault: [{{ setConfig: {{ configMap: pool, key: workers, value: many }} }}]\n  \
+         fault: [{{ setConfig: {{ configMap: pool, key: workers, value: many{more} }} }}]\n  \
          effect: {{ until: [{{ restarts: {{ deployment: pool, atLeast: 1 }} }}], within: 3m }}\n  heal: {heal}\n{rest}"
     );
     let file = folder.join("others.yaml");
@@ -100,7 +130,7 @@ fn run(folder: &Path, heal: &str, rest: &str, controller: bool) -> RunResult {
     engine::run(&request, &stop, &mut |_| {})
 }
 
-fn first(result: &RunResult) -> TrialResult {
+pub(super) fn first(result: &RunResult) -> TrialResult {
     result.scenarios[0].trials[0].clone()
 }
 
@@ -133,7 +163,7 @@ fn liar() -> String {
     url
 }
 
-const RECOVER: &str = "  recover: { rto: 4m, hold: 45s, within: 6m }\n";
+pub(super) const RECOVER: &str = "  recover: { rto: 4m, hold: 45s, within: 6m }\n";
 
 #[test]
 fn a_service_that_lies_makes_no_recovery() {

@@ -1,7 +1,7 @@
 //! Who healed where somebody else was to: a remediation service or a controller. Named only where it is seen to have changed
-//! something between the fault and the recovery; what it says of itself proves nothing.
+//! something between the fault and the recovery; what it says of itself proves nothing. Where nobody signed what was done, Events name him.
 
-use super::by_others;
+use super::{by_others, events};
 use crate::heal::{Claim, ClaimStatus, FIELD_MANAGER};
 use crate::measure::judge::Judge;
 use crate::measure::result::{HealedBy, How, Who};
@@ -36,7 +36,11 @@ pub(super) fn healed_by(judge: &Judge, stable_from: Duration) -> HealedBy {
     };
     let done: Vec<Deed> = since.map_or_else(Vec::new, |since| deeds(judge, since, stable_from));
     let wanted = judge.plan.heal.external.as_ref().and_then(|external| external.manager.as_deref());
-    let meant: Vec<&Deed> = done.iter().filter(|deed| wanted.is_none() || deed.manager.as_deref() == wanted).collect();
+    // What is signed tells more than what Events say of the rest.
+    let signed = done.iter().any(|deed| deed.manager.is_some());
+    let by = |deed: &Deed| if signed { deed.manager.clone() } else { deed.told_by.clone() };
+    let mut meant: Vec<&Deed> = done.iter().filter(|deed| wanted.is_none() || by(deed).as_deref() == wanted).collect();
+    meant.sort_by_key(|deed| by(deed).is_none());
     let mut evidence: Vec<String> = done.iter().map(|deed| deed.text.clone()).take(5).collect();
     evidence.extend(said);
     let (who, name) = match (judge.plan.heal.healer(), meant.first()) {
@@ -47,10 +51,14 @@ pub(super) fn healed_by(judge: &Judge, stable_from: Duration) -> HealedBy {
         (_, None) => {
             let mut healed = by_others(judge, stable_from);
             healed.evidence.extend(evidence);
+            if healed.who == Who::Kubernetes {
+                let told = events::told(judge, judge.requested.unwrap_or_default(), stable_from);
+                healed.evidence.extend(told.into_iter().map(|told| format!("{told}; but nothing that it did was seen")));
+            }
             return healed;
         }
         (Healer::Webhook, Some(_)) => (Who::Webhook, accepted.map(|claim| claim.by.clone())),
-        (_, Some(deed)) => (Who::External, deed.manager.clone()),
+        (_, Some(deed)) => (Who::External, by(deed)),
     };
     let changed = meant.iter().any(|deed| deed.manager.is_some());
     HealedBy { who, name, how: if changed { How::Healed } else { How::Mitigated }, evidence }
@@ -60,6 +68,8 @@ pub(super) fn healed_by(judge: &Judge, stable_from: Duration) -> HealedBy {
 struct Deed {
     /// The field manager of a write; none for a deleted pod, which nobody signs.
     manager: Option<String>,
+    /// Who told of it by an Event.
+    told_by: Option<String>,
     text: String,
 }
 
@@ -68,11 +78,14 @@ fn deeds(judge: &Judge, since: Duration, until: Duration) -> Vec<Deed> {
     let writes = judge.writers.iter().filter(|writer| is_foreign(writer)).filter_map(|writer| {
         let at = at(writer)?;
         let text = format!("{} was written by {} at {}", writer.object, writer.manager, format(at));
-        (at + STAMP >= since && at <= until + STAMP).then(|| Deed { manager: Some(writer.manager.clone()), text })
+        (at + STAMP >= since && at <= until + STAMP).then(|| Deed { manager: Some(writer.manager.clone()), told_by: None, text })
     });
     let removed = judge.index.all_pods().filter(|pod| was_removed(judge, pod, since, until)).map(|pod| {
-        let text = format!("pod {} was deleted, which neither Kubernetes nor comeback had a reason for", pod.reference.name);
-        Deed { manager: None, text }
+        let told = pod.deleted.and_then(|at| events::named(judge, pod, at));
+        let (told_by, said) = told.map_or((None, String::new()), |(by, said)| (Some(by), format!("; {said}")));
+        let name = &pod.reference.name;
+        let text = format!("pod {name} was deleted, which neither Kubernetes nor comeback had a reason for{said}");
+        Deed { manager: None, told_by, text }
     });
     writes.chain(removed).collect()
 }
