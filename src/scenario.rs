@@ -25,6 +25,7 @@ pub mod node;
 pub mod parameters;
 pub mod parse;
 pub mod patching;
+pub mod pattern_files;
 pub mod plan;
 pub mod quantity;
 pub mod render;

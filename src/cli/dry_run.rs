@@ -5,6 +5,7 @@ use crate::engine::permission::{self, Permission};
 use crate::fault::Prepared;
 use crate::measure::effect::plural;
 use crate::observe::probe::pod;
+use crate::scenario::detector::Detector;
 use crate::scenario::fault::{Aim, DeleteConfig, DeleteSecret};
 use crate::scenario::schedule::Injection;
 use crate::scenario::{Condition, Fault, Healer, Plan, Step, Target, duration};
@@ -63,6 +64,11 @@ fn scenario(text: &mut String, plan: &Plan) {
                 line("asks", &format!("{}{alertmanager} for the alert {}", one.url, one.name));
             }
             _ => {}
+        }
+    }
+    for detector in &plan.detectors {
+        if let Detector::Program(program) = detector {
+            line("runs", &format!("`{}`, asked for {}", program.run.join(" "), program.causes.join(", ")));
         }
     }
     if !plan.render.is_empty() {

@@ -10,6 +10,8 @@ mod patterns;
 mod strategy;
 mod target;
 
+pub use patterns::log_patterns;
+
 use super::diagnostic::{Code, Diagnostic, Position};
 use super::duration;
 use super::expand::{self, duration_of};

@@ -3,6 +3,7 @@
 
 use super::condition::{Condition, Ready};
 use super::fault::Fault;
+use super::log_patterns::LogPatterns;
 use super::manifest::Object;
 use super::model::{Need, ScenarioSpec};
 use super::plan::{DetectPlan, EffectPlan, Plan, RecoverPlan, SteadyPlan, ThroughoutPlan};
@@ -37,6 +38,8 @@ pub struct Given {
     pub retries_override: Option<u32>,
     /// The RTO of the scenario's class.
     pub rto: Option<Duration>,
+    /// The log patterns of the files that the scenario names.
+    pub patterns: Vec<LogPatterns>,
     /// The ladders of the strategies that the scenario names.
     pub ladders: Vec<Ladder>,
 }
@@ -58,6 +61,7 @@ pub fn plan(file: &str, scenario: Scenario, objects: &[Object], given: &Given) -
         thresholds,
         detectors,
         patterns,
+        pattern_files: _,
         heal,
         recover,
         throughout,
@@ -100,7 +104,7 @@ pub fn plan(file: &str, scenario: Scenario, objects: &[Object], given: &Given) -
         }),
         thresholds,
         detectors,
-        patterns,
+        patterns: patterns.into_iter().chain(given.patterns.iter().cloned()).collect(),
         heal: heal.unwrap_or_default(),
         ladders: given.ladders.clone(),
         recover: RecoverPlan {

@@ -10,7 +10,7 @@ use super::node::Node;
 use super::parameters::{self, Values};
 use super::plan::Plan;
 use super::suite::{self, Settings};
-use super::{Scenario, check, comparison, images, matrix, strategy, structure};
+use super::{Scenario, check, comparison, images, matrix, pattern_files, strategy, structure};
 use crate::selector::Selector;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -309,6 +309,7 @@ fn expand_one(job: &Job, combination: &Values, set: &Values, options: &LoadOptio
     structure::scenario(&node, source, &mut own);
     let objects = objects(&node, &job.document, &mut own);
     let ladders = strategy::resolve(&job.document, &node, &mut own);
+    let patterns = pattern_files::read(&job.document, &node, &mut own);
     let class = node.at(&["metadata", "labels", "class"]).and_then(Node::text);
     let class_rto = class.and_then(|class| job.settings.as_ref()?.rto.get(class));
     check::scenario(&node, source, &objects, class_rto, &mut own);
@@ -323,6 +324,7 @@ fn expand_one(job: &Job, combination: &Values, set: &Values, options: &LoadOptio
         retries: job.settings.as_ref().and_then(|settings| settings.retries),
         retries_override: options.retries,
         rto: class_rto.map(|(rto, _)| *rto),
+        patterns,
         ladders,
     };
     match serde_json::from_value::<Scenario>(node.to_json()) {

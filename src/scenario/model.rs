@@ -107,6 +107,9 @@ pub struct ScenarioSpec {
     /// What lines of the workload's own logs speak of, beside what comeback knows.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub patterns: Vec<LogPatterns>,
+    /// Files with such lists, which scenarios may share; relative to the scenario's file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pattern_files: Vec<String>,
     /// Who heals, and how.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heal: Option<Heal>,

@@ -27,6 +27,14 @@ pub fn strategy(node: &Node, source: &Arc<Source>, found: &mut Vec<Diagnostic>) 
     Walk { root, source, found }.visit(node, root, &Part { name: "Strategy", title: "a strategy" });
 }
 
+/// Checks a list of log patterns that stands in a file of its own; every mistake is reported.
+pub fn log_patterns(list: &Node, source: &Arc<Source>, found: &mut Vec<Diagnostic>) {
+    let root = schema::scenario();
+    if let Some(patterns) = root.pointer("/$defs/ScenarioSpec/properties/patterns") {
+        Walk { root, source, found }.visit(list, patterns, &Part { name: "ScenarioSpec", title: "patterns" });
+    }
+}
+
 /// The part of the language that a value belongs to.
 struct Part<'a> {
     /// Its definition in the schema.
