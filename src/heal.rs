@@ -12,6 +12,7 @@ mod health;
 mod http;
 mod id;
 mod memory;
+pub mod opinion;
 mod policy;
 mod service;
 mod template;

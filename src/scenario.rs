@@ -32,6 +32,7 @@ pub mod render;
 pub mod rendering;
 pub mod schedule;
 pub mod schema;
+pub mod second_opinion;
 pub mod source;
 pub mod strategy;
 pub mod structure;

@@ -71,6 +71,9 @@ fn scenario(text: &mut String, plan: &Plan) {
             line("runs", &format!("`{}`, asked for {}", program.run.join(" "), program.causes.join(", ")));
         }
     }
+    if let Some(second) = plan.detect.as_ref().and_then(|detect| detect.second_opinion.as_ref()) {
+        line("asks", &format!("{} for a second opinion on findings, by the model {}", second.url, second.model));
+    }
     if !plan.render.is_empty() {
         line("renders", &format!("`{}`, when the scenario was read", plan.render.join(" ")));
     }

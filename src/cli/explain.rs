@@ -198,6 +198,9 @@ fn detection(plan: &Plan) -> Vec<String> {
     if let Some(alert) = &detect.alert {
         lines.push(format!("When the alert {} was pending and firing is reported beside that.", alert.name));
     }
+    if let Some(second) = &detect.second_opinion {
+        lines.push(format!("{} is asked for a second opinion on what is found, which is noted and decides nothing.", second.url));
+    }
     lines
 }
 

@@ -166,4 +166,4 @@ fn shown(body: &Value) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

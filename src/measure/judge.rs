@@ -73,7 +73,7 @@ pub struct Judge {
     pub(super) alerts: AlertClocks,
     /// When faults undid themselves, and which.
     pub(super) reverted: Vec<(Duration, Vec<usize>)>,
-    /// What the injector wants a reader to know.
+    /// What the injector wants a reader to know, and second opinions.
     pub(super) fault_notes: Vec<String>,
     pub(super) blind: Blindness,
     /// When a fresh list last showed that nothing was missed.
@@ -232,6 +232,7 @@ impl Judge {
             Fact::Finding(finding) => self.found(at, finding),
             Fact::Action(action) => self.actions.push(action.clone()),
             Fact::Claim(claim) => self.claims.push(claim.clone()),
+            Fact::Opinion(opinion) => self.fault_notes.push(opinion.to_string()),
             Fact::Wrote(writer) => self.writers.push(writer.clone()),
             Fact::Limit(limit) => {
                 let verdict = if limit.kind == LimitKind::Program { Verdict::Error } else { Verdict::Skipped };

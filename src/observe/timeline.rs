@@ -2,6 +2,7 @@
 //! Meaning is given to it elsewhere: `index` folds it into objects, `measure` into a verdict.
 
 use crate::detect::Finding;
+use crate::heal::opinion::Opinion;
 use crate::heal::{ActionRecord, Claim};
 use crate::scenario::duration::serde_seconds;
 use crate::sim::limits::Limit;
@@ -161,6 +162,8 @@ pub enum Fact {
     Action(ActionRecord),
     /// Something that a healer that is not ours says of itself.
     Claim(Claim),
+    /// What an engine thinks of a finding.
+    Opinion(Opinion),
     /// Somebody wrote to an object of the workload.
     Wrote(Writer),
     /// Something that the embedded cluster could not do faithfully.

@@ -8,6 +8,7 @@ mod redact;
 use crate::cluster::kinds::{self, Kind};
 use crate::cluster::request::{RequestError, retried};
 use crate::heal::Claim;
+use crate::heal::opinion::Opinion;
 use crate::json::At as _;
 use crate::observe::probe::pod;
 use crate::observe::timeline::{LogLine, Sample};
@@ -65,6 +66,8 @@ pub enum Seen {
     Sample(Sample),
     /// What a healer that is not ours says of itself.
     Claim(Claim),
+    /// What an engine thinks of a finding.
+    Opinion(Opinion),
     /// A watch failed for good, or for too long: the trial is blind and becomes an `error`.
     Failed {
         /// What failed and why.

@@ -101,6 +101,7 @@ pub fn plan(file: &str, scenario: Scenario, objects: &[Object], given: &Given) -
             cause: detect.cause,
             within: detect.within.or(rto).unwrap_or(DETECT_WITHIN),
             alert: detect.alert,
+            second_opinion: detect.second_opinion,
         }),
         thresholds,
         detectors,

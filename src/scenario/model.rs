@@ -15,6 +15,7 @@ use super::duration::serde_text_option;
 use super::fault::{Fault, Scalar};
 use super::heal::Heal;
 use super::log_patterns::LogPatterns;
+use super::second_opinion::SecondOpinion;
 use super::thresholds::Thresholds;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -258,6 +259,9 @@ pub struct Detect {
     /// An alert whose times are reported beside comeback's own detection; it decides no verdict, and is not waited for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alert: Option<Alert>,
+    /// Who else is asked about what is found; the answers stand in the notes and decide no verdict.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second_opinion: Option<SecondOpinion>,
 }
 
 /// `recover`

@@ -10,6 +10,7 @@ use super::heal::{Heal, Step};
 use super::log_patterns::LogPatterns;
 use super::model::{Existing, Need, StandIn};
 use super::schedule::Schedule;
+use super::second_opinion::SecondOpinion;
 use super::strategy::Ladder;
 use super::thresholds::Thresholds;
 use super::verdict::Verdict;
@@ -138,6 +139,9 @@ pub struct DetectPlan {
     /// An alert whose times are reported, too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alert: Option<Alert>,
+    /// Who else is asked about what is found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second_opinion: Option<SecondOpinion>,
 }
 
 /// `recover`, resolved.

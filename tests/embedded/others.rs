@@ -152,7 +152,7 @@ fn liar() -> String {
             }
             reader.read_exact(&mut vec![0; length]).unwrap();
             let body = if first.unwrap().starts_with("POST") {
-                r#"{"workflow_id":"wf-7","status":"pending"}"#
+                r#"{"workflow_id":"wf-7","status":"pending","is_anomaly":true,"confidence":0.92}"#
             } else {
                 r#"{"status":"completed"}"#
             };
@@ -205,6 +205,23 @@ fn a_service_that_cannot_be_reached_leaves_the_rest_of_the_evidence() {
     assert!(!trial.findings.is_empty() && trial.stamps.effective.is_some());
     // Somebody healed it, but surely not a service that never answered.
     assert_ne!(trial.healed_by.map(|healed| healed.who), Some(Who::Webhook));
+}
+
+#[test]
+fn a_second_opinion_is_noted_and_decides_nothing() {
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let about = "on config.bad-value of pod pool-";
+    for (url, said) in
+        [(liar(), "an anomaly, too: confidence 0.92"), (format!("http://{closed}"), "no answer that could be used: ")]
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let detect =
+            format!("  detect: {{ cause: config.bad-value, within: 2m, secondOpinion: {{ url: '{url}', model: pods }} }}\n");
+        let trial = first(&run(folder.path(), "{ by: comeback }", &format!("{detect}{RECOVER}"), false));
+        assert_eq!(trial.verdict, Verdict::Recovered, "{trial:#?}");
+        let noted: Vec<_> = trial.notes.iter().filter(|note| note.starts_with("second opinion of")).collect();
+        assert!(noted.iter().any(|note| note.contains(about) && note.contains(said)), "{:#?}", trial.notes);
+    }
 }
 
 #[test]

@@ -77,7 +77,9 @@ impl Topic {
                 "Detectors of your own: the list `detectors` of a scenario, beside `thresholds`. What they find is a finding like any other: it \
                  has evidence and a confidence, is grouped by workload, counts for `detect: { cause: shop.queue-stuck }`, and is a false alarm \
                  in a control. On one workload it leads before what comeback finds itself, in the order of the list. What lines of your own logs speak of is told by `patterns: [ { topic: crash, words: [\"flux lost\"] } ]` \
-                 (topics: crash, config, memory, dependency, permission, probe, image, trouble): it raises the confidence of a finding, and never makes one."
+                 (topics: crash, config, memory, dependency, permission, probe, image, trouble): it raises the confidence of a finding, and never makes one. \
+                 `detect: { cause: oom, secondOpinion: { url: \"http://engine:8080\", model: pods } }` asks the anomaly endpoint of a coordination engine \
+                 (`POST /api/v1/detect`) about each leading finding on a pod; its answer is noted and decides nothing."
             }
             Self::Strategies => {
                 "The steps of a ladder, `heal: { by: comeback, strategy: [ ... ] }`: they are taken one after another while the \

@@ -243,6 +243,7 @@ impl<'a> Live<'a> {
             Some(Seen::LogLine(line)) => self.record(Source::Log, Fact::LogLine(line)),
             Some(Seen::Sample(sample)) => self.record(Source::Probe, Fact::Sample(sample)),
             Some(Seen::Claim(claim)) => self.claimed(claim),
+            Some(Seen::Opinion(opinion)) => self.record(Source::Detector, Fact::Opinion(opinion)),
             Some(Seen::Failed { message }) => self.fail(&message),
             None => {}
         }

@@ -10,10 +10,10 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
 /// Requests as they came: method and path, and body.
-type Heard = Arc<Mutex<Vec<(String, Value)>>>;
+pub(in crate::heal) type Heard = Arc<Mutex<Vec<(String, Value)>>>;
 
 /// Answers each request by its number and path; what `answer` gives is written as it is.
-fn engine(answer: impl Fn(usize, &str, &mut TcpStream) + Send + 'static) -> (String, Heard) {
+pub(in crate::heal) fn engine(answer: impl Fn(usize, &str, &mut TcpStream) + Send + 'static) -> (String, Heard) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let heard = Heard::default();
@@ -41,7 +41,7 @@ fn engine(answer: impl Fn(usize, &str, &mut TcpStream) + Send + 'static) -> (Str
     (url, heard)
 }
 
-fn say(stream: &mut TcpStream, status: &str, body: &str) {
+pub(in crate::heal) fn say(stream: &mut TcpStream, status: &str, body: &str) {
     let head = format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
     let _ = stream.write_all(format!("{head}{body}").as_bytes());
 }
@@ -50,7 +50,7 @@ fn accept(stream: &mut TcpStream) {
     say(stream, "202 Accepted", r#"{"workflow_id": "wf-1", "status": "pending", "deployment_method": "manual"}"#);
 }
 
-fn incident() -> Incident {
+pub(in crate::heal) fn incident() -> Incident {
     let at = Duration::from_secs(3);
     let subject =
         Subject { namespace: "shop".to_owned(), kind: "Pod".to_owned(), name: "api-1".to_owned(), ..Subject::default() };

@@ -267,7 +267,9 @@ mod tests {
                 Seen::Relisted { kind } => format!("relisted {kind}"),
                 Seen::Failed { message } => format!("failed {message}"),
                 Seen::Blind { kind, lasted } => format!("blind for {kind} {}ms", lasted.as_millis()),
-                Seen::LogLine(_) | Seen::Sample(_) | Seen::Claim(_) => unreachable!("neither logs nor probes here"),
+                Seen::LogLine(_) | Seen::Sample(_) | Seen::Claim(_) | Seen::Opinion(_) => {
+                    unreachable!("neither logs nor probes here")
+                }
             });
         }
         (shown, first.await.unwrap_or_else(|_| Err(RequestError::of("x", "never ready"))))

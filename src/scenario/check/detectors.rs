@@ -1,14 +1,19 @@
 //! Detectors of the user's own: causes that nobody else finds, expressions that can be run, programs that are named.
 
 use super::Check;
+use crate::notify::settings;
 use crate::scenario::cause::{self, CAUSES};
 use crate::scenario::detector::TIMEOUTS;
 use crate::scenario::diagnostic::{Code, allowed};
 use crate::scenario::expand::duration_of;
 use crate::scenario::node::Node;
+use std::time::Duration;
 
 /// Events are no state: an expression or a program would be told of each repetition as of a new object.
 const NO_STATE: &str = "Event";
+
+/// The longest that an engine is waited for: meanwhile simulated time stands still.
+const LONGEST_OPINION: Duration = Duration::from_mins(1);
 
 impl Check<'_> {
     pub(super) fn detectors(&mut self) {
@@ -69,6 +74,9 @@ impl Check<'_> {
         if let Some(alert) = self.spec.at(&["detect", "alert"]) {
             self.addresses(alert);
         }
+        if let Some(node) = self.spec.at(&["detect", "secondOpinion"]) {
+            self.second_opinion(node);
+        }
         let Some(node) = self.spec.at(&["detect", "cause"]) else { return };
         let Some(wanted) = node.text() else { return };
         let own = self.own_causes();
@@ -79,6 +87,23 @@ impl Check<'_> {
         let help = allowed("Found by detectors", wanted, &known);
         let help = format!("{help} A prefix covers all below it: `crash`.");
         self.report(Code::UnknownCause, node.span, format!("no detector finds `{wanted}`"), help);
+    }
+
+    fn second_opinion(&mut self, node: &Node) {
+        if let Some(url) = node.get("url")
+            && let Some(why) = url.text().and_then(|text| settings::plain_url(text).err())
+        {
+            self.report(Code::BadValue, url.span, why, "Write `url: http://engine:8080`.");
+        }
+        if let Some(features) = node.get("features").filter(|node| node.kind() == "a list" && node.items().is_empty()) {
+            self.report(Code::EmptyList, features.span, "the model is told nothing", "Leave `features` out for the default.");
+        }
+        let within = node.get("within");
+        let asked =
+            within.filter(|node| duration_of(Some(node)).is_some_and(|within| within.is_zero() || within > LONGEST_OPINION));
+        if let Some(node) = asked {
+            self.report(Code::OutOfRange, node.span, "nobody is asked for no time, or for that long", "Give 1m at most.");
+        }
     }
 
     /// The causes of the scenario's own detectors.

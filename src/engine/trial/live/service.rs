@@ -1,9 +1,9 @@
 //! The remediation service of `by: webhook` in a trial: each workload that is found broken is told to it once, and its claims are
-//! recorded. Asking is `heal::service`'s.
+//! recorded. Second opinions on findings are asked for beside that. Asking is `heal::service`'s and `heal::opinion`'s.
 
 use super::Live;
 use crate::detect::{Finding, Subject};
-use crate::heal::{self, ClaimStatus, Incident};
+use crate::heal::{self, ClaimStatus, Incident, opinion};
 use crate::observe::timeline::{Fact, Source};
 use crate::observe::watch::Seen;
 use crate::scenario::Healer;
@@ -14,12 +14,15 @@ use tokio::task::JoinSet;
 #[derive(Debug, Default)]
 pub(super) struct Asked {
     groups: BTreeSet<String>,
+    /// The groups and causes on which a second opinion was asked for.
+    shown: BTreeSet<(String, String)>,
     talks: JoinSet<()>,
 }
 
 impl Live<'_> {
     /// Tells the service of what is found and was not told yet.
     pub(super) fn ask_service(&mut self, findings: &[Finding]) {
+        self.ask_for_opinions(findings);
         let plan = std::sync::Arc::clone(&self.plan);
         let Some(settings) = plan.heal.webhook.as_ref().filter(|_| plan.heal.healer() == Healer::Webhook) else { return };
         if self.recorder.judge().requested().is_none() {
@@ -57,6 +60,26 @@ impl Live<'_> {
             self.asked.talks.spawn(async move {
                 heal::remediate(&settings, &incident, |claim| drop(sink.send(Seen::Claim(claim)))).await;
             });
+        }
+    }
+
+    /// Asks for a second opinion on what is found and was not shown yet.
+    fn ask_for_opinions(&mut self, findings: &[Finding]) {
+        let plan = std::sync::Arc::clone(&self.plan);
+        let Some(settings) = plan.detect.as_ref().and_then(|detect| detect.second_opinion.as_ref()) else { return };
+        if self.recorder.judge().requested().is_none() {
+            return;
+        }
+        for finding in findings.iter().filter(|finding| finding.leading) {
+            let shown = (finding.group.clone(), finding.cause.clone());
+            let Some(instance) = opinion::instance(settings, finding, self.recorder.judge().index()) else { continue };
+            if self.asked.shown.insert(shown) {
+                let (settings, finding, sink) = (settings.clone(), finding.clone(), self.sink.clone());
+                self.asked.talks.spawn(async move {
+                    let opinion = opinion::second_opinion(&settings, &finding, instance).await;
+                    drop(sink.send(Seen::Opinion(opinion)));
+                });
+            }
         }
     }
 
