@@ -76,6 +76,8 @@ pub struct TrialContext {
     pub chaos_mesh: bool,
     /// Whether the scenario needs an OpenShift; a real cluster is one or not.
     pub openshift: bool,
+    /// Whether the scenario needs nodes with cgroups of version 1; those of a real cluster have what they have.
+    pub cgroup_v1: bool,
     /// The registry of all pods' images, where it is not the images' own.
     pub registry: Option<String>,
     /// Stand-ins for images.

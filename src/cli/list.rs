@@ -3,6 +3,7 @@
 
 use crate::exit_code::ExitCode;
 use crate::observe::probe::pod;
+use crate::scenario::model::Need;
 use crate::scenario::render::{Look, render};
 use crate::scenario::{Fault, LoadOptions, Plan, duration, load};
 use clap::Args;
@@ -68,7 +69,8 @@ fn row(plan: &Plan) -> [String; 6] {
     ]
 }
 
-/// Every image of the workload, of the faults and of the ladder; not those of faults whose point is that there is no such image.
+/// Every image of the workload, of the faults and of the ladder; not those of faults whose point is that there is no such image, nor
+/// those of a registry that only the embedded cluster has.
 pub(super) fn images(plan: &Plan) -> BTreeSet<String> {
     let mut images = BTreeSet::new();
     let breaks_images = plan.detect.as_ref().is_some_and(|detect| detect.cause.starts_with("image"));
@@ -76,6 +78,9 @@ pub(super) fn images(plan: &Plan) -> BTreeSet<String> {
     values.extend(serde_json::to_value(&plan.heal).ok());
     if !breaks_images {
         values.extend(serde_json::to_value(&plan.faults).ok());
+    }
+    if plan.needs.contains(&Need::PrivateRegistry) {
+        return images;
     }
     for value in &values {
         collect(value, &mut images);

@@ -118,7 +118,13 @@ impl Cluster for Context {
     }
 
     fn why_not(&self, need: Need) -> Option<String> {
-        (need == Need::NodeControl).then(|| self.machines.as_ref().err().cloned()).flatten()
+        match need {
+            Need::NodeControl => self.machines.as_ref().err().cloned(),
+            Need::CgroupV1 => Some("no kubelet says that it has cgroups of version 1, or its metrics may not be read".to_owned()),
+            Need::OwnMachines => Some("memory and disks of nodes are used up on the embedded cluster alone".to_owned()),
+            Need::PrivateRegistry => Some("private.invalid is part of the embedded cluster".to_owned()),
+            _ => None,
+        }
     }
 
     fn is_virtual_time(&self) -> bool {

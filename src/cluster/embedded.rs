@@ -68,6 +68,9 @@ impl Cluster for Embedded {
             Need::Metrics,
             Need::ChaosMesh,
             Need::Openshift,
+            Need::CgroupV1,
+            Need::OwnMachines,
+            Need::PrivateRegistry,
         ];
         each.to_vec()
     }
@@ -85,6 +88,9 @@ impl Cluster for Embedded {
             profile.mirror.clone_from(&trial.registry);
             profile.chaos_mesh = trial.chaos_mesh;
             profile.openshift |= trial.openshift;
+            if trial.cgroup_v1 {
+                profile.cgroup = Cgroup::V1;
+            }
             profile.images.extend(trial.images.iter().map(|(pattern, stand_in)| ImageStandIn {
                 pattern: pattern.clone(),
                 command: stand_in.command.clone(),

@@ -69,6 +69,9 @@ pub(super) async fn of(client: &kube::Client, version: &str) -> Told {
         if let Some(cap) = back_off_cap(client, first.unwrap_or_default()).await {
             fingerprint.properties.insert("crashLoopBackOffCap".to_owned(), cap);
         }
+        if has_cgroup_v1(client, first.unwrap_or_default()).await {
+            capabilities.push(Need::CgroupV1);
+        }
     } else {
         fingerprint.properties.insert("nodes".to_owned(), "may not be listed".to_owned());
     }
@@ -106,6 +109,21 @@ async fn back_off_cap(client: &kube::Client, node: &str) -> Option<String> {
     .await
     .ok()?;
     cap_from(&answer)
+}
+
+/// Whether a kubelet says in its metrics that it has cgroups of version 1; it needs the permission `nodes/proxy`.
+async fn has_cgroup_v1(client: &kube::Client, node: &str) -> bool {
+    let uri = format!("/api/v1/nodes/{node}/proxy/metrics");
+    let answer = retried("reading the kubelet's metrics", ASK_WITHIN, || async {
+        let request = http::Request::get(&uri).body(Vec::new()).map_err(kube::Error::HttpError)?;
+        client.request_text(request).await
+    })
+    .await;
+    answer.is_ok_and(|metrics| says_cgroup_v1(&metrics))
+}
+
+fn says_cgroup_v1(metrics: &str) -> bool {
+    metrics.lines().any(|line| line.strip_prefix("kubelet_cgroup_version ").is_some_and(|version| version.trim() == "1"))
 }
 
 fn cap_from(configz: &Value) -> Option<String> {

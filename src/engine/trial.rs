@@ -108,6 +108,7 @@ async fn on_session(job: &TrialJob<'_>) -> TrialResult {
         registry: job.plan.registry.clone(),
         chaos_mesh: job.plan.needs.contains(&Need::ChaosMesh),
         openshift: job.plan.needs.contains(&Need::Openshift),
+        cgroup_v1: job.plan.needs.contains(&Need::CgroupV1),
     };
     let session = match job.request.cluster.open(&context).await {
         Ok(session) => session,

@@ -56,6 +56,7 @@ impl Concern {
                     http.service.iter().for_each(|service| concern.add_object(index, "Service", service, ""));
                 }
                 Condition::Tcp(tcp) => concern.add_object(index, "Service", &tcp.service, ""),
+                Condition::Node(node) => concern.add_nodes(index, node.name.as_deref()),
                 Condition::Cel(cel) => concern.add_object(index, &cel.kind, &cel.name, ""),
                 other => other.target().iter().for_each(|target| concern.add_target(index, target)),
             }
@@ -68,6 +69,13 @@ impl Concern {
             self.groups.insert(format!("{}/{name}", kind.to_lowercase()));
         }
         self.add_pods(index, &index.pods_of(target));
+    }
+
+    /// What nodes say of themselves: one, or all that are known.
+    fn add_nodes(&mut self, index: &Index, name: Option<&str>) {
+        let all = index.objects("Node").map(|node| text(node, "/metadata/name"));
+        self.groups
+            .extend(all.chain(name).filter(|known| name.is_none_or(|name| name == *known)).map(|known| format!("node/{known}")));
     }
 
     fn add_pods(&mut self, index: &Index, pods: &[&PodRecord]) {

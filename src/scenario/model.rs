@@ -155,6 +155,13 @@ pub enum Need {
     Programs,
     /// Chaos Mesh is installed.
     ChaosMesh,
+    /// The nodes have cgroups of version 1: of several processes in a container the kernel kills one, where version 2 kills all.
+    CgroupV1,
+    /// Each node has memory and a disk of its own that may be used up: the simulated ones. Those of kind share this computer's, and on
+    /// clusters of others it would hit whoever else is there.
+    OwnMachines,
+    /// The registry `private.invalid`, which wants credentials: the embedded cluster has it.
+    PrivateRegistry,
 }
 
 /// What is deployed.

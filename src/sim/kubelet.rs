@@ -28,6 +28,7 @@ mod persistent;
 mod pod;
 mod pod_network;
 mod pressure;
+mod private_registry;
 mod probe;
 mod prober;
 mod quantity;
@@ -41,6 +42,7 @@ mod start;
 mod status;
 mod storage;
 mod sync;
+mod sysctl;
 mod terminate;
 #[cfg(test)]
 mod tests;

@@ -77,7 +77,12 @@ impl Healing<'_> {
 
     fn reads(&self, finding: &Finding) -> Vec<ConfigRead> {
         let pod = self.index.pod(&finding.subject.uid);
-        pod.and_then(|pod| pod.object.get("spec")).map(config_reads).unwrap_or_default()
+        let Some(spec) = pod.and_then(|pod| pod.object.get("spec")) else { return Vec::new() };
+        let mut reads = config_reads(spec);
+        if finding.cause == "image.auth" {
+            reads.extend(pull_secrets(spec));
+        }
+        reads
     }
 
     /// Creates an object if it is gone; if it is there, puts back what of it is missing.
@@ -121,6 +126,12 @@ impl Healing<'_> {
         }
         Ok(done)
     }
+}
+
+/// The Secrets that a pod's images are pulled with.
+fn pull_secrets(spec: &Value) -> impl Iterator<Item = ConfigRead> + '_ {
+    let named = spec.get("imagePullSecrets").and_then(Value::as_array).into_iter().flatten();
+    named.map(|secret| ConfigRead { kind: "Secret", name: text(secret, "/name").to_owned(), optional: false })
 }
 
 fn in_baseline<'a>(baseline: &'a [Arc<Value>], read: &ConfigRead) -> Option<&'a Arc<Value>> {

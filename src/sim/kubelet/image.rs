@@ -4,6 +4,7 @@
 use super::agent::lock;
 use super::image_name::ImageName;
 use super::pod::{PodRecord, Waiting};
+use super::private_registry;
 use super::registry::{Answer, Image, look_up, unreachable};
 use crate::sim::events::EventType::{Normal, Warning};
 use k8s_openapi::api::core::v1::Container;
@@ -44,6 +45,13 @@ pub(super) async fn ensure(record: &PodRecord, container: &Container) -> Result<
         record.container_event(&container.name, Warning, "ErrImageNeverPull", &message);
         return Err(Waiting { reason: "ErrImageNeverPull", message });
     }
+    // What is present was let in once; a pull asks the registry.
+    let answer = match answer {
+        Answer::Found(image) if private_registry::is_private(&name) => {
+            private_registry::answer(image, &name, &private_registry::pull_secrets(record).0)
+        }
+        other => other,
+    };
     let answer = if agent.host.registry_blocked.load(Ordering::Relaxed) { unreachable(&name) } else { answer };
     pull(record, container, written, &name, answer).await
 }

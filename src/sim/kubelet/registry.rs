@@ -2,6 +2,7 @@
 //! When pulls are made, and what is said about them, lives in `image`.
 
 use super::image_name::ImageName;
+use super::private_registry;
 use crate::sim::profile::Profile;
 use crate::sim::program::model::{self, Choice};
 use crate::sim::random::Random;
@@ -102,6 +103,9 @@ fn from(profile: &Profile, random: Random, written: &str, name: &ImageName) -> A
     if let Some(size) = pullable {
         return found(program, size);
     }
+    if private_registry::is_private(name) {
+        return found(program, UNKNOWN_BYTES);
+    }
     let prefix = unresolved(&full);
     if name.host == "dead.invalid" {
         return unreachable(name);
@@ -120,7 +124,7 @@ fn from(profile: &Profile, random: Random, written: &str, name: &ImageName) -> A
     found(program, UNKNOWN_BYTES)
 }
 
-fn unresolved(full: &str) -> String {
+pub(super) fn unresolved(full: &str) -> String {
     format!("failed to pull and unpack image \"{full}\": failed to resolve reference \"{full}\": ")
 }
 

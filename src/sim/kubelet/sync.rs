@@ -4,12 +4,14 @@
 use super::instance::Instance;
 use super::pod::{ProbeKind, ProbeResult, Sandbox, State, is_sidecar};
 use super::pod_network;
+use super::private_registry;
 use super::resize;
 use super::start::StartError;
 use super::status;
+use super::sysctl;
 use super::terminate::{Stop, stop_instance};
 use super::worker::Worker;
-use crate::sim::events::EventType::Normal;
+use crate::sim::events::EventType::{Normal, Warning};
 use k8s_openapi::api::core::v1::{Container, PodSpec};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -121,6 +123,13 @@ impl Worker {
             return Outcome::Terminal;
         }
         self.mount(&spec).await;
+        let lacking = private_registry::pull_secrets(&record).1;
+        if !lacking.is_empty() {
+            let names = lacking.join(", ");
+            let message =
+                format!("Unable to retrieve some image pull secrets ({names}); attempting to pull the image may not succeed.");
+            record.event(None, Warning, "FailedToRetrieveImagePullSecret", &message);
+        }
         self.start_probers(&spec);
         let mut tally = Tally::default();
         let mut killed = self.kill_unhealthy(&spec, &snapshot).await;
@@ -130,7 +139,9 @@ impl Worker {
         }
         tally.acted |= resized || !killed.is_empty() || !stopped.is_empty();
         killed.extend(stopped.iter().cloned());
-        self.ensure_sandbox().await;
+        if !self.ensure_sandbox(&spec).await {
+            return Outcome::Failed;
+        }
         self.start_ephemeral(&spec, &mut tally).await;
         if !self.initialize(&spec, &snapshot, &killed, &mut tally).await {
             return tally.outcome();
@@ -187,13 +198,13 @@ impl Worker {
         })
     }
 
-    /// Makes the sandbox if there is none, and says so in the status.
-    async fn ensure_sandbox(&self) {
+    /// Makes the sandbox if there is none, and says so in the status. False when it cannot be made.
+    async fn ensure_sandbox(&self, spec: &PodSpec) -> bool {
         let record = &self.record;
         let sandboxes = {
             let state = record.state();
             if state.sandbox.is_some() {
-                return;
+                return true;
             }
             state.sandboxes
         };
@@ -202,6 +213,13 @@ impl Worker {
             record.event(None, Normal, "SandboxChanged", message);
         }
         sleep(record.latency("sandbox", record.agent.profile.latencies.sandbox.mul_f64(0.3))).await;
+        if let Some(setting) = sysctl::refused(spec) {
+            let tries = record.state().draw();
+            let id = record.agent.api.random.hex(&record.uid, "refused-sandbox", tries, 64);
+            let message = format!("Failed to create pod sandbox: {}", sysctl::refusal(&id, setting));
+            record.event(None, Warning, "FailedCreatePodSandBox", &message);
+            return false;
+        }
         let address = record.agent.next_address();
         let network = pod_network::of_pod(record, address);
         let status = {
@@ -220,6 +238,7 @@ impl Worker {
         };
         status::write(record, status);
         record.containers_changed();
+        true
     }
 
     /// Brings the init containers forward by one step. True when the containers may start.

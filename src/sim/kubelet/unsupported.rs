@@ -4,6 +4,7 @@
 use super::ephemeral;
 use super::pod::PodRecord;
 use super::security;
+use super::sysctl;
 use crate::sim::limits::{Limit, LimitKind};
 use k8s_openapi::api::core::v1::{Container, EnvVar, PodSpec, Volume};
 
@@ -44,7 +45,11 @@ fn of_pod(spec: &PodSpec) -> Vec<String> {
         (spec.set_hostname_as_fqdn == Some(true), "setHostnameAsFQDN"),
         (spec.runtime_class_name.is_some(), "runtimeClassName"),
         (spec.os.as_ref().is_some_and(|os| os.name != "linux"), "os"),
-        (any(security.and_then(|context| context.sysctls.as_ref())), "securityContext.sysctls"),
+        // One that the kernel refuses is: the pod never gets a sandbox.
+        (
+            any(security.and_then(|context| context.sysctls.as_ref())) && sysctl::refused(spec).is_none(),
+            "securityContext.sysctls",
+        ),
         (
             security.and_then(|context| context.seccomp_profile.as_ref()).is_some_and(|profile| profile.type_ == "Localhost"),
             "securityContext.seccompProfile",
