@@ -1,9 +1,11 @@
-//! Chaos Mesh on the simulated cluster: its kinds, and a controller that does `PodChaos`, `NetworkChaos` (partition) and `StressChaos`
-//! (memory, processor) truly, with the statuses, events and times that were observed of the real one. Everything else of it is a limit.
+//! Chaos Mesh on the simulated cluster: its kinds, and a controller that does `PodChaos`, `NetworkChaos` (partition, delay, loss),
+//! `StressChaos` (memory, processor), and `Schedule` and `Workflow` of these truly, with the statuses, events and times that were observed
+//! of the real one. Everything else of it is a limit.
 //!
-//! What is chosen says `select`, what is done to a target `inject`.
+//! What is chosen says `select`, what is done to a target `inject`, what makes others `makers`.
 
 mod inject;
+mod makers;
 mod select;
 
 use super::api::Resource;
@@ -14,6 +16,7 @@ use super::limits::{Limit, LimitKind};
 use super::store::ChangeKind;
 use crate::json::At as _;
 use inject::Injected;
+use makers::Maker;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -60,6 +63,23 @@ pub(super) fn start(simulation: &Simulation) {
                     } else {
                         let wake = Arc::new(Notify::new());
                         wakes.insert(uid.clone(), Arc::clone(&wake));
+                        let maker = || Maker {
+                            simulation: simulation.clone(),
+                            recorder: recorder.clone(),
+                            resource,
+                            object: Arc::clone(&item.object),
+                        };
+                        match kind {
+                            "Schedule" => {
+                                simulation.api.gate.control_plane.spawn(makers::schedule(maker()));
+                                continue;
+                            }
+                            "Workflow" => {
+                                simulation.api.gate.control_plane.spawn(makers::workflow(maker()));
+                                continue;
+                            }
+                            _ => {}
+                        }
                         let experiment = Experiment::of(&simulation, &recorder, resource, &item.object, wake);
                         simulation.api.gate.control_plane.spawn(experiment.run());
                     }

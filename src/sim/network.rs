@@ -6,6 +6,7 @@ mod cut;
 pub mod dns;
 mod error;
 pub mod grpc;
+mod hinder;
 pub mod http;
 mod listener;
 mod namespace;
@@ -22,6 +23,7 @@ mod whole;
 pub use cut::{CutId, Party};
 pub use dns::DnsFault;
 pub use error::NetError;
+pub use hinder::{Hindrance, HindranceId};
 pub use listener::Listener;
 pub use namespace::{Identity, PodNetwork};
 pub use stream::Stream;
@@ -30,6 +32,7 @@ use super::api::ApiServer;
 use super::limits::Limits;
 use super::random::Random;
 use cut::Cuts;
+use hinder::Hindrances;
 use namespace::NetworkNamespace;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -56,6 +59,7 @@ struct State {
     namespaces: BTreeMap<Ipv4Addr, Arc<NetworkNamespace>>,
     pods: BTreeMap<String, (Arc<Identity>, Arc<NetworkNamespace>)>,
     cuts: Cuts,
+    hindrances: Hindrances,
     dns: dns::Faults,
     proxy: proxy::Proxy,
     connections: BTreeMap<u64, Weak<Connection>>,

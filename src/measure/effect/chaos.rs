@@ -36,7 +36,11 @@ impl Chaos {
         let objects: Vec<&Value> = self.acting.iter().flat_map(|kind| index.objects(kind)).map(AsRef::as_ref).collect();
         let own = objects.into_iter().filter(|object| {
             let name = text(object, "/metadata/name");
-            if self.itself { name == self.name } else { name.strip_prefix(&self.name).is_some_and(|rest| rest.starts_with('-')) }
+            // What a Schedule makes is named after it; what a Workflow makes after its steps, and labelled with it.
+            let workflow =
+                object.get("metadata").and_then(|metadata| metadata.get("labels")?.get("chaos-mesh.org/workflow")?.as_str());
+            let named = || name.strip_prefix(&self.name).is_some_and(|rest| rest.starts_with('-'));
+            if self.itself { name == self.name } else { workflow.map_or_else(named, |workflow| workflow == self.name) }
         });
         let (mut injected, mut failure) = (Vec::new(), None);
         for object in own {

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 /// The objects of a workload, and those that an `apply` fault adds.
 pub struct Objects<'a> {
-    objects: &'a [Object],
+    all: &'a [Object],
     applied: Vec<(String, String)>,
-    /// The pods of StatefulSets, whose names are known beforehand, each with its set's name.
+    /// The pods of `StatefulSets`, whose names are known beforehand, each with its set's name.
     numbered: Vec<(String, &'a str)>,
 }
 
@@ -31,24 +31,24 @@ impl<'a> Objects<'a> {
         let mut applied = Vec::new();
         added(spec.get("fault"), &mut applied);
         let numbered = objects.iter().filter(|object| object.kind() == "StatefulSet").flat_map(numbered).collect();
-        Self { objects, applied, numbered }
+        Self { all: objects, applied, numbered }
     }
 
     /// Whether nothing is known: the manifests could not be read, and nothing is said about names.
     pub const fn is_empty(&self) -> bool {
-        self.objects.is_empty()
+        self.all.is_empty()
     }
 
     /// The names of all objects of a kind.
     pub fn names(&self, kind: &str) -> Vec<&str> {
-        let own = self.objects.iter().filter(|object| object.kind() == kind).map(Object::name);
+        let own = self.all.iter().filter(|object| object.kind() == kind).map(Object::name);
         let numbered = self.numbered.iter().filter(|_| kind == "Pod").map(|(name, _)| name.as_str());
         own.chain(self.applied.iter().filter(|(of, _)| of == kind).map(|(_, name)| name.as_str())).chain(numbered).collect()
     }
 
     /// The kinds that the workload contains.
     pub fn kinds(&self) -> Vec<&str> {
-        let own = self.objects.iter().map(Object::kind).chain(self.applied.iter().map(|(kind, _)| kind.as_str()));
+        let own = self.all.iter().map(Object::kind).chain(self.applied.iter().map(|(kind, _)| kind.as_str()));
         let mut kinds: Vec<_> = own.chain(self.numbered.first().map(|_| "Pod")).collect();
         kinds.sort_unstable();
         kinds.dedup();
@@ -57,7 +57,7 @@ impl<'a> Objects<'a> {
 
     /// The keys of a ConfigMap or Secret.
     pub fn keys(&self, kind: &str, name: &str) -> Vec<&str> {
-        let map = self.objects.iter().find(|object| object.kind() == kind && object.name() == name);
+        let map = self.all.iter().find(|object| object.kind() == kind && object.name() == name);
         let keys = |field: &str| map.and_then(|map| map.manifest.object.get(field)).and_then(Value::as_object);
         ["data", "binaryData", "stringData"]
             .into_iter()
@@ -69,7 +69,7 @@ impl<'a> Objects<'a> {
 
     /// All pods that the workload makes.
     pub fn pods(&self) -> Vec<Pods<'a>> {
-        self.objects.iter().filter_map(pods_of).collect()
+        self.all.iter().filter_map(pods_of).collect()
     }
 
     /// The pods of a Deployment or the pod of this name.
@@ -135,7 +135,7 @@ fn added(faults: Option<&Node>, found: &mut Vec<(String, String)>) {
     }
 }
 
-/// The pods of a StatefulSet as its manifest has it.
+/// The pods of a `StatefulSet` as its manifest has it.
 fn numbered(set: &Object) -> impl Iterator<Item = (String, &str)> {
     let number = |pointer: &str| set.manifest.object.pointer(pointer).and_then(Value::as_u64);
     let (first, replicas) = (number("/spec/ordinals/start").unwrap_or(0), number("/spec/replicas").unwrap_or(1));

@@ -6,7 +6,7 @@ use crate::json::At as _;
 use crate::sim::api::resource::PODS;
 use crate::sim::api::server::{DeleteOptions, Subresource};
 use crate::sim::cluster::Simulation;
-use crate::sim::network::{CutId, Party};
+use crate::sim::network::{CutId, Hindrance, HindranceId, Party};
 use crate::sim::program::Signal;
 use crate::sim::program::container::Burden;
 use serde_json::{Value, json};
@@ -24,6 +24,8 @@ pub(super) enum Injected {
     Failing { namespace: String, pod: String },
     /// Packets are dropped.
     Cut(Vec<CutId>),
+    /// Packets are late, or lost at times.
+    Hindered(Vec<HindranceId>),
     /// Processes run beside the container's own.
     Burdened(#[expect(dead_code, reason = "they end when this goes")] Burden),
 }
@@ -42,11 +44,11 @@ pub(super) fn is_simulated(kind: &str, spec: &Value) -> Result<(), String> {
     }
     match (kind, action) {
         ("PodChaos", "pod-kill" | "pod-failure" | "container-kill") => Ok(()),
-        ("NetworkChaos", "partition")
-            if spec.get("externalTargets").is_none_or(|to| to.as_array().is_some_and(Vec::is_empty)) =>
-        {
-            Ok(())
+        ("NetworkChaos", _) if spec.get("externalTargets").is_some_and(|to| to.as_array().is_none_or(|to| !to.is_empty())) => {
+            Err("NetworkChaos with externalTargets".to_owned())
         }
+        ("NetworkChaos", "partition") => Ok(()),
+        ("NetworkChaos", "delay" | "loss") => hindrance(spec).map(|_| ()),
         ("StressChaos", _) => {
             let stressors = spec.get("stressors").and_then(Value::as_object);
             match stressors.into_iter().flatten().find(|(name, _)| !matches!(name.as_str(), "memory" | "cpu")) {
@@ -89,6 +91,25 @@ pub(super) fn inject(simulation: &Simulation, kind: &str, spec: &Value, own: &st
             changed.map_err(|error| error.message)?;
             Ok(Injected::Failing { namespace: namespace.to_owned(), pod: name.to_owned() })
         }
+        ("NetworkChaos", "delay" | "loss") => {
+            let (hindrance, one) = (hindrance(spec)?, || Party::Pod(uid.to_owned()));
+            let Some(target) = spec.get("target") else {
+                return Ok(Injected::Hindered(vec![simulation.network.hinder(one(), Party::Everyone, hindrance)]));
+            };
+            let others = select::pods(simulation, target.get("selector").unwrap_or(&Value::Null), own)?;
+            let others = others.iter().map(|pod| text(pod, "/metadata/uid").to_owned()).filter(|other| other != uid);
+            let direction = text(spec, "/direction");
+            let mut hindrances = Vec::new();
+            for other in others.map(Party::Pod) {
+                if direction != "from" {
+                    hindrances.push(simulation.network.hinder(one(), other.clone(), hindrance));
+                }
+                if matches!(direction, "from" | "both") {
+                    hindrances.push(simulation.network.hinder(other, one(), hindrance));
+                }
+            }
+            Ok(Injected::Hindered(hindrances))
+        }
         ("NetworkChaos", _) => {
             let one = || Party::Pod(uid.to_owned());
             let Some(target) = spec.get("target") else {
@@ -118,6 +139,7 @@ impl Injected {
     pub(super) fn take_back(self, simulation: &Simulation) {
         match self {
             Self::Over | Self::Burdened(_) => {}
+            Self::Hindered(all) => all.into_iter().for_each(|one| simulation.network.unhinder(one)),
             Self::Cut(cuts) => cuts.into_iter().for_each(|cut| simulation.network.heal(cut)),
             Self::Failing { namespace, pod } => {
                 // A pod that is gone needs nothing.
@@ -125,6 +147,33 @@ impl Injected {
             }
         }
     }
+}
+
+/// How packets are hindered by `delay` or `loss`.
+///
+/// # Errors
+/// What of it is not simulated.
+fn hindrance(spec: &Value) -> Result<Hindrance, String> {
+    let action = text(spec, "/action");
+    let settings =
+        spec.get(action).and_then(Value::as_object).ok_or_else(|| format!("NetworkChaos {action} without its settings"))?;
+    let mut hindrance = Hindrance::default();
+    for (key, value) in settings {
+        let value = value.as_str().unwrap_or_default();
+        let strange = || format!("NetworkChaos {action} with {key} {value:?}");
+        match (action, key.as_str()) {
+            ("delay", "latency") => hindrance.latency = select::duration(value).ok_or_else(strange)?,
+            ("delay", "jitter") => hindrance.jitter = select::duration(value).ok_or_else(strange)?,
+            ("loss", "loss") => {
+                let percent = value.parse::<f64>().ok().filter(|percent| (0.0..=100.0).contains(percent));
+                hindrance.loss = percent.ok_or_else(strange)? / 100.0;
+            }
+            // Draws that depend on the one before.
+            (_, "correlation") if value.parse::<f64>().is_ok_and(|correlation| correlation <= 0.0) => {}
+            _ => return Err(strange()),
+        }
+    }
+    Ok(hindrance)
 }
 
 /// Gives every container the image that does nothing, and keeps its own in an annotation.
@@ -217,6 +266,13 @@ mod tests {
     #[case("PodChaos", json!({ "action": "pod-kill", "selector": { "nodes": ["a"] } }), false)]
     #[case("NetworkChaos", json!({ "action": "partition" }), true)]
     #[case("NetworkChaos", json!({ "action": "delay" }), false)]
+    #[case("NetworkChaos", json!({ "action": "delay", "delay": { "latency": "2s", "jitter": "10ms", "correlation": "0" } }), true)]
+    #[case("NetworkChaos", json!({ "action": "delay", "delay": { "latency": "2s", "reorder": {} } }), false)]
+    #[case("NetworkChaos", json!({ "action": "delay", "delay": { "latency": "2s", "correlation": "25" } }), false)]
+    #[case("NetworkChaos", json!({ "action": "loss", "loss": { "loss": "25" } }), true)]
+    #[case("NetworkChaos", json!({ "action": "loss", "loss": { "loss": "125" } }), false)]
+    #[case("NetworkChaos", json!({ "action": "loss", "loss": { "loss": "25" }, "externalTargets": ["a.example"] }), false)]
+    #[case("NetworkChaos", json!({ "action": "corrupt", "corrupt": { "corrupt": "25" } }), false)]
     #[case("StressChaos", json!({ "stressors": { "memory": {} } }), true)]
     #[case("IOChaos", json!({ "action": "latency" }), false)]
     #[case("Schedule", json!({}), false)]

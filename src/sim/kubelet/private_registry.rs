@@ -110,7 +110,7 @@ mod tests {
         let config = json!({ registry: entry });
         let modern = secret("kubernetes.io/dockerconfigjson", ".dockerconfigjson", &json!({ "auths": config }));
         let old = secret("kubernetes.io/dockercfg", ".dockercfg", &config);
-        assert_eq!((ask(&[modern.clone()]).is_ok(), ask(&[old]).is_ok()), (fits, fits));
+        assert_eq!((ask(std::slice::from_ref(&modern)).is_ok(), ask(&[old]).is_ok()), (fits, fits));
         let opaque = json!({ "type": "Opaque", "stringData": modern["stringData"] });
         assert!(ask(&[opaque]).is_err(), "kubelets read the two types alone");
     }

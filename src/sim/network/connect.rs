@@ -42,12 +42,15 @@ impl PodNetwork {
             sleep_until(begun + Duration::from_secs(GIVE_UP)).await;
             return Err(NetError::TimedOut);
         };
-        for retry in RETRIES.iter().copied().chain([GIVE_UP]) {
-            if let Answer::Reached(namespace, server) = self.send_syn(local, to) {
+        for (attempt, retry) in (0_u64..).zip(RETRIES.iter().copied().chain([GIVE_UP])) {
+            if let Answer::Reached(namespace, server) = self.send_syn(local, to)
+                && self.shake_hands(local, &server, attempt).await
+            {
                 let Some(backlog) = namespace.listener(server.address) else { return Err(NetError::Refused) };
                 if backlog.has_room() {
-                    let (mine, theirs, connection) = stream::pair(self.end(local), server);
+                    let (mine, theirs, connection) = stream::pair(self.end(local), server, random);
                     let mut state = self.network.shared.lock();
+                    connection.hinder(state.hindrances_of(&connection));
                     state.last_connection += 1;
                     let id = state.last_connection;
                     if id.is_multiple_of(256) {
@@ -87,6 +90,28 @@ impl PodNetwork {
         }
     }
 
+    /// The way of the first two packets, where it is hindered: false when one of them is lost.
+    async fn shake_hands(&self, local: SocketAddrV4, server: &End, attempt: u64) -> bool {
+        let client = self.end(local);
+        if client.address.ip() == server.address.ip() {
+            return true;
+        }
+        let (there, back) = {
+            let state = self.network.shared.lock();
+            (state.hindrances.between(&client, server), state.hindrances.between(server, &client))
+        };
+        if there.is_none() && back.is_none() {
+            return true;
+        }
+        let random = self.network.shared.random;
+        let ways = [(there, format!("{local} calls {}", server.address)), (back, format!("{} answers {local}", server.address))];
+        if ways.iter().any(|(way, entity)| way.loses(random, entity, attempt)) {
+            return false;
+        }
+        sleep(ways.iter().map(|(way, entity)| way.delay(random, entity, attempt)).sum()).await;
+        true
+    }
+
     fn send_syn(&self, local: SocketAddrV4, to: SocketAddrV4) -> Answer {
         self.reach(local, to, "TCP")
     }
@@ -121,7 +146,16 @@ impl PodNetwork {
     pub fn is_echoed(&self, address: Ipv4Addr) -> bool {
         let to = SocketAddrV4::new(address, 0);
         match self.reach(to, to, "ICMP") {
-            Answer::Reached(..) => true,
+            Answer::Reached(_, server) => {
+                let hindered = {
+                    let (state, own) = (self.network.shared.lock(), self.end(to));
+                    !(state.hindrances.between(&own, &server).is_none() && state.hindrances.between(&server, &own).is_none())
+                };
+                if hindered {
+                    self.report("an echo request where packets are slow or lost", "use connections");
+                }
+                true
+            }
             Answer::Lost => false,
         }
     }

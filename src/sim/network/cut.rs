@@ -56,7 +56,7 @@ impl Cuts {
 }
 
 impl State {
-    fn living(&mut self) -> Vec<Arc<Connection>> {
+    pub(super) fn living(&mut self) -> Vec<Arc<Connection>> {
         self.connections.retain(|_, connection| connection.strong_count() > 0);
         self.connections.values().filter_map(std::sync::Weak::upgrade).collect()
     }

@@ -3,9 +3,9 @@
 
 use super::dns::{Answer, Question, Record};
 use super::namespace::PodNetwork;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 /// The name servers that are asked at most.
 const MOST_SERVERS: usize = 3;
@@ -127,13 +127,29 @@ impl PodNetwork {
         Err(failure)
     }
 
+    /// Asks a server once, by a way that may be slow or lossy.
+    async fn query_through(&self, server: Ipv4Addr, name: &str, question: Question) -> Answer {
+        let shared = &self.network.shared;
+        let way = shared.lock().hindrances.of_all(&self.end(SocketAddrV4::new(self.address(), 0)));
+        if !way.is_none() {
+            let (entity, n) =
+                (format!("{}/{}", self.identity.namespace, self.identity.name), u64::from(self.local_for(server).port()));
+            if way.loses(shared.random, &entity, n) {
+                // Nobody knows of the question.
+                std::future::pending::<()>().await;
+            }
+            sleep(way.delay(shared.random, &entity, n)).await;
+        }
+        self.query(server, name, question).await
+    }
+
     /// Asks the servers of a container for an absolute name, as often and as long as the C library does.
     async fn ask(&self, conf: &ResolvConf, name: &str, question: Question) -> Answer {
         let mut last = Answer::Silence;
         for _ in 0..conf.attempts {
             for server in &conf.servers {
                 let give_up = Instant::now() + Duration::from_secs(conf.timeout);
-                let answer = timeout_at(give_up, self.query(*server, name, question)).await;
+                let answer = timeout_at(give_up, self.query_through(*server, name, question)).await;
                 match answer.unwrap_or(Answer::Silence) {
                     Answer::Silence => {
                         sleep_until(give_up).await;

@@ -1,9 +1,13 @@
 //! One TCP connection: two flows of bytes, closing, resetting, and what a partition holds up.
 //! How it comes into being is `connect` and `listener`.
 
+mod flow;
+
 use super::error::NetError;
+use super::hinder::Hindrance;
+use crate::sim::random::Random;
 use bytes::Bytes;
-use std::collections::VecDeque;
+use flow::{Flow, Segment};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -31,49 +35,6 @@ pub(super) struct End {
 }
 
 #[derive(Debug)]
-struct Segment {
-    bytes: Bytes,
-    sent: Instant,
-}
-
-/// The bytes from one side to the other.
-#[derive(Debug, Default)]
-struct Flow {
-    queue: VecDeque<Segment>,
-    size: usize,
-    /// How many segments at the front have arrived; the others are held up by a partition.
-    arrived: usize,
-    /// The writer will send no more.
-    finished: bool,
-    finish_arrived: bool,
-    /// The reader is gone.
-    unread: bool,
-    /// The reader will be told, after what has arrived, that the connection was reset.
-    reset: bool,
-    /// The writer will be told so.
-    broken: bool,
-    /// When held-up bytes arrive after a partition.
-    resumes: Option<Instant>,
-}
-
-impl Flow {
-    fn held_since(&self) -> Option<Instant> {
-        self.queue.get(self.arrived).map(|segment| segment.sent)
-    }
-
-    fn arrive(&mut self) {
-        self.arrived = self.queue.len();
-        self.finish_arrived = self.finished;
-        self.resumes = None;
-    }
-
-    fn clear(&mut self) {
-        self.queue.clear();
-        (self.size, self.arrived) = (0, 0);
-    }
-}
-
-#[derive(Debug)]
 struct Inner {
     flows: [Flow; 2],
     open: bool,
@@ -85,9 +46,12 @@ impl Inner {
     /// Lets arrive what has arrived by now.
     fn settle(&mut self) -> Instant {
         let now = Instant::now();
+        let open = self.open;
         for flow in &mut self.flows {
             if flow.resumes.is_some_and(|at| at <= now) {
                 flow.arrive();
+            } else if open && flow.resumes.is_none() {
+                flow.come_in(now);
             }
         }
         now
@@ -100,6 +64,7 @@ pub(super) struct Connection {
     ends: [End; 2],
     inner: Mutex<Inner>,
     changed: Notify,
+    random: Random,
 }
 
 /// When held-up bytes, first sent at `sent`, are sent again at or after `now`.
@@ -170,6 +135,20 @@ impl Connection {
         self.changed.notify_waiters();
     }
 
+    /// What happens to packets of both ways from now on.
+    pub(super) fn hinder(&self, hindrances: [Hindrance; 2]) {
+        let mut inner = self.lock();
+        inner.settle();
+        for (flow, hindrance) in inner.flows.iter_mut().zip(hindrances) {
+            flow.hindrance = hindrance;
+        }
+    }
+
+    /// What the random draws of one side's packets depend on.
+    fn entity(&self, side: usize) -> String {
+        format!("{} to {}", self.ends[side].address, self.ends[1 - side].address)
+    }
+
     /// The machine of one side lost its memory of the connection.
     pub(super) fn forget(&self, node: &str) {
         let mut inner = self.lock();
@@ -189,9 +168,9 @@ pub struct Stream {
 }
 
 /// A new connection: the end that connected, and the end that will accept.
-pub(super) fn pair(client: End, server: End) -> (Stream, Stream, Arc<Connection>) {
+pub(super) fn pair(client: End, server: End, random: Random) -> (Stream, Stream, Arc<Connection>) {
     let inner = Inner { flows: [Flow::default(), Flow::default()], open: true, forgotten: [false; 2] };
-    let connection = Arc::new(Connection { ends: [client, server], inner: Mutex::new(inner), changed: Notify::new() });
+    let connection = Arc::new(Connection { ends: [client, server], inner: Mutex::new(inner), changed: Notify::new(), random });
     let end = |side| Stream { connection: Arc::clone(&connection), side };
     (end(0), end(1), Arc::clone(&connection))
 }
@@ -222,7 +201,7 @@ impl Stream {
                 let give_up = inner.flows[self.side].held_since().map(|since| since + GIVE_UP);
                 let flow = &mut inner.flows[1 - self.side];
                 if flow.arrived > 0 {
-                    let taken = take(flow, limit);
+                    let taken = flow.take(limit);
                     drop(inner);
                     self.connection.changed.notify_waiters();
                     return Ok(taken);
@@ -236,7 +215,9 @@ impl Stream {
                 if give_up.is_some_and(|at| at <= now) {
                     return Err(NetError::TimedOut);
                 }
-                [flow.resumes, give_up].into_iter().flatten().min()
+                let due = if inner.open { inner.flows[1 - self.side].next_due() } else { None };
+                let resumes = inner.flows[1 - self.side].resumes;
+                [resumes, give_up, due.filter(|_| resumes.is_none())].into_iter().flatten().min()
             };
             match wake {
                 None => changed.await,
@@ -260,6 +241,7 @@ impl Stream {
             let give_up = {
                 let mut inner = self.connection.lock();
                 let (now, open) = (inner.settle(), inner.open);
+                let (random, connection) = (self.connection.random, &self.connection);
                 let flow = &mut inner.flows[self.side];
                 if flow.broken || flow.finished {
                     return Err(NetError::BrokenPipe);
@@ -278,9 +260,10 @@ impl Stream {
                 let room = WINDOW.saturating_sub(flow.size).min(bytes.len());
                 if room > 0 {
                     flow.size += room;
-                    flow.queue.push_back(Segment { bytes: bytes.split_to(room), sent: now });
+                    let due = flow.due(now, random, || connection.entity(self.side), room);
+                    flow.queue.push_back(Segment { bytes: bytes.split_to(room), sent: now, due });
                     if open && flow.resumes.is_none() {
-                        flow.arrive();
+                        flow.come_in(now);
                     }
                     drop(inner);
                     self.connection.changed.notify_waiters();
@@ -304,11 +287,14 @@ impl Stream {
     pub fn finish(&self) {
         {
             let mut inner = self.connection.lock();
-            let open = inner.open;
+            let (now, open) = (inner.settle(), inner.open);
             let flow = &mut inner.flows[self.side];
+            if !flow.finished && !flow.hindrance.is_none() {
+                flow.due(now, self.connection.random, || self.connection.entity(self.side), 0);
+            }
             flow.finished = true;
             if open && flow.resumes.is_none() {
-                flow.arrive();
+                flow.come_in(now);
             }
         }
         self.connection.changed.notify_waiters();
@@ -317,7 +303,8 @@ impl Stream {
     /// Whether bytes, the end or an error wait to be read.
     #[must_use]
     pub fn is_readable(&self) -> bool {
-        let inner = self.connection.lock();
+        let mut inner = self.connection.lock();
+        inner.settle();
         let flow = &inner.flows[1 - self.side];
         flow.arrived > 0 || flow.reset || flow.finish_arrived
     }
@@ -338,18 +325,6 @@ impl Stream {
         }
         self.connection.changed.notify_waiters();
     }
-}
-
-fn take(flow: &mut Flow, limit: usize) -> Bytes {
-    let Some(front) = flow.queue.front_mut() else { return Bytes::new() };
-    let count = front.bytes.len().min(limit);
-    let taken = front.bytes.split_to(count);
-    if front.bytes.is_empty() {
-        flow.queue.pop_front();
-        flow.arrived -= 1;
-    }
-    flow.size -= taken.len();
-    taken
 }
 
 impl Drop for Stream {

@@ -2,7 +2,7 @@
 //! Only tests; services, names and policies are tested beside their modules.
 
 use super::http::{Reader, Request, Response};
-use super::{Identity, NetError, Network, Party, PodNetwork};
+use super::{Hindrance, Identity, NetError, Network, Party, PodNetwork};
 use crate::sim::limits::Limits;
 use crate::sim::random::Random;
 use rstest::rstest;
@@ -189,4 +189,65 @@ async fn bodies_end_where_they_end(#[case] sent: &str, #[case] body: &str) {
     theirs.write(sent.to_owned()).await.unwrap();
     drop(theirs);
     assert_eq!(Reader::new(&mine).response("GET").await.unwrap().body, body.as_bytes());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_way_delays_what_goes_there_and_nothing_else() {
+    let (network, a, b) = two();
+    let listener = b.listen(at([0, 0, 0, 0], 80)).unwrap();
+    let slow = Hindrance { latency: Duration::from_millis(300), ..Hindrance::default() };
+    let id = network.hinder(Party::Pod("uid-a".to_owned()), Party::Pod("uid-b".to_owned()), slow);
+    let begun = Instant::now();
+    let mine = a.connect(at(B, 80)).await.unwrap();
+    let took = begun.elapsed();
+    assert!((300..310).contains(&took.as_millis()), "the first packet is late, the answer is not: {took:?}");
+    let theirs = listener.accept().await;
+    let begun = Instant::now();
+    mine.write("hello").await.unwrap();
+    mine.finish();
+    assert!(!theirs.is_readable());
+    assert_eq!(theirs.read(9).await.unwrap(), "hello");
+    assert!(theirs.read(9).await.unwrap().is_empty());
+    assert!((300..310).contains(&begun.elapsed().as_millis()), "{:?}", begun.elapsed());
+    let begun = Instant::now();
+    theirs.write("bye").await.unwrap();
+    assert_eq!(mine.read(9).await.unwrap(), "bye");
+    assert!(begun.elapsed().as_millis() < 10);
+    network.unhinder(id);
+    let begun = Instant::now();
+    let again = a.connect(at(B, 80)).await.unwrap();
+    again.write("x").await.unwrap();
+    assert_eq!(listener.accept().await.read(9).await.unwrap(), "x");
+    assert!(begun.elapsed().as_millis() < 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lossy_way_costs_retransmissions_and_loses_no_byte() {
+    let (network, a, b) = two();
+    let listener = b.listen(at([0, 0, 0, 0], 80)).unwrap();
+    let lossy = Hindrance { loss: 0.4, ..Hindrance::default() };
+    let _id = network.hinder(Party::Pod("uid-a".to_owned()), Party::Everyone, lossy);
+    // To itself a pod does not use its network card.
+    let own = a.listen(at([0, 0, 0, 0], 81)).unwrap();
+    for address in [[127, 0, 0, 1], [10, 244, 0, 5]] {
+        let begun = Instant::now();
+        a.connect(at(address, 81)).await.unwrap();
+        drop(own.accept().await);
+        assert!(begun.elapsed().as_millis() < 10);
+    }
+    let mut late = 0;
+    for _ in 0..40 {
+        let begun = Instant::now();
+        let mine = a.connect(at(B, 80)).await.unwrap();
+        let theirs = listener.accept().await;
+        mine.write("question").await.unwrap();
+        let mut got = Vec::new();
+        while got.len() < 8 {
+            got.extend(theirs.read(9).await.unwrap());
+        }
+        assert_eq!(got, b"question");
+        late += usize::from(begun.elapsed().as_millis() >= 200);
+    }
+    // Two packets, each of which is lost with 0.4: 64 of 100 are late.
+    assert!((17..35).contains(&late), "{late}");
 }
