@@ -88,7 +88,7 @@ pub(super) struct Live<'a> {
     examining: examining::Examining,
     policy: heal::Policy,
     /// What the healer knows of attempts before it began, where what it heals outlives the run.
-    memory: Option<heal::Memory>,
+    memory: Option<Box<heal::Memory>>,
     /// The steady state's objects with the real content of Secrets: only in memory, for the healer.
     steady_baseline: Option<Arc<[Arc<Value>]>>,
     pub(super) undo: Arc<Mutex<UndoLog>>,

@@ -44,7 +44,7 @@ const KUBERNETES: [&str; 30] = [
 /// The kinds of the objects by which a workload is healed.
 const KINDS: [&str; 9] = ["Pod", "ReplicaSet", "Deployment", "StatefulSet", "DaemonSet", "Job", "ConfigMap", "Secret", "Node"];
 /// Who deletes a pod says so about then.
-const BEFORE: Duration = Duration::from_secs(60);
+const BEFORE: Duration = Duration::from_mins(1);
 const AFTER: Duration = Duration::from_secs(10);
 /// The longest message that is repeated, in characters.
 const LONGEST: usize = 120;

@@ -24,7 +24,7 @@ impl Live<'_> {
         }
         let now = self.recorder.clock().elapsed();
         let judge = self.recorder.judge();
-        let earlier = self.memory.as_ref().map(heal::Memory::earlier).unwrap_or_default();
+        let earlier = self.memory.as_deref().map(heal::Memory::earlier).unwrap_or_default();
         let history = [earlier, judge.actions()].concat();
         let intents = heal::decide(findings, judge.index(), &self.policy, &history, now);
         if intents.is_empty() {
@@ -74,7 +74,7 @@ impl Live<'_> {
         let now = self.recorder.clock().elapsed();
         let recall = async { heal::Memory::recall(&client, &namespace, &policy, now, clock).await };
         match self.unless_stopped(recall).await {
-            Some(Ok(memory)) => self.memory = Some(memory),
+            Some(Ok(memory)) => self.memory = Some(Box::new(memory)),
             // Who does not know what was done does nothing.
             Some(Err(error)) => tracing::warn!("the healer does nothing yet: {error}"),
             None => return false,
