@@ -1,4 +1,4 @@
-//! The router: leads requests by their Host to ready endpoints of an admitted Route's Service, as an HAProxy does.
+//! The router: leads requests by their Host to ready endpoints of an admitted Route's Service, as that of OpenShift does.
 //! TLS is not simulated: a Route with `tls` answers plain requests as its `insecureEdgeTerminationPolicy` says, and https not at all.
 
 use crate::json::At as _;
