@@ -150,7 +150,7 @@ async fn in_session(job: &TrialJob<'_>, session: &Session) -> TrialResult {
         live.record(Source::Engine, Fact::NamespaceReady);
         phases(job, session, &mut live, &run_label).await;
         live.end();
-        return Box::pin(conclude(job, session, live, None)).await;
+        return conclude(job, session, live, None).await;
     }
     job.request.inventory.add(format!("namespace {}", identity.name()));
     let namespace = match live.unless_stopped(namespace::create(&session.client, &identity)).await {
@@ -172,7 +172,7 @@ async fn in_session(job: &TrialJob<'_>, session: &Session) -> TrialResult {
         phases(job, session, &mut live, &run_label).await;
     }
     live.end();
-    Box::pin(conclude(job, session, live, Some(&to_remove))).await
+    conclude(job, session, live, Some(&to_remove)).await
 }
 
 /// From the first watch to the judge's decision. Whatever goes wrong is recorded, and ends the trial.
