@@ -62,7 +62,7 @@ fn section(page: &mut String, title: &str, rows: &[RtoRow]) {
             page,
             "<tr class=\"{}\"><td>{}</td><th scope=\"row\">{}</th><td class=\"number\">{}</td><td class=\"number\">{}</td>\
              <td class=\"number\">{}</td><td class=\"number\">{share}</td><td class=\"keep\">{bar}</td><td class=\"keep\">{}</td><td class=\"keep\">{}</td>\
-             <td>{}</td></tr>",
+             <td class=\"identity\">{}</td></tr>",
             if row.latest { "" } else { "faint" },
             escaped(&row.class),
             escaped(&name(row)),
