@@ -66,10 +66,12 @@ pub(super) async fn of(client: &kube::Client, version: &str) -> Told {
         told("containerRuntime", |info| &info.container_runtime_version);
         told("kernel", |info| &info.kernel_version);
         let first = nodes.items.iter().find(|node| takes_pods(node)).and_then(|node| node.metadata.name.as_deref());
-        if let Some(cap) = back_off_cap(client, first.unwrap_or_default()).await {
+        let first = first.unwrap_or_default();
+        let (cap, cgroup_v1) = tokio::join!(back_off_cap(client, first), has_cgroup_v1(client, first));
+        if let Some(cap) = cap {
             fingerprint.properties.insert("crashLoopBackOffCap".to_owned(), cap);
         }
-        if has_cgroup_v1(client, first.unwrap_or_default()).await {
+        if cgroup_v1 {
             capabilities.push(Need::CgroupV1);
         }
     } else {

@@ -73,14 +73,14 @@ impl Healing<'_> {
     /// Carries one intent out. Always gives a record: what the server refused or what failed is audited like what was done.
     pub async fn carry_out(&self, intent: &Intent) -> ActionRecord {
         let subject = intent.finding.subject.clone();
-        let (step, done) = match &intent.remedy {
-            Remedy::Report => ("report", Done::nothing(subject, ActionOutcome::NoRemedy, "reported")),
+        let done = match &intent.remedy {
+            Remedy::Report => Done::nothing(subject, ActionOutcome::NoRemedy, "reported"),
             // What is about a node is in no namespace, and the steps on workloads find none of it.
-            Remedy::Step(step) if subject.namespace != self.namespace && subject.kind != "Node" => {
+            Remedy::Step(_) if subject.namespace != self.namespace && subject.kind != "Node" => {
                 let note = format!("namespace {} is not the trial's own ({})", subject.namespace, self.namespace);
-                (step.key(), Done::nothing(subject, ActionOutcome::Refused, note))
+                Done::nothing(subject, ActionOutcome::Refused, note)
             }
-            Remedy::Step(step) => (step.key(), self.step(step, intent).await),
+            Remedy::Step(step) => self.step(step, intent).await,
         };
         let reason = match (&done.note, done.outcome) {
             (_, ActionOutcome::NoRemedy) | (None, _) => intent.reason.clone(),
@@ -88,16 +88,12 @@ impl Healing<'_> {
             (Some(note), _) => note.clone(),
         };
         ActionRecord {
-            id: intent.id.to_string(),
-            step: step.to_owned(),
             subject: done.subject,
-            cause: intent.finding.cause.clone(),
-            at: intent.at,
-            outcome: done.outcome,
             reason,
             before: done.before,
             after: done.after,
             replaces: done.replaces,
+            ..intent.record(done.outcome)
         }
     }
 

@@ -38,6 +38,29 @@ pub struct Intent {
     pub reason: String,
 }
 
+impl Intent {
+    /// The record of what came of it, with nothing changed and the intent's own reason.
+    #[must_use]
+    pub fn record(&self, outcome: ActionOutcome) -> ActionRecord {
+        let step = match &self.remedy {
+            Remedy::Step(step) => step.key(),
+            Remedy::Report => "report",
+        };
+        ActionRecord {
+            id: self.id.to_string(),
+            step: step.to_owned(),
+            subject: self.finding.subject.clone(),
+            cause: self.finding.cause.clone(),
+            at: self.at,
+            outcome,
+            reason: self.reason.clone(),
+            before: None,
+            after: None,
+            replaces: Vec::new(),
+        }
+    }
+}
+
 /// One earlier action of a group.
 struct Past<'a> {
     id: ActionId,
@@ -230,4 +253,4 @@ fn due_after(last: &Past<'_>, policy: &Policy, pod: Option<&PodRecord>) -> Optio
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -161,22 +161,7 @@ fn noted_in(map: &DynamicObject) -> Vec<Noted> {
 
 /// The record of an attempt that succeeds.
 fn expected(intent: &Intent) -> ActionRecord {
-    let (step, outcome) = match &intent.remedy {
-        Remedy::Step(step) => (step.key(), ActionOutcome::Acted),
-        Remedy::Report => ("report", ActionOutcome::NoRemedy),
-    };
-    ActionRecord {
-        id: intent.id.to_string(),
-        step: step.to_owned(),
-        subject: intent.finding.subject.clone(),
-        cause: intent.finding.cause.clone(),
-        at: intent.at,
-        outcome,
-        reason: intent.reason.clone(),
-        before: None,
-        after: None,
-        replaces: Vec::new(),
-    }
+    intent.record(if intent.remedy == Remedy::Report { ActionOutcome::NoRemedy } else { ActionOutcome::Acted })
 }
 
 fn is_of_its_ladder(action: &ActionRecord, policy: &Policy) -> bool {

@@ -27,9 +27,7 @@ impl Trials {
     pub fn of<'a>(cells: impl IntoIterator<Item = &'a Cell>) -> Self {
         let mut all = Self::default();
         for cell in cells {
-            all.sums += cell.sums;
-            all.recoveries.extend(&cell.recoveries);
-            all.detections.extend(&cell.detections);
+            all.add(cell.sums, &cell.recoveries, &cell.detections);
         }
         all.sort();
         all
@@ -40,12 +38,16 @@ impl Trials {
     pub fn together<'a>(parts: impl IntoIterator<Item = &'a Self>) -> Self {
         let mut all = Self::default();
         for part in parts {
-            all.sums += part.sums;
-            all.recoveries.extend(&part.recoveries);
-            all.detections.extend(&part.detections);
+            all.add(part.sums, &part.recoveries, &part.detections);
         }
         all.sort();
         all
+    }
+
+    fn add(&mut self, sums: Sums, recoveries: &[Sample], detections: &[Sample]) {
+        self.sums += sums;
+        self.recoveries.extend(recoveries);
+        self.detections.extend(detections);
     }
 
     /// Once for all statistics, each of which would have to do it; a stable sort only merges what is in order by parts.

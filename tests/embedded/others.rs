@@ -12,13 +12,13 @@ use futures::future::BoxFuture;
 use futures::{FutureExt as _, StreamExt as _};
 use k8s_openapi::api::core::v1::{ConfigMap, Event, Pod};
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use kube::runtime::wait::await_condition;
 use kube::runtime::{WatchStreamExt as _, watcher};
 use serde_json::json;
 use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::watch;
 
 const POOL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/workloads/pool.yaml");
@@ -86,9 +86,9 @@ async fn mend(client: kube::Client, controller: Controller) {
             maps.patch("pool", &params, &Patch::Merge(json!({ "data": { "workers": "4" } }))).await.unwrap();
         } else {
             // Until the fault has undone itself.
-            while maps.get("pool").await.unwrap().data.unwrap()["workers"] != "4" {
-                tokio::time::sleep(Duration::from_secs(1)).await;
-            }
+            let is_good =
+                |map: Option<&ConfigMap>| map.and_then(|map| map.data.as_ref()?.get("workers")).is_some_and(|n| n == "4");
+            await_condition(maps, "pool", is_good).await.unwrap();
         }
         let own: Api<Pod> = Api::namespaced(client.clone(), &namespace);
         for pod in all.list(&ListParams::default().labels("app=pool")).await.unwrap().items {

@@ -6,9 +6,10 @@ use crate::cluster::embedded::Embedded;
 use crate::cluster::kinds::Kind;
 use crate::cluster::{Cluster, Session, TrialContext};
 use crate::detect::replay::seen;
-use crate::detect::{Confidence, Finding};
+
 use crate::engine::apply::apply_object;
 use crate::engine::namespace::{Identity, create};
+use crate::heal::decide::tests::found;
 use crate::heal::id::ActionId;
 use crate::observe::timeline::Fact;
 use crate::observe::watch::plain;
@@ -99,21 +100,8 @@ impl Stage {
             container: Some("app".to_owned()),
             ..Subject::default()
         };
-        let (group, at) = ("deployment/pool".to_owned(), Duration::from_secs(2));
-        let finding = Finding {
-            cause: cause.to_owned(),
-            subject,
-            at,
-            first_seen: at,
-            last_seen: at,
-            count: 2,
-            sources: Vec::new(),
-            group: group.clone(),
-            confidence: Confidence::High,
-            evidence: Vec::new(),
-            alternatives: Vec::new(),
-            leading: true,
-        };
+        let finding = found(cause, subject, Duration::from_secs(2));
+        let (group, at) = (finding.group.clone(), finding.at);
         let id = ActionId { run: "run-1".to_owned(), group, cause: cause.to_owned(), rung: 0, attempt: 1 };
         let remedy = Remedy::Step(serde_json::from_value(step).unwrap());
         Intent { id, remedy, finding, at, reason: "why".to_owned() }

@@ -39,11 +39,11 @@ fn observe(index: &mut Index, number: u64, at: Duration, well: bool) {
     }
 }
 
-fn finding(cause: &str, number: u64, at: Duration) -> Finding {
-    let name = format!("pod-{number}");
+/// A finding of this cause on a pod of the Deployment `pool`.
+pub(in crate::heal) fn found(cause: &str, subject: Subject, at: Duration) -> Finding {
     Finding {
         cause: cause.to_owned(),
-        subject: Subject { namespace: "n".to_owned(), kind: "Pod".to_owned(), uid: name.clone(), name, ..Subject::default() },
+        subject,
         at,
         first_seen: at,
         last_seen: at,
@@ -57,23 +57,14 @@ fn finding(cause: &str, number: u64, at: Duration) -> Finding {
     }
 }
 
+fn finding(cause: &str, number: u64, at: Duration) -> Finding {
+    let name = format!("pod-{number}");
+    let subject = Subject { namespace: "n".to_owned(), kind: "Pod".to_owned(), uid: name.clone(), name, ..Subject::default() };
+    found(cause, subject, at)
+}
+
 fn record(intent: &Intent, outcome: ActionOutcome) -> ActionRecord {
-    let step = match &intent.remedy {
-        Remedy::Step(step) => step.key(),
-        Remedy::Report => "report",
-    };
-    ActionRecord {
-        id: intent.id.to_string(),
-        step: step.to_owned(),
-        subject: intent.finding.subject.clone(),
-        cause: intent.finding.cause.clone(),
-        at: intent.at,
-        outcome: if intent.remedy == Remedy::Report { ActionOutcome::NoRemedy } else { outcome },
-        reason: String::new(),
-        before: None,
-        after: None,
-        replaces: Vec::new(),
-    }
+    intent.record(if intent.remedy == Remedy::Report { ActionOutcome::NoRemedy } else { outcome })
 }
 
 fn policy(strategy: Vec<Step>) -> Policy {

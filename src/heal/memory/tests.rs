@@ -4,9 +4,10 @@ use super::*;
 use crate::cluster::embedded::Embedded;
 use crate::cluster::{Cluster, Session, TrialContext};
 use crate::detect::replay::seen;
-use crate::detect::{Confidence, Finding, Subject};
+use crate::detect::{Finding, Subject};
 use crate::engine::apply::apply_object;
 use crate::engine::namespace::{Identity, create};
+use crate::heal::decide::tests::found;
 use crate::heal::decide::{decide, next_deadline};
 use crate::observe::Index;
 use crate::observe::timeline::Fact;
@@ -52,21 +53,7 @@ impl World {
             uid: "pool-x".to_owned(),
             ..Subject::default()
         };
-        let at = Duration::from_secs(1);
-        Finding {
-            cause: "crash.app-error".to_owned(),
-            subject,
-            at,
-            first_seen: at,
-            last_seen: at,
-            count: 2,
-            sources: Vec::new(),
-            group: "deployment/pool".to_owned(),
-            confidence: Confidence::High,
-            evidence: Vec::new(),
-            alternatives: Vec::new(),
-            leading: true,
-        }
+        found("crash.app-error", subject, Duration::from_secs(1))
     }
 
     /// One healer, from its start until it has no more to do; it tells of each action once it is carried out.

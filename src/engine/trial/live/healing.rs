@@ -68,8 +68,10 @@ impl Live<'_> {
 
     /// Reads what healers before this one did; whether it is known. A namespace of the run's own has seen none.
     async fn recall(&mut self) -> bool {
-        let clock = self.recorder.judge().index().server_now();
-        let (None, Some(_), Some(clock)) = (&self.memory, &self.plan.existing, clock) else { return true };
+        if self.memory.is_some() || self.plan.existing.is_none() {
+            return true;
+        }
+        let Some(clock) = self.recorder.judge().index().server_now() else { return false };
         let (client, namespace, policy) = (self.session.client.clone(), self.namespace.clone(), self.policy.clone());
         let now = self.recorder.clock().elapsed();
         let recall = async { heal::Memory::recall(&client, &namespace, &policy, now, clock).await };

@@ -72,8 +72,11 @@ impl Live<'_> {
         }
         for finding in findings.iter().filter(|finding| finding.leading) {
             let shown = (finding.group.clone(), finding.cause.clone());
-            let Some(instance) = opinion::instance(settings, finding, self.recorder.judge().index()) else { continue };
-            if self.asked.shown.insert(shown) {
+            if self.asked.shown.contains(&shown) {
+                continue;
+            }
+            if let Some(instance) = opinion::instance(settings, finding, self.recorder.judge().index()) {
+                self.asked.shown.insert(shown);
                 let (settings, finding, sink) = (settings.clone(), finding.clone(), self.sink.clone());
                 self.asked.talks.spawn(async move {
                     let opinion = opinion::second_opinion(&settings, &finding, instance).await;
