@@ -229,3 +229,57 @@ fn what_runs_already_needs_no_right_beyond_its_namespace() {
     assert_eq!(refused.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("--allow-namespace shop"), "{refused:?}");
 }
+
+#[test]
+fn the_healer_mends_what_runs_already_under_its_role_and_under_no_rule_less() {
+    // How long containers ran is told by stamps of the server, and decides how long recovery must last: no faster than the harness.
+    let (world, folder) = (World::start(1.0), tempfile::tempdir().unwrap());
+    limited(&world, folder.path());
+    let scenario = "apiVersion: comeback.dev/v1alpha1\nkind: Scenario\nmetadata: { name: theirs }\nspec:\n  summary: An image that nobody has\n  \
+        workload: { existing: { namespace: shop, selector: app=api } }\n  \
+        steady: { until: [ { ready: { deployment: api } } ], within: 60s, hold: 1s }\n  \
+        fault: [ { setImage: { deployment: api, container: api, image: 'busybox:no-such-tag' } } ]\n  \
+        detect: { cause: image.notfound, within: 60s }\n  heal: { by: comeback }\n  \
+        recover: { until: [ { ready: { deployment: api } } ], rto: 60s, hold: 2s, within: 90s }\n";
+    std::fs::write(folder.path().join("theirs.yaml"), scenario).unwrap();
+    let user = Limited { world: &world, folder: folder.path() };
+    let roles = roles(&user, &["theirs.yaml"]);
+    assert_eq!(roles.len(), 1, "{roles:?}");
+    assert_eq!((&roles[0]["kind"], &roles[0]["metadata"]["namespace"]), (&json!("Role"), &json!("shop")));
+    let rules = roles[0]["rules"].as_array().unwrap();
+    // The healer's memory is a ConfigMap, which it makes, writes over and removes.
+    let maps = rules.iter().find(|rule| rule["resources"] == json!(["configmaps"])).unwrap();
+    for verb in ["list", "create", "get", "update", "delete"] {
+        assert!(maps["verbs"].as_array().unwrap().contains(&json!(verb)), "{maps}");
+    }
+    let run = ["run", "theirs.yaml", "--cluster", "context", "--no-progress", "--allow-namespace", "shop", "--report", "json"];
+    let before = world.snapshot(&BTreeSet::new());
+    for (position, rule) in rules.iter().enumerate() {
+        let mut less = roles.clone();
+        less[0]["rules"].as_array_mut().unwrap().remove(position);
+        user.give(&less);
+        let output = user.comeback(&run);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "without {rule}: {errors}");
+        let group = rule["apiGroups"][0].as_str().unwrap();
+        let dot = if group.is_empty() { "" } else { "." };
+        for verb in rule["verbs"].as_array().unwrap() {
+            let (verb, resource) = (verb.as_str().unwrap(), rule["resources"][0].as_str().unwrap());
+            let named = format!("\n  {verb} {resource}{dot}{group} in namespace shop\n");
+            assert!(errors.contains(&named), "{named:?} is not in {errors}");
+        }
+    }
+    user.give(&roles);
+    let differs = world.differences(&before, &BTreeSet::new());
+    assert!(differs.iter().all(|one| one.starts_with("Role ") || one.starts_with("RoleBinding ")), "{differs:?}");
+    let before = world.snapshot(&BTreeSet::new());
+    let output = user.comeback(&run);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    let result: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| unreachable!("{error}: {errors}"));
+    let trial = &result["scenarios"][0]["trials"][0];
+    assert_eq!((&trial["verdict"], &trial["healedBy"]["who"]), (&json!("recovered"), &json!("comeback")), "{errors}{trial}");
+    let steps: Vec<_> = trial["actions"].as_array().unwrap().iter().map(|action| (&action["step"], &action["outcome"])).collect();
+    assert!(steps.contains(&(&json!("rollback"), &json!("acted"))), "{steps:?}");
+    assert!(!errors.contains("forbidden") && !result.to_string().contains("forbidden"), "{errors}{result}");
+    assert_eq!(world.differences(&before, &BTreeSet::new()), [""; 0]);
+}
