@@ -226,6 +226,7 @@ fn undone(fault: &Fault, existing: bool) -> &'static str {
         Fault::PauseNode(_) => "it by letting the node's machine go on",
         Fault::RebootNode(_) => "it by switching the node's machine on, if it is off",
         Fault::StopKubelet(_) => "it by starting the kubelet",
+        Fault::StopContainerRuntime(_) => "it by starting the container runtime",
         Fault::PartitionNode(_) => "it by removing the rules that drop the node's packets",
         Fault::ChaosMesh(_) => "it by removing the object, for which Chaos Mesh takes everything back",
         Fault::ExpireToken(_) => {

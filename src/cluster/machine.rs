@@ -83,6 +83,8 @@ pub enum Act {
     Reboot,
     /// Its kubelet is stopped; containers go on.
     StopKubelet,
+    /// Its container runtime is stopped; containers go on.
+    StopContainerRuntime,
     /// No packet leaves it or reaches it.
     Partition {
         /// Marks the rules, so that these and no others are removed.

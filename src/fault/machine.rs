@@ -43,6 +43,7 @@ pub(super) fn done(prepared: &Prepared, prey: &Prey) -> Option<Done> {
         Fault::PauseNode(_) => Act::Pause,
         Fault::RebootNode(fault) => fault.lasts.map_or(Act::Reboot, |_| Act::PowerOff),
         Fault::StopKubelet(_) => Act::StopKubelet,
+        Fault::StopContainerRuntime(_) => Act::StopContainerRuntime,
         Fault::PartitionNode(_) => Act::Partition { mark: mark() },
         Fault::BlockRegistry(_) => Act::BlockRegistry { mark: mark() },
         Fault::PauseApiServer(fault) => {

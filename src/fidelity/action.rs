@@ -22,6 +22,10 @@ pub enum Act {
     StopKubelet(String),
     /// The kubelet is started.
     StartKubelet(String),
+    /// The container runtime is stopped; containers run on.
+    StopContainerRuntime(String),
+    /// The container runtime is started.
+    StartContainerRuntime(String),
     /// The node is cut off from the API server.
     Partition(String),
     /// It reaches the API server again.
@@ -59,6 +63,8 @@ impl Act {
             ["start", name] => Self::PowerOn(node(name)),
             ["stop", "kubelet", "on", name] => Self::StopKubelet(node(name)),
             ["start", "kubelet", "on", name] => Self::StartKubelet(node(name)),
+            ["stop", "containerd", "on", name] => Self::StopContainerRuntime(node(name)),
+            ["start", "containerd", "on", name] => Self::StartContainerRuntime(node(name)),
             ["partition", name, "from", "the", "API", "server"] => Self::Partition(node(name)),
             ["heal", name] => Self::Heal(node(name)),
             ["cordon" | "uncordon", _] => kubectl(&plain),
@@ -110,6 +116,7 @@ mod tests {
     #[case("kubectl -n $NS delete --wait=false $(kubectl -n $NS get pods -o name --sort-by=.metadata.name | head -1)", kubectl(&["-n", "t-x", "delete", "--wait=false", FIRST_POD]))]
     #[case("kill comeback-worker (power off)", Act::PowerOff("comeback-worker".to_owned()))]
     #[case("stop kubelet on w2", Act::StopKubelet("w2".to_owned()))]
+    #[case("start containerd on w2", Act::StartContainerRuntime("w2".to_owned()))]
     #[case("delete pdb of op-drain-blocked", kubectl(&["-n", "t-op-drain-blocked", "delete", "pdb", "pdb"]))]
     fn recorded_actions_are_read(#[case] command: &str, #[case] act: Act) {
         assert_eq!(Act::parse(command, "t-x"), Ok(act));

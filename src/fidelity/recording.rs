@@ -172,7 +172,7 @@ fn name_of(path: &Path) -> String {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let text = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let own = text(&path).trim_end_matches(".jsonl.gz").replace("--", "/");
-    let groups = ["multinode", "partition", "ops"];
+    let groups = ["multinode", "partition", "ops", "runtime"];
     match path.parent().map(text) {
         Some(group) if groups.contains(&group.as_str()) => format!("{group}/{own}"),
         _ => own,

@@ -124,6 +124,8 @@ fn switch(simulation: &Simulation, act: Act) -> Result<Option<Lasting>, Error> {
         Act::PowerOn(name) => node(&name)?.power_on().map_err(failed)?,
         Act::StopKubelet(name) => node(&name)?.stop_kubelet().map_err(failed)?,
         Act::StartKubelet(name) => node(&name)?.start_kubelet().map_err(failed)?,
+        Act::StopContainerRuntime(name) => node(&name)?.stop_container_runtime().map_err(failed)?,
+        Act::StartContainerRuntime(name) => node(&name)?.start_container_runtime().map_err(failed)?,
         Act::Partition(name) => node(&name)?.cut_from_api_server().map_err(failed)?,
         Act::Heal(name) => node(&name)?.mend().map_err(failed)?,
         Act::Kubectl(_) | Act::KillContainer => {}

@@ -21,7 +21,7 @@ use serde_json::Value;
 pub use chaos_mesh::ChaosMesh;
 pub use command::Command;
 pub use config::{DeleteConfig, DeleteSecret, ExpireToken, SetConfig, SetSecret};
-pub use machine::{BlockRegistry, PartitionNode, PauseApiServer, PauseNode, RebootNode, StopKubelet};
+pub use machine::{BlockRegistry, PartitionNode, PauseApiServer, PauseNode, RebootNode, StopContainerRuntime, StopKubelet};
 pub use network::{BreakDns, BreakService, DenyNetwork, Direction};
 pub use node::{CordonNode, DrainNode, TaintEffect, TaintNode};
 pub use object::{Apply, Delete, PatchObject, Quota};
@@ -126,6 +126,8 @@ faults! {
     RebootNode(RebootNode) = "rebootNode",
     /// Stops a node's kubelet.
     StopKubelet(StopKubelet) = "stopKubelet",
+    /// Stops a node's container runtime.
+    StopContainerRuntime(StopContainerRuntime) = "stopContainerRuntime",
     /// Cuts a node off the network.
     PartitionNode(PartitionNode) = "partitionNode",
     /// Lets a node pull no image.
@@ -208,6 +210,7 @@ impl Fault {
             Self::PauseNode(fault) => Some(fault.aim()),
             Self::RebootNode(fault) => Some(fault.aim()),
             Self::StopKubelet(fault) => Some(fault.aim()),
+            Self::StopContainerRuntime(fault) => Some(fault.aim()),
             Self::PartitionNode(fault) => Some(fault.aim()),
             Self::BlockRegistry(fault) => Some(fault.aim()),
             _ => None,
@@ -229,7 +232,14 @@ impl Fault {
     /// Whether its nodes, with all their pods, are lost to the others for a while.
     #[must_use]
     pub const fn takes_a_node_away(&self) -> bool {
-        matches!(self, Self::PauseNode(_) | Self::RebootNode(_) | Self::StopKubelet(_) | Self::PartitionNode(_))
+        matches!(
+            self,
+            Self::PauseNode(_)
+                | Self::RebootNode(_)
+                | Self::StopKubelet(_)
+                | Self::StopContainerRuntime(_)
+                | Self::PartitionNode(_)
+        )
     }
 
     /// The command that holds what a fault takes from containers, and the container; none for others.

@@ -5,6 +5,7 @@ mod admission;
 mod agent;
 mod backoff;
 mod conditions;
+mod containerd;
 pub mod control;
 mod disk;
 mod ending;

@@ -10,6 +10,9 @@ use std::time::Duration;
 
 /// The label that kind gives its containers.
 const LABEL: &str = "io.x-k8s.kind.cluster";
+/// The services of a node of kind.
+const KUBELET: &str = "kubelet";
+const CONTAINERD: &str = "containerd";
 /// How long one command may take; starting a machine is the slowest.
 const COMMAND_WITHIN: Duration = Duration::from_mins(1);
 
@@ -77,6 +80,9 @@ done
 for pid in $(pgrep -f "timer-$1"); do kill -- -$pid 2>/dev/null; done
 echo $found
 "#;
+
+/// Says whether a service of systemd runs.
+const IS_ACTIVE: &str = r#"systemctl is-active --quiet "$1" && echo active || echo stopped"#;
 
 /// The containers of one kind cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -176,7 +182,8 @@ impl Machines for Containers {
                 Act::Pause => vec!["pause", id],
                 Act::PowerOff => vec!["kill", id],
                 Act::Reboot => vec!["restart", "--time", "0", id],
-                Act::StopKubelet => vec!["exec", id, "systemctl", "stop", "kubelet"],
+                Act::StopKubelet => vec!["exec", id, "systemctl", "stop", KUBELET],
+                Act::StopContainerRuntime => vec!["exec", id, "systemctl", "stop", CONTAINERD],
                 Act::Partition { mark } => vec!["exec", id, "sh", "-c", CUT, "sh", mark],
                 Act::BlockRegistry { mark } => vec!["exec", id, "sh", "-c", BLOCK, "sh", mark],
                 Act::PauseApiServer { mark, seconds } => {
@@ -235,16 +242,16 @@ pub async fn take_back(machine: &Machine, act: &Act) -> Result<TakenBack, Reques
         (Act::PowerOff | Act::Reboot, State::Off) => vec!["start", id],
         // Rules and stopped services do not outlive a machine's power.
         (Act::Pause | Act::PowerOff | Act::Reboot, _) | (_, State::Off) => return Ok(TakenBack::Already),
-        (Act::StopKubelet | Act::Partition { .. } | Act::BlockRegistry { .. } | Act::PauseApiServer { .. }, State::Paused) => {
+        (_, State::Paused) => {
             return Err(RequestError::of(&what, format!("it is paused: `{runtime} unpause {id}` first")));
         }
-        (Act::StopKubelet, State::Running) => {
-            let active = "systemctl is-active --quiet kubelet && echo active || echo stopped";
-            let told = command(&what, runtime, ["exec", id, "sh", "-c", active].map(ToOwned::to_owned).to_vec()).await?;
-            if told.trim() == "active" {
+        (Act::StopKubelet | Act::StopContainerRuntime, State::Running) => {
+            let service = if *act == Act::StopKubelet { KUBELET } else { CONTAINERD };
+            let words = ["exec", id, "sh", "-c", IS_ACTIVE, "sh", service].map(ToOwned::to_owned).to_vec();
+            if command(&what, runtime, words).await?.trim() == "active" {
                 return Ok(TakenBack::Already);
             }
-            vec!["exec", id, "systemctl", "start", "kubelet"]
+            vec!["exec", id, "systemctl", "start", service]
         }
         (Act::Partition { mark }, State::Running) => vec!["exec", id, "sh", "-c", MEND, "sh", mark],
         (Act::BlockRegistry { mark }, State::Running) => vec!["exec", id, "sh", "-c", UNBLOCK, "sh", mark],

@@ -65,6 +65,7 @@ impl Simulated {
             Act::PowerOff => control.power_off().map_err(refused),
             Act::Reboot => control.power_off().and_then(|()| control.power_on()).map_err(refused),
             Act::StopKubelet => control.stop_kubelet().map_err(refused),
+            Act::StopContainerRuntime => control.stop_container_runtime().map_err(refused),
             Act::BlockRegistry { .. } => control.block_registry().map_err(refused),
             Act::PauseApiServer { .. } => {
                 self.pause_api_server();
@@ -86,6 +87,7 @@ impl Simulated {
             Act::Pause if state.paused => control.unpause(),
             Act::PowerOff | Act::Reboot if !state.powered => control.power_on(),
             Act::StopKubelet if state.powered && !state.kubelet => control.start_kubelet(),
+            Act::StopContainerRuntime if state.powered && !state.container_runtime => control.start_container_runtime(),
             Act::BlockRegistry { .. } if control.open_registry() => Ok(()),
             Act::PauseApiServer { .. } if self.resume_api_server() => Ok(()),
             Act::Partition { mark } => {

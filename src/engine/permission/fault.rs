@@ -68,6 +68,7 @@ pub(super) fn injecting(needed: &mut Needed, fault: &Fault) {
         Fault::PauseNode(_)
         | Fault::RebootNode(_)
         | Fault::StopKubelet(_)
+        | Fault::StopContainerRuntime(_)
         | Fault::PartitionNode(_)
         | Fault::BlockRegistry(_)
         | Fault::PauseApiServer(_) => needed.kind(None, "Node", &["get", "list", "watch"]),

@@ -64,7 +64,9 @@ impl Own {
                 }
                 pods => Self::Deleted(pods),
             },
-            Fault::PauseNode(_) | Fault::StopKubelet(_) | Fault::PartitionNode(_) => Self::NotReady(of_kind("Node")),
+            Fault::PauseNode(_) | Fault::StopKubelet(_) | Fault::StopContainerRuntime(_) | Fault::PartitionNode(_) => {
+                Self::NotReady(of_kind("Node"))
+            }
             Fault::RebootNode(_) => {
                 let nodes = of_kind("Node");
                 let there = |pod: &&PodRecord| nodes.iter().any(|node| node.name == text(&pod.object, "/spec/nodeName"));

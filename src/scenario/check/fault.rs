@@ -49,7 +49,14 @@ impl Check<'_> {
                 self.one_target(name, body, &["deployment", "statefulSet", "daemonSet", "selector"]);
                 self.selected(body);
             }
-            "cordonNode" | "taintNode" | "drainNode" | "pauseNode" | "rebootNode" | "stopKubelet" | "partitionNode"
+            "cordonNode"
+            | "taintNode"
+            | "drainNode"
+            | "pauseNode"
+            | "rebootNode"
+            | "stopKubelet"
+            | "stopContainerRuntime"
+            | "partitionNode"
             | "blockRegistry" => {
                 self.nodes(name, body);
             }

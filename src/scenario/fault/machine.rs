@@ -40,6 +40,16 @@ node_fault! {
 }
 
 node_fault! {
+    /// `stopContainerRuntime`: stops the container runtime; containers go on, but none can be started, stopped or asked into, and the
+    /// kubelet says of its node that it is not Ready. Effect: the node is seen not Ready, half a minute later.
+    ///
+    /// ```yaml
+    /// stopContainerRuntime: { deployment: pool }
+    /// ```
+    pub struct StopContainerRuntime {}
+}
+
+node_fault! {
     /// `partitionNode`: drops every packet between the node, with its pods, and all others. What runs on the node goes on and
     /// reaches itself. Effect: the node is seen not Ready, as with `pauseNode`.
     ///

@@ -17,6 +17,7 @@ use crate::json::At as _;
 use crate::sim::api::ApiServer;
 use crate::sim::api::resource::{CONFIG_MAPS, PODS, Resource, SECRETS};
 use crate::sim::events::EventRecorder;
+use crate::sim::latest;
 use crate::sim::limits::Limits;
 use crate::sim::network::PodNetwork;
 use crate::sim::profile::{NodeShape, Profile};
@@ -76,6 +77,10 @@ pub(super) struct Agent {
     pub(super) stalled: Mutex<Option<Instant>>,
     /// When the overdue tick of the status manager comes after a long sleep.
     pub(super) woken: Mutex<Option<Instant>>,
+    /// Whether its container runtime can be worked with.
+    pub(super) usable: latest::Sender<bool>,
+    /// Why the node is not ready, while it is not.
+    pub(super) trouble: Mutex<Option<String>>,
     began: Instant,
     /// When the node's status was last reported, and how often before.
     pub(super) reported: Mutex<(Instant, u64)>,
@@ -124,6 +129,8 @@ impl Agent {
             pressures: Mutex::default(),
             stalled: Mutex::new(None),
             woken: Mutex::new(None),
+            usable: latest::Sender::new(true),
+            trouble: Mutex::default(),
             began: now,
             reported: Mutex::new((now, 0)),
         })

@@ -36,6 +36,8 @@ pub struct NodeState {
     pub paused: bool,
     /// Whether its kubelet runs (frozen or not).
     pub kubelet: bool,
+    /// Whether its container runtime runs.
+    pub container_runtime: bool,
     /// Whether it reaches the API server.
     pub connected: bool,
 }
@@ -65,6 +67,7 @@ impl NodeControl {
             powered: switches.powered,
             paused: switches.paused.is_some(),
             kubelet: switches.kubelet_up,
+            container_runtime: self.host.containerd.get(),
             connected: self.host.link.get(),
         }
     }
@@ -163,6 +166,7 @@ impl NodeControl {
             switches.powered = true;
             switches.kubelet_up = true;
             switches.boots += 1;
+            self.host.run_containerd(true);
             (switches.machine.clone(), switches.boots)
         };
         self.host.addresses.store(1, Ordering::Relaxed);
@@ -215,12 +219,43 @@ impl NodeControl {
         let host = Arc::clone(&self.host);
         machine.spawn(async move {
             sleep(delay).await;
+            // It needs a runtime to begin with. The host keeps the sender.
+            let _runs = host.containerd.subscribe().wait_for(|up| *up).await;
             // Stopped again, or started again, before it came up.
             let wanted = { host.switches().kubelet_up && host.switches().starts == starts };
             if wanted {
                 host.start_kubelet();
             }
         });
+        Ok(())
+    }
+
+    /// Stops the container runtime. Containers go on, but none can be started, stopped or looked at.
+    ///
+    /// # Errors
+    /// [`ControlError`] when the node is not running or its runtime is stopped already.
+    pub fn stop_container_runtime(&self) -> Result<(), ControlError> {
+        let (agent, _) = self.awake()?;
+        if !self.host.containerd.get() {
+            return Err(self.refused("without a container runtime", "start its container runtime first"));
+        }
+        self.host.run_containerd(false);
+        if let Some(agent) = agent {
+            agent.runtime_stopped();
+        }
+        Ok(())
+    }
+
+    /// Starts a stopped container runtime, which finds the containers that still run.
+    ///
+    /// # Errors
+    /// [`ControlError`] when the node is not running or its runtime runs already.
+    pub fn start_container_runtime(&self) -> Result<(), ControlError> {
+        self.awake()?;
+        if self.host.containerd.get() {
+            return Err(self.refused("running its container runtime", "stop its container runtime first"));
+        }
+        self.host.run_containerd(true);
         Ok(())
     }
 

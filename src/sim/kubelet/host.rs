@@ -97,6 +97,8 @@ pub(super) struct Host {
     pub(super) images: Arc<Mutex<ImageStore>>,
     /// Whether its container runtime reaches no registry.
     pub(super) registry_blocked: AtomicBool,
+    /// Whether its container runtime runs.
+    pub(super) containerd: latest::Sender<bool>,
     pub(super) disk: NodeDisk,
     pub(super) addresses: Arc<AtomicU32>,
     /// What stopped kubelets have left, by uid.
@@ -126,6 +128,7 @@ impl Host {
             link: latest::Sender::new(true),
             images: Arc::new(Mutex::new(ImageStore::of(profile))),
             registry_blocked: AtomicBool::new(false),
+            containerd: latest::Sender::new(true),
             disk: disk_of(node),
             addresses: Arc::new(AtomicU32::new(1)),
             left: Mutex::default(),
@@ -180,6 +183,12 @@ impl Host {
             lock(&self.left).extend(agent.records().into_iter().map(|record| (record.uid.clone(), Left::of(&record))));
             agent.tasks.end();
         }
+    }
+
+    /// Starts or stops the container runtime.
+    pub(super) fn run_containerd(&self, runs: bool) {
+        self.runtime.answers(&self.node.name, runs);
+        self.containerd.send_replace(runs);
     }
 
     /// Every process dies at once, and nobody hears of it.

@@ -72,9 +72,13 @@ impl Agent {
 
     /// Reports that the node is well: what others or an earlier trouble wrote is put right.
     pub(super) fn report_health(&self) {
+        if let Some(trouble) = self.trouble() {
+            return self.report_trouble(&trouble);
+        }
         let Ok(node) = self.api.get(NODES, "", &self.node.name) else { return };
         let shown = &node["status"];
-        let mut changed = shown["nodeInfo"]["bootID"] != self.boot_id();
+        let mut changed = shown["nodeInfo"]["bootID"] != self.boot_id()
+            || shown["nodeInfo"]["containerRuntimeVersion"] != self.runtime_version();
         for ([kind, status, ..], state) in self.health().iter().zip(self.states()) {
             if condition_of(shown, kind).is_none_or(|condition| condition["status"] != *status) {
                 changed = true;
@@ -96,15 +100,26 @@ impl Agent {
     /// that of the other conditions only the times change.
     pub(super) fn report_trouble(&self, trouble: &str) {
         let now = self.api.clock.seconds();
-        self.say_state("NodeNotReady");
+        let Ok(node) = self.api.get(NODES, "", &self.node.name) else { return };
+        let shown = condition_of(&node["status"], "Ready").cloned().unwrap_or_default();
+        let version = self.runtime_version();
+        let told = node["status"]["nodeInfo"]["containerRuntimeVersion"] == version;
+        if shown["status"] == "False" && shown["message"] == trouble && told {
+            return;
+        }
+        let since = if shown["status"] == "False" { shown["lastTransitionTime"].clone() } else { json!(now) };
+        if shown["status"] != "False" {
+            self.say_state("NodeNotReady");
+        }
         let _written = self.api.modify(NODES, "", &self.node.name, Subresource::Status, |node| {
+            node["status"]["nodeInfo"]["containerRuntimeVersion"] = json!(version);
             for condition in node["status"]["conditions"].as_array_mut().into_iter().flatten() {
                 condition["lastHeartbeatTime"] = json!(now);
                 if condition["type"] == "Ready" {
                     condition["status"] = json!("False");
                     condition["reason"] = json!("KubeletNotReady");
                     condition["message"] = json!(trouble);
-                    condition["lastTransitionTime"] = json!(now);
+                    condition["lastTransitionTime"] = since.clone();
                 }
             }
         });
@@ -224,7 +239,7 @@ impl Agent {
             "nodeInfo": {
                 "machineID": machine, "systemUUID": machine, "bootID": self.boot_id(),
                 "kernelVersion": "6.18.0-embedded", "osImage": "comeback embedded cluster",
-                "containerRuntimeVersion": "containerd://2.3.7", "kubeletVersion": VERSION, "kubeProxyVersion": "",
+                "containerRuntimeVersion": self.runtime_version(), "kubeletVersion": VERSION, "kubeProxyVersion": "",
                 "operatingSystem": "linux", "architecture": "amd64",
             },
             "images": [{"names": ["docker.io/library/busybox:1.36"], "sizeBytes": 2_181_898}],

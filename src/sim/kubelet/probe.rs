@@ -1,6 +1,7 @@
 //! Running one probe once: exec, HTTP, TCP and gRPC as the kubelet does, with its texts.
 //! When probes run and what their results mean lives in `prober`.
 
+use super::containerd::SILENT;
 use super::http_get::{self, GetError};
 use super::instance::Instance;
 use super::pod::PodRecord;
@@ -107,6 +108,9 @@ fn address(record: &PodRecord) -> String {
 
 async fn exec(record: &PodRecord, instance: &Instance, command: &[String], timeout: Duration) -> Attempt {
     let Some(process) = &instance.process else { return Attempt::Error("container is not running".to_owned()) };
+    if !record.agent.host.containerd.get() {
+        return Attempt::Error(SILENT.to_owned());
+    }
     let started = Instant::now();
     sleep(record.latency("exec", record.agent.profile.latencies.exec)).await;
     if process.exit().get().is_some() {

@@ -1,10 +1,12 @@
 //! The containers that the nodes' runtimes know, as the API server asks for them (logs, exec).
 //! Starting and stopping them lives in `start` and `terminate`.
 
+use super::agent::lock;
+use super::containerd::SILENT;
 use super::feed::Feed;
 use super::persistent::Disks;
 use crate::sim::program::Container;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,6 +19,8 @@ type Instances = BTreeMap<(String, String), Vec<RuntimeContainer>>;
 #[derive(Clone, Debug, Default)]
 pub struct Runtime {
     containers: Arc<Mutex<Instances>>,
+    /// The nodes whose runtimes do not run.
+    silent: Arc<Mutex<BTreeSet<String>>>,
     /// How the nodes hear of their pods.
     pub(super) feed: Feed,
     /// What outlives pods.
@@ -76,6 +80,22 @@ impl Runtime {
         let mut pods: Vec<String> = self.lock().keys().map(|(uid, _)| uid.clone()).collect();
         pods.dedup();
         pods
+    }
+
+    /// What a node's runtime answers whoever asks for a container: nothing but this, while it does not run.
+    #[must_use]
+    pub fn silence(&self, node: &str) -> Option<&'static str> {
+        lock(&self.silent).contains(node).then_some(SILENT)
+    }
+
+    /// Sets whether a node's runtime runs.
+    pub(super) fn answers(&self, node: &str, runs: bool) {
+        let mut silent = lock(&self.silent);
+        if runs {
+            silent.remove(node)
+        } else {
+            silent.insert(node.to_owned())
+        };
     }
 
     fn lock(&self) -> MutexGuard<'_, Instances> {

@@ -162,6 +162,8 @@ pub(super) fn reconcile_later(record: &Arc<PodRecord>) {
     let tasks = record.agent.tasks.clone();
     tasks.spawn(async move {
         tokio::time::sleep_until(at).await;
+        // A kubelet that skips its pods does not see what others make of their statuses.
+        record.agent.runtime().await;
         record.state().reconciling = false;
         reconcile(&record);
     });

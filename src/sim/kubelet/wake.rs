@@ -2,6 +2,7 @@
 //! The Node object itself is written in `node`.
 
 use super::agent::Agent;
+use super::containerd::trouble;
 use super::status;
 use crate::sim::heartbeat::Pulse;
 use std::sync::{Arc, Weak};
@@ -9,9 +10,11 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until};
 
 /// Without news of the runtime for so long, a kubelet calls it down.
-const RUNTIME_DOWN: Duration = Duration::from_secs(30);
+pub(super) const RUNTIME_DOWN: Duration = Duration::from_secs(30);
 /// Without a relist for so long, a kubelet calls its pod lifecycle events unhealthy.
-const RELIST_DOWN: Duration = Duration::from_mins(3);
+pub(super) const RELIST_DOWN: Duration = Duration::from_mins(3);
+/// From the last list of the runtime's containers to the pause (recorded).
+const SINCE_RELIST: Duration = Duration::from_millis(365);
 /// From waking to the first status of the node (recorded: 0.5 s), of its pods (0.6 to 0.75 s), and to the first sync (1.4 s).
 const WAKE_NODE: (Duration, Duration) = (Duration::from_millis(400), Duration::from_millis(550));
 const WAKE_PODS: (Duration, Duration) = (Duration::from_millis(580), Duration::from_millis(740));
@@ -22,7 +25,7 @@ const START_SYNC: (Duration, Duration) = (Duration::from_millis(1_150), Duration
 const MEND_LEASE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(1_800));
 const MEND_NODE: (Duration, Duration) = (Duration::from_millis(600), Duration::from_millis(3_400));
 /// The kubelet looks at its node's status this often, and a little later each time.
-const NODE_STATUS: (Duration, Duration) = (Duration::from_secs(10), Duration::from_millis(10_400));
+pub(super) const NODE_STATUS: (Duration, Duration) = (Duration::from_secs(10), Duration::from_millis(10_400));
 
 impl Agent {
     /// A draw of this kubelet.
@@ -83,6 +86,7 @@ impl Agent {
     /// Waits until pods may be synced.
     pub(super) async fn syncing(&self) {
         loop {
+            self.runtime().await;
             let until = super::agent::lock(&self.stalled).filter(|until| *until > Instant::now());
             match until {
                 Some(until) => sleep_until(until).await,
@@ -115,12 +119,7 @@ impl Agent {
                 return;
             }
             sleep(agent.draw("wake-node", WAKE_NODE)).await;
-            let mut trouble = "container runtime is down".to_owned();
-            if slept > RELIST_DOWN {
-                let seen = super::backoff::go_duration(slept + Duration::from_millis(365));
-                trouble = format!("[{trouble}, PLEG is not healthy: pleg was last seen active {seen} ago; threshold is 3m0s]");
-            }
-            agent.report_trouble(&trouble);
+            agent.report_trouble(&trouble(slept + SINCE_RELIST));
             sleep(agent.draw("node-status", NODE_STATUS)).await;
             agent.reach().await;
             agent.report_health();

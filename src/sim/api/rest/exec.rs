@@ -67,6 +67,9 @@ pub(super) fn prepare(rest: &Rest, path: &ObjectPath, query: &Query, what: &str)
     let found = rest.runtime.find(text(&pod, "/metadata/uid"), &container, false).filter(|_| running);
     let found = found
         .ok_or_else(|| ApiError::internal(format!("unable to upgrade connection: container not found (\"{container}\")")))?;
+    if let Some(why) = rest.runtime.silence(text(&pod, "/spec/nodeName")) {
+        return Err(ApiError::internal(format!("unable to upgrade connection: {why}")));
+    }
     // The runtime knows of an end before any status shows it.
     if found.container.exit().get().is_some() {
         let why = "unable to upgrade connection: rpc error: code = Unknown desc = container is in CONTAINER_EXITED state";

@@ -40,6 +40,10 @@ pub(super) fn log(rest: &Rest, path: &ObjectPath, query: &Query) -> Result<Respo
         return Ok(body::text(""));
     }
     let older = which(&pod, path.name(), &container, options.previous)?;
+    if rest.runtime.silence(text(&pod, "/spec/nodeName")).is_some() {
+        let id = container_status(&pod, &container).map_or("", |status| text(status, "/containerID"));
+        return Ok(body::text(format!("unable to retrieve container logs for {id}")));
+    }
     let uid = text(&pod, "/metadata/uid");
     let run = rest.runtime.find(uid, &container, older);
     let run = run

@@ -52,6 +52,9 @@ pub(super) async fn port_forward(
     let names = pod["spec"]["containers"].as_array().into_iter().flatten().map(|container| text(container, "/name").to_owned());
     let uid = text(&pod, "/metadata/uid");
     let found = names.into_iter().find_map(|name| rest.runtime.find(uid, &name, false));
+    if let Some(why) = rest.runtime.silence(text(&pod, "/spec/nodeName")) {
+        return Err(ApiError::internal(format!("unable to upgrade connection: {why}")));
+    }
     let network = found.ok_or_else(|| ApiError::internal("unable to upgrade connection: pod has no sandbox"))?;
     let network = network.container.network().clone();
     upgrade::websocket(headers, PROTOCOLS, move |socket| tunnel(socket, network)).await

@@ -250,3 +250,47 @@ async fn leases_are_written_for_those_who_watch() {
     world.pass(100.0).await;
     assert_eq!(world.api.store.revision(), before);
 }
+
+#[tokio::test(start_paused = true)]
+async fn without_its_runtime_a_node_calls_itself_not_ready_and_its_containers_go_on() {
+    let world = world();
+    let app = json!({
+        "name": "app", "image": "busybox:1.36", "command": ["sh", "-c", "while :; do date; sleep 1; done"],
+        "readinessProbe": {"exec": {"command": ["true"]}, "periodSeconds": 5},
+    });
+    world.pod(&json!({"nodeName": WORKER, "containers": [app, {
+        "name": "short", "image": "busybox:1.36", "command": ["sleep", "30"],
+    }]}));
+    world.pass(10.0).await;
+    let (states, uid) = (world.states().len(), uid(&world));
+    let runtime = || {
+        let node = world.api.get(NODES, "", WORKER).unwrap();
+        node["status"]["nodeInfo"]["containerRuntimeVersion"].as_str().unwrap().to_owned()
+    };
+    worker(&world).stop_container_runtime().unwrap();
+    assert!(worker(&world).stop_container_runtime().is_err(), "it is stopped already");
+    let before = lines(&world, &uid);
+    world.pass(24.0).await;
+    assert_eq!((ready(&world).as_str(), runtime().as_str()), ("KubeletReady", "containerd://Unknown"));
+    world.pass(20.0).await;
+    assert_eq!(ready(&world), "KubeletNotReady");
+    assert!(lines(&world, &uid) > before + 40, "containers go on");
+    assert_eq!(world.states().len(), states, "what ended is neither told nor started again, and nobody calls the pod not ready");
+    let told = world.events();
+    let errored = "Readiness probe errored and resulted in unknown state: rpc error: code = Unavailable desc = connection error";
+    assert!(told.iter().any(|event| event.contains(errored)), "{told:?}");
+    worker(&world).start_container_runtime().unwrap();
+    world.pass(25.0).await;
+    assert_eq!((ready(&world).as_str(), runtime().as_str()), ("KubeletReady", "containerd://2.3.7"));
+    let status = world.get()["status"].clone();
+    let restarts = |place: usize| status["containerStatuses"][place]["restartCount"].as_u64();
+    assert_eq!((restarts(0), restarts(1)), (Some(0), Some(1)), "{status}");
+    // A short stop is nobody's business, and a pod that is deleted meanwhile ends when the runtime is back.
+    worker(&world).stop_container_runtime().unwrap();
+    world.delete(None);
+    world.pass(15.0).await;
+    assert!(world.states().last().unwrap().contains("deleting"));
+    worker(&world).start_container_runtime().unwrap();
+    world.pass(40.0).await;
+    assert_eq!((ready(&world).as_str(), world.states().last().unwrap().as_str()), ("KubeletReady", "gone"));
+}
