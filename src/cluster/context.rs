@@ -121,6 +121,7 @@ impl Cluster for Context {
         match need {
             Need::NodeControl => self.machines.as_ref().err().cloned(),
             Need::CgroupV1 => Some("no kubelet says that it has cgroups of version 1, or its metrics may not be read".to_owned()),
+            Need::CgroupV2 => Some("its kubelets say that they have cgroups of version 1".to_owned()),
             Need::OwnMachines => Some("memory and disks of nodes are used up on the embedded cluster alone".to_owned()),
             Need::PrivateRegistry => Some("private.invalid is part of the embedded cluster".to_owned()),
             _ => None,

@@ -72,7 +72,8 @@ impl Cluster for Embedded {
             Need::OwnMachines,
             Need::PrivateRegistry,
         ];
-        each.to_vec()
+        let second = (self.profile.cgroup == Cgroup::V2).then_some(Need::CgroupV2);
+        each.into_iter().chain(second).collect()
     }
 
     fn is_virtual_time(&self) -> bool {

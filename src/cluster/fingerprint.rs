@@ -71,10 +71,9 @@ pub(super) async fn of(client: &kube::Client, version: &str) -> Told {
         if let Some(cap) = cap {
             fingerprint.properties.insert("crashLoopBackOffCap".to_owned(), cap);
         }
-        if cgroup_v1 {
-            capabilities.push(Need::CgroupV1);
-        }
+        capabilities.push(if cgroup_v1 { Need::CgroupV1 } else { Need::CgroupV2 });
     } else {
+        capabilities.push(Need::CgroupV2);
         fingerprint.properties.insert("nodes".to_owned(), "may not be listed".to_owned());
     }
     if let Some(network) = enforcing_network(client).await {

@@ -8,7 +8,7 @@ use crate::cluster::kinds::Kind;
 use crate::observe::probe::pod;
 use crate::observe::watch;
 use crate::scenario::model::Need;
-use crate::scenario::{Condition, Fault, Healer, Plan, strategy};
+use crate::scenario::{Condition, Fault, Healer, Plan, Step, strategy};
 use fault::injecting;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -224,6 +224,9 @@ fn trial(needed: &mut Needed, plan: &Plan) {
         let default = default.filter(|step| plan.heal.strategy.is_empty() && (nodes || !step.is_about_a_node()));
         for step in plan.steps().chain(default) {
             healing::step(needed, step);
+            if matches!(step, Step::RevertConfig(_)) && plan.existing.is_none() {
+                healing::service(needed);
+            }
         }
         if plan.existing.is_some() {
             healing::memory(needed);

@@ -169,7 +169,8 @@ fn next(
     Next::Now(Box::new(Intent { id, remedy, finding: finding.clone(), at: now, reason }))
 }
 
-/// Whether a finding is about something that is still there and not well: a pod of the present revision, a workload, or a node.
+/// Whether a finding is about something that is still there and not well: a pod of the present revision, a workload, or anything else
+/// that is known. Of what is no workload the finding itself tells whether it is well.
 #[must_use]
 pub fn is_to_be_healed(finding: &Finding, index: &Index) -> bool {
     let subject = &finding.subject;
@@ -178,11 +179,10 @@ pub fn is_to_be_healed(finding: &Finding, index: &Index) -> bool {
             let pod = index.pod(&subject.uid).filter(|pod| pod.is_live() && index.is_current(pod));
             pod.is_some() && !health::is_well(index, &finding.group)
         }
-        "Node" => index.get("Node", &subject.name).is_some(),
         "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" => {
             index.get(&subject.kind, &subject.name).is_some() && !health::is_well(index, &finding.group)
         }
-        _ => false,
+        kind => index.get(kind, &subject.name).is_some(),
     }
 }
 

@@ -157,6 +157,9 @@ pub enum Need {
     ChaosMesh,
     /// The nodes have cgroups of version 1: of several processes in a container the kernel kills one, where version 2 kills all.
     CgroupV1,
+    /// The nodes have cgroups of version 2: what the kernel kills for memory it kills with all its container. Met wherever no kubelet says
+    /// that it has version 1.
+    CgroupV2,
     /// Each node has memory and a disk of its own that may be used up: the simulated ones. Those of kind share this computer's, and on
     /// clusters of others it would hit whoever else is there.
     OwnMachines,

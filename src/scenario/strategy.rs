@@ -163,7 +163,7 @@ mod tests {
             check(&read.documents, &mut found);
             assert!(found.is_empty() && !read.documents.is_empty(), "{found:#?}");
         }
-        assert_eq!(defaults().len(), 8);
+        assert_eq!(defaults().len(), 9);
         let keys = |cause| for_cause(defaults(), cause).map(|ladder| ladder.steps.iter().map(Step::key).collect::<Vec<_>>());
         assert_eq!(keys("config.bad-value"), Some(vec!["revertConfig", "restartWorkload"]));
         assert_eq!(keys("node.pressure"), Some(vec!["wait", "drainNode", "rebootNode"]));

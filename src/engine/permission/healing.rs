@@ -13,6 +13,11 @@ pub(super) fn memory(needed: &mut Needed) {
     needed.kind(None, "ConfigMap", &["list", "create", "get", "update", "delete"]);
 }
 
+/// What putting back a Service needs: the steady state of what runs already holds none.
+pub(super) fn service(needed: &mut Needed) {
+    needed.kind(None, "Service", HEAL_UPDATE);
+}
+
 /// What a step of a ladder needs.
 pub(super) fn step(needed: &mut Needed, step: &Step) {
     match step {

@@ -1,4 +1,4 @@
-//! The steps on configuration: changed values put back, missing objects created again, both from the baseline.
+//! The steps on configuration: changed values put back, a Service led to its pods again, missing objects created again, all from the baseline.
 //! Without a steady state there is no baseline, and both are refused. Values of Secrets never reach the record.
 
 use super::object::{Trouble, changed};
@@ -15,6 +15,8 @@ use std::sync::Arc;
 
 /// The parts of a ConfigMap or Secret that hold values.
 const CONTENT: [&str; 2] = ["data", "binaryData"];
+/// The parts of a Service's spec that decide where it leads.
+const LEADS: [&str; 2] = ["selector", "ports"];
 
 impl Healing<'_> {
     pub(super) async fn revert_config(&self, finding: &Finding) -> Done {
@@ -22,6 +24,13 @@ impl Healing<'_> {
             Ok(baseline) => baseline,
             Err(trouble) => return trouble.on(finding.subject.clone()),
         };
+        if finding.subject.kind == "Service" {
+            return self.lead_back(&finding.subject, baseline).await;
+        }
+        if self.index.pod(&finding.subject.uid).is_none() && self.is_no_workload(finding) {
+            let note = format!("a {} reads no configuration that could be put back", finding.subject.kind);
+            return Done::nothing(finding.subject.clone(), ActionOutcome::Refused, note);
+        }
         let mut done: Option<Done> = None;
         for read in self.reads(finding) {
             let Some(good) = in_baseline(baseline, &read) else { continue };
@@ -38,6 +47,38 @@ impl Healing<'_> {
             let note = "no ConfigMap or Secret that the pod reads differs from the steady state";
             Done::nothing(finding.subject.clone(), ActionOutcome::NoOp, note)
         })
+    }
+
+    /// Whether a finding is about something that is neither a workload nor of one.
+    fn is_no_workload(&self, finding: &Finding) -> bool {
+        !matches!(self.workload(finding).kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet")
+    }
+
+    /// Makes a Service lead where it led in the steady state.
+    async fn lead_back(&self, service: &Subject, baseline: &[Arc<Value>]) -> Done {
+        let subject = Subject { container: None, ..service.clone() };
+        let known = |object: &&Arc<Value>| text(object, "/kind") == "Service" && text(object, "/metadata/name") == subject.name;
+        let Some(good) = baseline.iter().find(known) else {
+            let note = format!("the steady state had no Service {}", subject.name);
+            return Done::nothing(subject, ActionOutcome::Refused, note);
+        };
+        let edit = |object: &mut Value| {
+            let spec = object.get_mut("spec").and_then(Value::as_object_mut).ok_or_else(|| "it has no spec".to_owned())?;
+            for part in LEADS {
+                match good.at(&format!("/spec/{part}")) {
+                    Some(value) => spec.insert(part.to_owned(), value.clone()),
+                    None => spec.remove(part),
+                };
+            }
+            Ok(())
+        };
+        match self.change(&subject, edit).await {
+            Ok((before, after)) => {
+                let shown = |object: &Value| json!({ "spec": object.get("spec").cloned().unwrap_or_default() });
+                changed(subject, &shown(&before), &shown(&after), Vec::new())
+            }
+            Err(trouble) => trouble.on(subject),
+        }
     }
 
     pub(super) async fn restore_objects(&self, finding: &Finding) -> Done {

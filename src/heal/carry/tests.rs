@@ -279,3 +279,55 @@ async fn what_a_gitops_tool_keeps_is_left_to_it() {
     }
     assert_eq!(stage.get("Deployment", "pool").await.unwrap()["spec"]["replicas"], 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_service_leads_where_it_led_and_what_is_no_workload_is_refused_with_the_reason() {
+    let mut stage = Stage::new().await;
+    let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "pool"},
+        "spec": {"selector": {"app": "pool"}, "ports": [{"port": 80}]}});
+    apply_object(&stage.session.client, &stage.namespace, "run-1", &service, false).await.unwrap();
+    let good = Arc::new(stage.get("Service", "pool").await.unwrap());
+    stage.see(Arc::clone(&good));
+    let kind = Kind::known(None, "Service").unwrap();
+    let broken = Patch::Merge(json!({"spec": {"selector": {"app": "nobody"}}}));
+    let api = kind.api(&stage.session.client, &stage.namespace);
+    api.patch("pool", &PatchParams::default(), &broken).await.unwrap();
+    let mut intent = stage.intent(json!({"revertConfig": {}}), "network");
+    intent.finding.group = "service/pool".to_owned();
+    intent.finding.subject = crate::detect::Subject {
+        kind: "Service".to_owned(),
+        name: "pool".to_owned(),
+        uid: good["metadata"]["uid"].as_str().unwrap().to_owned(),
+        container: None,
+        ..intent.finding.subject.clone()
+    };
+    let healing = |baseline| Healing {
+        client: &stage.session.client,
+        index: &stage.index,
+        baseline,
+        namespace: &stage.namespace,
+        announce: None,
+        nodes: None,
+        run: "run-1",
+    };
+    let unknown = healing(Some(&stage.baseline)).carry_out(&intent).await;
+    assert_eq!((unknown.outcome, unknown.reason.as_str()), (ActionOutcome::Refused, "the steady state had no Service pool"));
+    let baseline: Vec<_> = stage.baseline.iter().cloned().chain([good]).collect();
+    let record = healing(Some(&baseline)).carry_out(&intent).await;
+    assert_eq!(record.outcome, ActionOutcome::Acted, "{record:#?}");
+    let selector = |name: &str| json!({"spec": {"selector": {"app": name}}});
+    assert_eq!((record.before, record.after), (Some(selector("nobody")), Some(selector("pool"))));
+    assert_eq!(stage.get("Service", "pool").await.unwrap()["spec"]["selector"], json!({"app": "pool"}));
+    // A restart would not mend it, and there is nothing of it to restart.
+    for step in [json!({"restartWorkload": {}}), json!({"scale": {}}), json!({"restartPod": {}}), json!({"rollback": {}})] {
+        intent.remedy = Remedy::Step(serde_json::from_value(step).unwrap());
+        let refused = healing(Some(&baseline)).carry_out(&intent).await;
+        assert_eq!(refused.outcome, ActionOutcome::Refused, "{refused:#?}");
+    }
+    intent.finding.subject.kind = "PersistentVolumeClaim".to_owned();
+    intent.finding.group = "persistentvolumeclaim/pool".to_owned();
+    intent.remedy = Remedy::Step(serde_json::from_value(json!({"revertConfig": {}})).unwrap());
+    let refused = healing(Some(&baseline)).carry_out(&intent).await;
+    let why = "a PersistentVolumeClaim reads no configuration that could be put back";
+    assert_eq!((refused.outcome, refused.reason.as_str()), (ActionOutcome::Refused, why));
+}

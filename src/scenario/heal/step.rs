@@ -23,7 +23,8 @@ pub enum Step {
     Rollback(Attempts),
     /// Raises the memory limit in the template.
     SetMemory(SetMemory),
-    /// Puts a changed ConfigMap back to its baseline.
+    /// Puts back what was changed since the steady state: the values of the ConfigMaps and Secrets that the pod reads; of a Service that is
+    /// itself at fault its selector and ports.
     RevertConfig(Attempts),
     /// Creates a missing object again from the baseline.
     RestoreObject(Attempts),
