@@ -9,6 +9,7 @@ pub mod kind;
 pub mod kinds;
 pub mod machine;
 mod openshift;
+pub mod pages;
 pub mod request;
 pub mod select;
 pub mod wait;
@@ -16,6 +17,7 @@ pub mod wait;
 use crate::measure::result::ClusterInfo;
 use crate::scenario::model::Need;
 use crate::sim::limits::Limits;
+use secrecy::SecretString;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -89,6 +91,8 @@ pub struct TrialContext {
 pub struct Session {
     /// The client; every request of the trial goes through it.
     pub client: kube::Client,
+    /// The kubeconfig's token, for what else of the cluster asks for one.
+    pub token: Option<SecretString>,
     /// The trial's clock.
     pub clock: TrialClock,
     /// What the cluster could not do faithfully; never any on a real one.

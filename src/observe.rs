@@ -5,6 +5,7 @@ pub mod evaluate;
 pub mod evidence;
 pub mod index;
 pub mod logs;
+pub mod packed;
 pub mod probe;
 pub mod timeline;
 pub mod watch;

@@ -2,6 +2,8 @@
 //! waited, is theirs.
 
 use bytes::{Bytes, BytesMut};
+use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use secrecy::{ExposeSecret, SecretString};
 use std::error::Error;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -16,18 +18,31 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// The certificates cannot be read.
 pub fn client() -> Result<reqwest::Client, String> {
     static CLIENT: OnceLock<Result<reqwest::Client, String>> = OnceLock::new();
-    let make = || {
-        // Whoever came first has installed the same.
-        let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder()
-            .user_agent(concat!("comeback/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT_WITHIN)
-            .pool_max_idle_per_host(0)
-            .build();
-        client.map_err(|error| format!("no connection can be made: {}", root(&error)))
-    };
-    CLIENT.get_or_init(make).clone()
+    CLIENT.get_or_init(|| make(HeaderMap::new())).clone()
+}
+
+/// The same for one server that wants to know who asks: every request carries the token. It is shown nowhere.
+///
+/// # Errors
+/// It is no text that can be sent, or the certificates cannot be read.
+pub fn client_with(token: &SecretString) -> Result<reqwest::Client, String> {
+    let bearer = format!("Bearer {}", token.expose_secret());
+    let mut bearer = HeaderValue::from_str(&bearer).map_err(|_| "the token is no text that can be sent".to_owned())?;
+    bearer.set_sensitive(true);
+    make(HeaderMap::from_iter([(AUTHORIZATION, bearer)]))
+}
+
+fn make(headers: HeaderMap) -> Result<reqwest::Client, String> {
+    // Whoever came first has installed the same.
+    let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder()
+        .user_agent(concat!("comeback/", env!("CARGO_PKG_VERSION")))
+        .default_headers(headers)
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(CONNECT_WITHIN)
+        .pool_max_idle_per_host(0)
+        .build();
+    client.map_err(|error| format!("no connection can be made: {}", root(&error)))
 }
 
 /// The body of an answer.

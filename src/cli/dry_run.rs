@@ -4,7 +4,7 @@ use super::suitable::Suitable;
 use crate::engine::permission::{self, Permission};
 use crate::fault::Prepared;
 use crate::measure::effect::plural;
-use crate::observe::probe::pod;
+use crate::observe::probe::{monitoring, pod};
 use crate::scenario::detector::Detector;
 use crate::scenario::fault::{Aim, DeleteConfig, DeleteSecret};
 use crate::scenario::schedule::Injection;
@@ -58,10 +58,10 @@ fn scenario(text: &mut String, plan: &Plan) {
     }
     for tried in plan.tried() {
         match &tried {
-            Condition::Prometheus(one) => line("asks", &format!("{} for `{}`", one.url, one.query)),
+            Condition::Prometheus(one) => line("asks", &format!("{} for `{}`", monitoring::shown(one.url.as_deref()), one.query)),
             Condition::Alert(one) => {
                 let alertmanager = one.alertmanager.as_ref().map_or_else(String::new, |url| format!(" and {url}"));
-                line("asks", &format!("{}{alertmanager} for the alert {}", one.url, one.name));
+                line("asks", &format!("{}{alertmanager} for the alert {}", monitoring::shown(one.url.as_deref()), one.name));
             }
             _ => {}
         }

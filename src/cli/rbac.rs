@@ -19,6 +19,9 @@ pub struct Rbac {
     /// The name of the roles
     #[arg(long, env = "COMEBACK_RBAC_NAME", value_name = "NAME", default_value = "comeback")]
     pub name: String,
+    /// For an OpenShift user who may create no namespace: trials run in projects of their own, whose administrator the user is
+    #[arg(long, env = "COMEBACK_RBAC_PROJECTS")]
+    pub projects: bool,
 }
 
 /// Prints the roles.
@@ -34,7 +37,9 @@ pub fn run(arguments: &Rbac, look: Look, out: &mut dyn Write, err: &mut dyn Writ
         }
     };
     let plans: Vec<&Plan> = loaded.plans.iter().map(AsRef::as_ref).collect();
-    out.write_all(roles(&arguments.name, &permission::needed(&plans, &[])).as_bytes())?;
+    let needed = permission::needed(&plans, &[]);
+    let needed = if arguments.projects { permission::by_projects(&needed) } else { needed };
+    out.write_all(roles(&arguments.name, &needed).as_bytes())?;
     Ok(ExitCode::Passed)
 }
 
@@ -77,12 +82,23 @@ fn grouped(rules: BTreeMap<(String, String), Vec<&'static str>>) -> BTreeMap<(St
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_scenario_of_its_own_needs_a_cluster_role() {
+    fn printed(paths: &[&str], projects: bool) -> String {
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let arguments = Rbac { paths: vec!["builtin:pod-deleted".to_owned()], name: "comeback".to_owned() };
+        let paths = paths.iter().map(ToString::to_string).collect();
+        let arguments = Rbac { paths, name: "comeback".to_owned(), projects };
         let code = run(&arguments, Look { color: false, width: 100 }, &mut out, &mut err).unwrap();
         assert_eq!(code, ExitCode::Passed);
-        insta::assert_snapshot!(String::from_utf8(out).unwrap());
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_scenario_of_its_own_needs_a_cluster_role() {
+        insta::assert_snapshot!(printed(&["builtin:pod-deleted"], false));
+    }
+
+    /// What lies in a project is its administrator's; nodes are nobody's.
+    #[test]
+    fn who_may_ask_for_projects_needs_little_else() {
+        insta::assert_snapshot!(printed(&["builtin:pod-deleted", "builtin:node-drained"], true));
     }
 }

@@ -142,7 +142,8 @@ impl Cluster for Context {
             let client = client_of(&self.config, &self.info.name, &requests)?;
             let clock = TrialClock::starting_at(wall_clock());
             let machines = self.machines.clone().ok().map(|machines| Arc::new(machines) as Arc<dyn Machines>);
-            Ok(Session { client, clock, limits: Limits::default(), machines, requests: Some(requests), guard: Arc::new(()) })
+            let (token, guard) = (self.config.auth_info.token.clone(), Arc::new(()));
+            Ok(Session { client, token, clock, limits: Limits::default(), machines, requests: Some(requests), guard })
         }
         .boxed()
     }

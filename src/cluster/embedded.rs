@@ -104,7 +104,7 @@ impl Cluster for Embedded {
                 .map_err(|error| ClusterError::new(format!("the embedded cluster did not start: {}", error.message)))?;
             let limits = simulation.limits.clone();
             let machines = Some(Arc::new(Simulated::new(Arc::clone(&simulation))) as Arc<dyn super::machine::Machines>);
-            Ok(Session { client, clock, limits, machines, requests: None, guard: simulation })
+            Ok(Session { client, token: None, clock, limits, machines, requests: None, guard: simulation })
         }
         .boxed()
     }

@@ -102,7 +102,7 @@ impl<'a> Case<'a> {
 
     /// How long a pod's stopping may take.
     pub fn grace(&self) -> Duration {
-        let seconds = self.pod.object.at("/spec/terminationGracePeriodSeconds").and_then(Value::as_u64).unwrap_or(30);
+        let seconds = self.pod.object().at("/spec/terminationGracePeriodSeconds").and_then(Value::as_u64).unwrap_or(30);
         Duration::from_secs(seconds)
     }
 
@@ -161,7 +161,7 @@ fn is_healthy(pod: &PodRecord) -> bool {
 /// Pods that are going away, were evicted or preempted, or belong to an old revision are nobody's failure.
 fn may_be_reported(index: &Index, pod: &PodRecord) -> bool {
     pod.is_live()
-        && condition_of(&pod.object, "DisruptionTarget").is_none_or(|condition| text(condition, "/status") != "True")
-        && text(&pod.object, "/status/reason").is_empty()
+        && condition_of(pod.object(), "DisruptionTarget").is_none_or(|condition| text(condition, "/status") != "True")
+        && text(pod.object(), "/status/reason").is_empty()
         && index.is_current(pod)
 }

@@ -186,7 +186,7 @@ fn same(object: &Value, other: &Value) -> bool {
 fn objects(index: &Index, kind: &str) -> Vec<Arc<Value>> {
     if kind == "Pod" {
         let pods = index.pods().filter(|pod| pod.is_live() && index.is_current(pod) && pod.reference.name != PROBE);
-        return pods.map(|pod| Arc::clone(&pod.object)).collect();
+        return pods.map(|pod| Arc::clone(pod.object())).collect();
     }
     index.objects(kind).cloned().collect()
 }

@@ -3,10 +3,12 @@
 
 use super::namespace::own_kind;
 use crate::cluster::kinds::{self, Kind};
+use crate::cluster::pages;
 use crate::cluster::request::{REQUEST_BUDGET, RequestError, retried};
 use crate::detect::related::config_reads;
 use crate::json::At as _;
 use crate::observe::index::{controller_of, reference_to};
+use crate::observe::packed::Packed;
 use crate::observe::timeline::{Baseline, Reference};
 use crate::observe::watch::{observed, plain};
 use crate::scenario::model::Existing;
@@ -62,8 +64,7 @@ pub async fn read(client: &kube::Client, namespace: &str, manifests: &[Manifest]
     if baseline.objects.is_empty() {
         return Err(RequestError::of("reading the baseline", "nothing of the workload is in the namespace"));
     }
-    let pods = list_pods(client, namespace, None).await?;
-    baseline.pods = pods.iter().map(reference_to).collect();
+    baseline.pods = list_pods(client, namespace, None, |pod| reference_to(&pod)).await?;
     baseline.pods.sort();
     Ok((baseline, originals))
 }
@@ -74,28 +75,29 @@ pub async fn read(client: &kube::Client, namespace: &str, manifests: &[Manifest]
 /// The server does not answer, or there is no such pod.
 pub async fn read_existing(client: &kube::Client, existing: &Existing) -> Result<(Baseline, Originals), RequestError> {
     let namespace = existing.namespace.as_str();
-    let pods = list_pods(client, namespace, Some(&existing.selector)).await?;
+    let mut wanted = BTreeSet::new();
+    let pods = list_pods(client, namespace, Some(&existing.selector), |pod| {
+        wanted.extend(pod.get("spec").map(config_reads).unwrap_or_default().into_iter().map(|read| (read.kind.to_owned(), read.name)));
+        ExistingPod::of(&pod)
+    })
+    .await?;
     if pods.is_empty() {
         let message = format!("no pod in namespace {namespace} has the labels {}", existing.selector);
         return Err(RequestError::of("reading the baseline", message));
     }
-    let mut wanted = BTreeSet::new();
     let mut objects = Vec::new();
     // By the uid of a pod's controller: whether what stands above it could be read.
     let mut controllers = BTreeMap::new();
     let mut uncontrolled = Vec::new();
     for pod in &pods {
-        for read in pod.get("spec").map(config_reads).unwrap_or_default() {
-            wanted.insert((read.kind.to_owned(), read.name));
-        }
-        let known = match controller_of(pod) {
+        let known = match &pod.controller {
             None => false,
             Some(first) => {
                 if let Some(known) = controllers.get(&first.uid) {
                     *known
                 } else {
-                    let top = top_of(client, namespace, &first).await?;
-                    controllers.insert(first.uid, top.is_some());
+                    let top = top_of(client, namespace, first).await?;
+                    controllers.insert(first.uid.clone(), top.is_some());
                     let known = top.is_some();
                     objects.extend(top.filter(|top| {
                         let top = reference_to(top);
@@ -105,21 +107,41 @@ pub async fn read_existing(client: &kube::Client, existing: &Existing) -> Result
                 }
             }
         };
-        let ended = pod.at("/metadata/deletionTimestamp").is_some()
-            || pod.at("/status/phase").and_then(Value::as_str).is_some_and(|phase| matches!(phase, "Succeeded" | "Failed"));
-        if !known && !ended {
-            uncontrolled.push(Arc::new(pod.clone()));
+        if !known && !pod.ended {
+            uncontrolled.push(Arc::new(pod.object.open()));
         }
     }
     for (kind, name) in wanted.iter().filter(|(kind, _)| matches!(kind.as_str(), "ConfigMap" | "Secret")) {
         objects.extend(get(client, namespace, kind, name).await?);
     }
-    let mut baseline = Baseline { pods: pods.iter().map(reference_to).collect(), ..Baseline::default() };
+    let mut baseline = Baseline { pods: pods.into_iter().map(|pod| pod.reference).collect(), ..Baseline::default() };
     baseline.pods.sort();
     baseline.objects = objects.iter().map(|object| Arc::new(observed(object.clone()))).collect();
     // Pods that nothing controls, or nothing that can be read, are their own workload, beside whatever else there is.
     baseline.objects.extend(uncontrolled);
     Ok((baseline, Originals { objects: objects.into_iter().map(Arc::new).collect() }))
+}
+
+/// A pod that was there already. There may be thousands, and the most of them is never looked at again.
+struct ExistingPod {
+    reference: Reference,
+    controller: Option<Reference>,
+    /// Whether it has ended or is about to.
+    ended: bool,
+    object: Packed,
+}
+
+impl ExistingPod {
+    fn of(pod: &Value) -> Self {
+        let phase = pod.at("/status/phase").and_then(Value::as_str);
+        let finished = phase.is_some_and(|phase| matches!(phase, "Succeeded" | "Failed"));
+        Self {
+            reference: reference_to(pod),
+            controller: controller_of(pod),
+            ended: finished || pod.at("/metadata/deletionTimestamp").is_some(),
+            object: Packed::of(pod),
+        }
+    }
 }
 
 /// What stands above a controller: itself, or what controls it. `None` where one of them cannot be read.
@@ -148,14 +170,16 @@ async fn get(client: &kube::Client, namespace: &str, kind: &str, name: &str) -> 
     }
 }
 
-async fn list_pods(client: &kube::Client, namespace: &str, selector: Option<&str>) -> Result<Vec<Value>, RequestError> {
+async fn list_pods<T>(
+    client: &kube::Client,
+    namespace: &str,
+    selector: Option<&str>,
+    mut keep: impl FnMut(Value) -> T,
+) -> Result<Vec<T>, RequestError> {
     let pods = own_kind("Pod")?;
     let api = pods.api(client, namespace);
     let parameters = ListParams { label_selector: selector.map(ToOwned::to_owned), ..ListParams::default() };
-    let listed = retried("listing pods for the baseline", REQUEST_BUDGET, || {
-        let (api, parameters) = (api.clone(), parameters.clone());
-        async move { api.list(&parameters).await }
-    })
-    .await?;
-    Ok(listed.items.into_iter().map(|pod| plain(pod, &pods.resource)).collect())
+    let what = ("listing pods for the baseline", REQUEST_BUDGET);
+    let (_, kept) = pages::list(&api, &parameters, what, |pod| keep(plain(pod, &pods.resource))).await?;
+    Ok(kept)
 }

@@ -5,7 +5,7 @@ mod fault;
 mod healing;
 
 use crate::cluster::kinds::Kind;
-use crate::observe::probe::pod;
+use crate::observe::probe::{monitoring, pod};
 use crate::observe::watch;
 use crate::scenario::model::Need;
 use crate::scenario::{Condition, Fault, Healer, Plan, Step, strategy};
@@ -194,6 +194,10 @@ fn trial(needed: &mut Needed, plan: &Plan) {
     }
     if tried.iter().any(|one| one.route().is_some()) {
         needed.add("route.openshift.io", "routes", &["get"]);
+    }
+    if monitoring::is_wanted(plan) {
+        let there = Scope::Namespace(monitoring::NAMESPACE.to_owned());
+        needed.add_in(&there, "route.openshift.io", "routes", &["get"]);
     }
     if pod::is_needed(plan) {
         needed.kind(None, "Pod", &["create", "list", "watch"]);

@@ -15,6 +15,7 @@ use crate::cluster::{Session, TrialContext};
 use crate::fault::undo::journal::Journal;
 use crate::measure::judge::Waiting;
 use crate::measure::result::TrialResult;
+use crate::observe::probe::monitoring::Monitoring;
 use crate::observe::probe::{Probing, pod, web};
 use crate::observe::timeline::{Began, Fact, Reference, Source};
 use crate::observe::watch;
@@ -196,8 +197,14 @@ async fn phases(job: &TrialJob<'_>, session: &Session, live: &mut Live<'_>, run_
         Some(Err(error)) => return live.fail(&error.message),
         None => return,
     }
+    let monitoring = match live.unless_stopped(Monitoring::of(&session.client, session.token.as_ref(), plan)).await {
+        Some(Ok(monitoring)) => monitoring,
+        Some(Err(error)) => return live.fail(&error.to_string()),
+        None => return,
+    };
     for alert in plan.tried().iter().filter_map(|tried| if let Condition::Alert(alert) = tried { Some(alert) } else { None }) {
-        match live.unless_stopped(web::check_rule(alert, &namespace, RULES_WITHIN)).await {
+        let checked = async { web::check_rule(&monitoring.server(alert.url.as_deref())?, alert, &namespace, RULES_WITHIN).await };
+        match live.unless_stopped(checked).await {
             Some(Ok(())) => {}
             Some(Err(error)) => return live.fail(&error),
             None => return,
@@ -217,7 +224,7 @@ async fn phases(job: &TrialJob<'_>, session: &Session, live: &mut Live<'_>, run_
         None => return,
     }
     if !plan.tried().is_empty() {
-        live.probing = Some(Probing::start(&session.client, &namespace, plan, &sink));
+        live.probing = Some(Probing::start((&session.client, &monitoring), &namespace, plan, &sink));
     }
     if plan.steady.is_some() {
         match live.until(Goal::Steady).await {

@@ -3,7 +3,7 @@
 
 use super::{FaultError, Prepared};
 use crate::observe::Index;
-use crate::observe::index::{PodRecord, text};
+use crate::observe::index::PodRecord;
 use crate::observe::timeline::Reference;
 use crate::scenario::fault::{Aim, TaintEffect};
 use crate::scenario::{Fault, Target};
@@ -46,7 +46,7 @@ fn nodes(aim: &Aim, index: &Index, seed: u64) -> Result<Vec<Reference>, FaultErr
     }
     let pods = aim.target.as_ref().map_or_else(|| index.pods().collect(), |target| index.pods_of(target));
     let live = pods.into_iter().filter(|pod| pod.is_live() && !pod.is_finished());
-    let names: BTreeSet<&str> = live.map(|pod| text(&pod.object, "/spec/nodeName")).filter(|name| !name.is_empty()).collect();
+    let names: BTreeSet<&str> = live.map(|pod| pod.node.as_str()).filter(|name| !name.is_empty()).collect();
     let wanted = wanted(names.len(), aim.count, None, false);
     if names.len() < wanted {
         let whose = aim.target.as_ref().map_or_else(|| "the trial".to_owned(), ToString::to_string);
@@ -66,8 +66,8 @@ fn drawn(mut found: Vec<Reference>, wanted: usize, seed: u64) -> Vec<Reference> 
     found
 }
 
-/// How many pods a fault hits by itself, and of how many: of its target's, or of the trial's where it acts on nodes. Pods that a
-/// change of their workload replaces are not counted.
+/// How many pods a fault hits by itself, and of how many: of its target's, or of the trial's where it acts on nodes; of what Chaos
+/// Mesh chooses, the most that it may. Pods that a change of their workload replaces are not counted.
 #[must_use]
 pub fn hits(prepared: &Prepared, index: &Index) -> (usize, usize) {
     let live = |pods: Vec<&PodRecord>| pods.into_iter().filter(|pod| pod.is_live() && !pod.is_finished()).count();
@@ -76,8 +76,11 @@ pub fn hits(prepared: &Prepared, index: &Index) -> (usize, usize) {
         Fault::TaintNode(taint) => taint.effect == TaintEffect::NoExecute,
         fault => fault.takes_a_node_away(),
     };
-    let hit = if whole_node {
-        let there = |pod: &&PodRecord| of_kind("Node").any(|node| node.name == text(&pod.object, "/spec/nodeName"));
+    let hit = if let Fault::ChaosMesh(chaos) = &prepared.fault {
+        let there = index.pods().filter(|pod| pod.is_live() && !pod.is_finished());
+        chaos.most_hit(&there.map(|pod| &pod.labels).collect::<Vec<_>>())
+    } else if whole_node {
+        let there = |pod: &&PodRecord| of_kind("Node").any(|node| node.name == pod.node.as_str());
         live(index.pods().filter(there).collect())
     } else {
         of_kind("Pod").count()

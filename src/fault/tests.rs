@@ -69,9 +69,9 @@ impl Stage {
 
     async fn index(&self) -> Index {
         let kinds = ["Pod", "ReplicaSet"].map(|kind| Kind::known(None, kind).unwrap());
-        let listings = watch::list(&self.session.client, &self.namespace, &kinds, None).await.unwrap();
+        let listings = watch::list(&self.session.client, &self.namespace, &kinds, None, &BTreeMap::new()).await.unwrap();
         let mut index = Index::new("c");
-        for object in listings.into_iter().flat_map(|listing| listing.objects) {
+        for object in listings.into_iter().flat_map(|listing| listing.objects).filter_map(|listed| listed.object) {
             let fact = Fact::Object(object);
             index.apply(&Observation { seq: 0, at: Duration::ZERO, source: Source::Watch, fact });
         }

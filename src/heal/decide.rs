@@ -7,7 +7,7 @@ use super::policy::{Patience, Policy, patience};
 use super::{guard, health};
 use crate::detect::Finding;
 use crate::observe::Index;
-use crate::observe::index::{PodRecord, text};
+use crate::observe::index::{PodRecord};
 use crate::scenario::Step;
 use std::time::Duration;
 
@@ -191,7 +191,7 @@ pub(super) fn node_of(finding: &Finding, index: &Index) -> Option<String> {
     if finding.subject.kind == "Node" {
         return Some(finding.subject.name.clone());
     }
-    let name = text(&index.pod(&finding.subject.uid)?.object, "/spec/nodeName");
+    let name = index.pod(&finding.subject.uid)?.node.as_str();
     (!name.is_empty()).then(|| name.to_owned())
 }
 

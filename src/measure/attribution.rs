@@ -11,7 +11,7 @@ use super::result::{HealedBy, How, Who};
 use crate::detect::related;
 use crate::heal::{ActionOutcome, ActionRecord};
 use crate::observe::index::container::State;
-use crate::observe::index::{PodRecord, text};
+use crate::observe::index::{PodRecord};
 use crate::observe::timeline::Reference;
 use crate::scenario::duration::format;
 use crate::scenario::{Fault, Healer};
@@ -94,7 +94,7 @@ fn tie(judge: &Judge, pod: &PodRecord, action: &ActionRecord) -> Option<&'static
         return Some("started its container again after the action");
     }
     let changed = &action.subject;
-    let on_it = changed.kind == "Node" && text(&pod.object, "/spec/nodeName") == changed.name;
+    let on_it = changed.kind == "Node" && pod.node.as_str() == changed.name;
     if action.step == "rebootNode" && on_it && pod.ready_since >= action.at {
         return Some("is on the node that the action mended, and ready since");
     }
@@ -102,7 +102,7 @@ fn tie(judge: &Judge, pod: &PodRecord, action: &ActionRecord) -> Option<&'static
     if workload.kind == changed.kind && workload.name == changed.name && judge.index.is_current(pod) {
         return Some("is of the revision that the action made current");
     }
-    let spec = pod.object.get("spec")?;
+    let spec = pod.object().get("spec")?;
     let reads = related::config_reads(spec).into_iter().any(|read| read.kind == changed.kind && read.name == changed.name);
     reads.then_some("uses the object that the action changed")
 }

@@ -94,7 +94,7 @@ impl Concern {
             }
             "ConfigMap" | "Secret" => {
                 let reads = |pod: &PodRecord| {
-                    let spec = pod.object.get("spec").unwrap_or(&Value::Null);
+                    let spec = pod.object().get("spec").unwrap_or(&Value::Null);
                     config_reads(spec).iter().any(|read| read.kind == kind && read.name == name)
                 };
                 // A detector of the user's own may speak of the object itself.
@@ -107,7 +107,7 @@ impl Concern {
             }
             "Node" => {
                 self.groups.insert(format!("node/{name}"));
-                self.add_pods(index, &matching(&|pod| text(&pod.object, "/spec/nodeName") == name));
+                self.add_pods(index, &matching(&|pod| pod.node.as_str() == name));
             }
             _ if WORKLOADS.contains(&kind) => {
                 self.groups.insert(format!("{}/{name}", kind.to_lowercase()));
@@ -177,7 +177,7 @@ fn behind(index: &Index, service: &str, pod: &PodRecord) -> bool {
 
 /// Whether a pod's containers name a Service: as a word in a command, an argument, a variable, or a ConfigMap that they read.
 fn names(index: &Index, pod: &PodRecord, service: &str) -> bool {
-    let spec = pod.object.get("spec").unwrap_or(&Value::Null);
+    let spec = pod.object().get("spec").unwrap_or(&Value::Null);
     let containers = ["initContainers", "containers"].into_iter().filter_map(|list| spec.get(list)?.as_array()).flatten();
     let in_containers = containers
         .flat_map(|container| ["command", "args", "env"].into_iter().filter_map(|field| container.get(field)))

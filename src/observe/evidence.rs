@@ -136,7 +136,7 @@ pub async fn collect(client: &kube::Client, index: &Index, wanted: &Wanted<'_>) 
     let pods: Vec<&PodRecord> = index.all_pods().filter(of_namespace).collect();
     bundle.add("describe.txt", describe(index, &pods), wanted);
     bundle.add("events.txt", events(index, wanted.namespace), wanted);
-    let objects: Vec<&Value> = pods.iter().map(|pod| pod.object.as_ref()).collect();
+    let objects: Vec<&Value> = pods.iter().map(|pod| pod.object().as_ref()).collect();
     bundle.add("objects/pod.json", pretty(&objects), wanted);
     logs(client, &pods, wanted, end, &mut bundle).await;
     for kind in KINDS {
@@ -230,7 +230,7 @@ fn is_of(namespace: &str, object: &Value) -> bool {
 /// All events, oldest first, a line each.
 fn events(index: &Index, namespace: &str) -> String {
     let mut events: Vec<_> =
-        index.events().filter(|event| is_of(namespace, &event.object) || event.regarding.kind == "Node").collect();
+        index.events().filter(|event| event.namespace == namespace || event.regarding.kind == "Node").collect();
     events.sort_by(|a, b| a.last_seen.cmp(&b.last_seen).then_with(|| a.regarding.name.cmp(&b.regarding.name)));
     let mut text = String::new();
     for event in events {

@@ -3,6 +3,7 @@
 
 pub mod container;
 pub mod event;
+mod fresh;
 mod object;
 pub mod pod;
 
@@ -13,6 +14,7 @@ use crate::scenario::Target;
 use crate::selector::Selector;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,7 +40,14 @@ pub struct Index {
     watched: BTreeSet<String>,
     samples: BTreeMap<String, Sample>,
     measured: BTreeMap<usize, String>,
+    /// The uid up to which pods were packed in this round.
+    packed_to: String,
 }
+
+/// Pods as few as these are not packed.
+const MANY: usize = 256;
+/// How many pods are packed for each one that changes.
+const PACKED_AT_ONCE: usize = 4;
 
 impl Index {
     /// An empty index of a cluster, by the name that findings use.
@@ -123,9 +132,13 @@ impl Index {
         match kind_of(object) {
             "Pod" => match self.pods.get_mut(text(object, "/metadata/uid")) {
                 // A list may overtake the watch, which then tells of the past.
-                Some(record) if is_older(object, &record.object) => {}
-                Some(record) => record.update(object, at),
+                Some(record) if version_of(object).zip(record.version).is_some_and(|(one, known)| one < known) => {}
+                Some(record) => {
+                    record.update(object, at);
+                    self.pack_some();
+                }
                 None => {
+                    self.pack_some();
                     if let Some(record) = PodRecord::first(object, at) {
                         self.pods.insert(record.reference.uid.clone(), record);
                     }
@@ -157,6 +170,20 @@ impl Index {
         }
     }
 
+    /// Packs the next pods in the order of uids, where there are many: what was opened is closed when as many changes have come.
+    fn pack_some(&mut self) {
+        if self.pods.len() < MANY {
+            return;
+        }
+        let rest = (Bound::Excluded(self.packed_to.as_str()), Bound::Unbounded);
+        let mut packed_to = String::new();
+        for (uid, record) in self.pods.range_mut::<str, _>(rest).take(PACKED_AT_ONCE) {
+            record.pack();
+            packed_to.clone_from(uid);
+        }
+        self.packed_to = packed_to;
+    }
+
     fn remove(&mut self, object: &Arc<Value>, at: Duration) {
         match kind_of(object) {
             "Pod" => {
@@ -175,23 +202,6 @@ impl Index {
                 }
             }
         }
-    }
-
-    /// How a fresh list of a kind differs from what is known: first what is gone (`Err`), then what is new or newer (`Ok`).
-    #[must_use]
-    pub fn missed(&self, kind: &str, listed_at: Option<u64>, listed: &[Arc<Value>]) -> Vec<Result<Arc<Value>, Arc<Value>>> {
-        let uid = |object: &Value| text(object, "/metadata/uid").to_owned();
-        let known: BTreeMap<String, &Arc<Value>> = if kind == "Pod" {
-            self.pods().map(|pod| (pod.reference.uid.clone(), &pod.object)).collect()
-        } else {
-            self.objects(kind).map(|object| (uid(object), object)).collect()
-        };
-        let there: BTreeSet<String> = listed.iter().map(|object| uid(object)).collect();
-        // What a watch told while the list was on its way is newer than the list.
-        let gone = known.iter().filter(|(uid, object)| !there.contains(*uid) && version_of(object) <= listed_at);
-        let new =
-            listed.iter().filter(|object| known.get(&uid(object)).is_none_or(|known| version_of(known) < version_of(object)));
-        gone.map(|(_, object)| Err(Arc::clone(object))).chain(new.map(|object| Ok(Arc::clone(object)))).collect()
     }
 
     /// Every pod ever seen, in order of uid; gone ones too.
@@ -390,3 +400,6 @@ fn same_content(a: &Value, b: &Value) -> bool {
     ["spec", "data", "binaryData", "dataHash", "endpoints"].iter().all(|field| a.get(field) == b.get(field))
         && text(a, "/metadata/uid") == text(b, "/metadata/uid")
 }
+
+#[cfg(test)]
+mod tests;

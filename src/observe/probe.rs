@@ -2,6 +2,7 @@
 //! after it and is not left out; an answer that is late is a failed one. What the samples mean is `evaluate`'s.
 
 mod metric;
+pub mod monitoring;
 pub mod pod;
 mod route;
 pub mod web;
@@ -14,6 +15,7 @@ use crate::cluster::exec::{self, Ended};
 use crate::cluster::request::RequestError;
 use crate::scenario::condition::{Alert, AlertState};
 use crate::scenario::{Condition, Plan, Target};
+use monitoring::Monitoring;
 use futures::future::join_all;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, AttachParams, DynamicObject};
@@ -50,7 +52,12 @@ pub struct Probing {
 impl Probing {
     /// Starts trying. Commands in the workload's own pods wait for [`Probing::look`] to say which these are.
     #[must_use]
-    pub fn start(client: &kube::Client, namespace: &str, plan: &Plan, sink: &mpsc::UnboundedSender<Seen>) -> Self {
+    pub fn start(
+        (client, monitoring): (&kube::Client, &Monitoring),
+        namespace: &str,
+        plan: &Plan,
+        sink: &mpsc::UnboundedSender<Seen>,
+    ) -> Self {
         let probes = plan.tried();
         let meant = Arc::default();
         let mut tasks = JoinSet::new();
@@ -66,6 +73,7 @@ impl Probing {
                 meant: Arc::clone(&meant),
                 has_fired: Arc::default(),
                 taken: pod::Taken::of(plan),
+                monitoring: monitoring.clone(),
             };
             tasks.spawn(keep_trying(try_one, rhythm.every, sink.clone()));
         }
@@ -143,6 +151,8 @@ struct TryOne {
     has_fired: Arc<AtomicBool>,
     /// Where the pod that asks takes its image from.
     taken: pod::Taken,
+    /// The cluster's own Prometheus.
+    monitoring: Monitoring,
 }
 
 async fn keep_trying(what: TryOne, every: Duration, sink: mpsc::UnboundedSender<Seen>) {
@@ -166,9 +176,12 @@ impl TryOne {
             Condition::Exec(_) => self.in_its_pods().await,
             Condition::Prometheus(one) => {
                 let query = one.query.replace("$namespace", &self.namespace);
-                web::query(&one.url, &query, self.within).await
+                match self.monitoring.server(one.url.as_deref()) {
+                    Ok(server) => web::query(&server, &query, self.within).await,
+                    Err(error) => (None, error),
+                }
             }
-            Condition::Alert(one) => match web::alert(one, &self.namespace, self.within).await {
+            Condition::Alert(one) => match self.alert(one).await {
                 Ok(seen) => {
                     let told = self.told(one, &seen);
                     alert = Some(seen);
@@ -222,6 +235,11 @@ impl TryOne {
             AlertPhase::Firing => (alert.is != AlertState::Resolved, "it fires"),
         };
         (Some(holds), text.to_owned())
+    }
+
+    async fn alert(&self, alert: &Alert) -> Result<AlertSeen, String> {
+        let server = self.monitoring.server(alert.url.as_deref())?;
+        web::alert(&server, alert, &self.namespace, self.within).await
     }
 
     fn pods(&self) -> Api<Pod> {

@@ -6,19 +6,20 @@ mod freshness;
 mod redact;
 
 use crate::cluster::kinds::{self, Kind};
-use crate::cluster::request::{RequestError, retried};
+use crate::cluster::pages;
+use crate::cluster::request::RequestError;
 use crate::heal::Claim;
 use crate::heal::opinion::Opinion;
 use crate::json::At as _;
 use crate::observe::probe::pod;
-use crate::observe::timeline::{LogLine, Sample};
+use crate::observe::timeline::{LogLine, Reference, Sample};
 use crate::scenario::fault::chaos_mesh;
 use crate::scenario::{Condition, Detector, Fault, Plan, Step};
 use futures::future::join_all;
 use kube::api::{DynamicObject, ListParams};
 use kube::discovery::ApiResource;
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -48,6 +49,8 @@ pub enum Seen {
     Object(Arc<Value>),
     /// An object is gone; its last state.
     Deleted(Arc<Value>),
+    /// An object is gone, unseen: a list does not have it any more.
+    Gone(Reference),
     /// A watch had to list again: states may have been missed.
     Relisted {
         /// The kind.
@@ -203,11 +206,23 @@ pub struct Listing {
     pub kind: String,
     /// The list's resource version.
     pub version: Option<u64>,
-    /// The objects, as a watch would deliver them.
-    pub objects: Vec<Arc<Value>>,
+    /// The objects.
+    pub objects: Vec<Listed>,
 }
 
-/// Lists kinds afresh, from the store itself and not from a cache.
+/// One of them.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// Its uid.
+    pub uid: String,
+    /// Its resource version.
+    pub version: Option<u64>,
+    /// The object, as a watch would deliver it, if it is not known in this version.
+    pub object: Option<Arc<Value>>,
+}
+
+/// Lists kinds afresh, from the store itself and not from a cache. Of what is `known`, by uid, in the same version, only that it is
+/// there is kept.
 ///
 /// # Errors
 /// The server's refusal, or no answer within the request budget.
@@ -216,14 +231,20 @@ pub async fn list(
     namespace: &str,
     kinds: &[Kind],
     pods: Option<&str>,
+    known: &BTreeMap<String, u64>,
 ) -> Result<Vec<Listing>, RequestError> {
     let lists = kinds.iter().map(|kind| async move {
         let (api, mut parameters) = (kind.api(client, namespace), ListParams::default());
         parameters.label_selector = pods.filter(|_| kind.resource.kind == "Pod").map(ToOwned::to_owned);
         let what = format!("listing {} in {namespace}", kind.resource.plural);
-        let list = retried(&what, LIST_BUDGET, || api.list(&parameters)).await?;
-        let version = list.metadata.resource_version.and_then(|version| version.parse().ok());
-        let objects = list.items.into_iter().map(|object| Arc::new(observed(plain(object, &kind.resource)))).collect();
+        let (version, objects) = pages::list(&api, &parameters, (&what, LIST_BUDGET), |object| {
+            let uid = object.metadata.uid.clone().unwrap_or_default();
+            let version = object.metadata.resource_version.as_ref().and_then(|version| version.parse().ok());
+            let is_known = version.is_some() && known.get(&uid).copied() == version;
+            let object = (!is_known).then(|| Arc::new(observed(plain(object, &kind.resource))));
+            Listed { uid, version, object }
+        })
+        .await?;
         Ok(Listing { kind: kind.resource.kind.clone(), version, objects })
     });
     join_all(lists).await.into_iter().collect()

@@ -174,7 +174,7 @@ fn all_needs(mut needs: Vec<Need>, plan: &Plan) -> Vec<Need> {
         Condition::Metric(_) => Need::Metrics,
         _ => Need::Exec,
     }));
-    if plan.tried().iter().any(|tried| tried.route().is_some()) {
+    if plan.tried().iter().any(|tried| tried.route().is_some() || tried.asks_the_clusters_own()) {
         needs.push(Need::Openshift);
     }
     if plan.heal.by.0.iter().any(|healer| matches!(healer, Healer::Webhook | Healer::External)) {

@@ -129,7 +129,7 @@ pub fn config_reads(spec: &Value) -> Vec<ConfigRead> {
 /// Good before the change: this revision existed and none of its containers had yet ended by itself often enough to be a crash loop.
 #[must_use]
 pub fn config_suspects<'a>(index: &'a Index, pod: &'a PodRecord, thresholds: &Thresholds) -> Vec<ConfigSuspect<'a>> {
-    let spec = pod.object.get("spec").unwrap_or(&Value::Null);
+    let spec = pod.object().get("spec").unwrap_or(&Value::Null);
     let mut suspects: Vec<_> = config_reads(spec)
         .into_iter()
         .filter_map(|read| {

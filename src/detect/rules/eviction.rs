@@ -10,10 +10,10 @@ use crate::observe::index::text;
 /// Each pod that failed as `Evicted` and still lies there.
 pub fn signs(objects: &Objects<'_>, signs: &mut Vec<Sign>) {
     for pod in objects.index.pods() {
-        if pod.phase != "Failed" || text(&pod.object, "/status/reason") != "Evicted" {
+        if pod.phase != "Failed" || text(pod.object(), "/status/reason") != "Evicted" {
             continue;
         }
-        let message = text(&pod.object, "/status/message").trim();
+        let message = text(pod.object(), "/status/message").trim();
         let own = message.contains("exceeds the") && message.contains("limit");
         let group = related::group_of(objects.index, pod);
         signs.push(Sign {
@@ -29,7 +29,7 @@ pub fn signs(objects: &Objects<'_>, signs: &mut Vec<Sign>) {
                 format!(
                     "pod {} was evicted from node {}: {}",
                     pod.reference.name,
-                    text(&pod.object, "/spec/nodeName"),
+                    pod.node.as_str(),
                     message.chars().take(240).collect::<String>()
                 ),
             )],

@@ -93,7 +93,7 @@ pub fn due(case: &Case<'_>, container: &ContainerRecord) -> Option<Duration> {
 
 fn waiting(case: &Case<'_>, container: &ContainerRecord, first_seen: Duration) -> Duration {
     // A LIST shows an old pod for the first time; its own stamp tells its age.
-    let stamp = text(&case.pod.object, "/status/startTime")
+    let stamp = text(case.pod.object(), "/status/startTime")
         .parse()
         .ok()
         .filter(|_| container.restart_count == 0 && container.exits.is_empty());

@@ -13,7 +13,7 @@ pub fn sign(case: &Case<'_>) -> Option<Sign> {
     if case.pod.ready {
         return None;
     }
-    let name = text(&case.pod.object, "/spec/nodeName");
+    let name = case.pod.node.as_str();
     let node = case.index.get("Node", name)?;
     let ready = condition_of(node, "Ready")?;
     let cause = match text(ready, "/status") {
@@ -46,7 +46,7 @@ pub fn signs(objects: &Objects<'_>, signs: &mut Vec<Sign>) {
         let name = text(node, "/metadata/name");
         // What its pods show already is not told twice.
         let on_it = |sign: &Sign| {
-            objects.index.pod(&sign.about.object.uid).is_some_and(|pod| text(&pod.object, "/spec/nodeName") == name)
+            objects.index.pod(&sign.about.object.uid).is_some_and(|pod| pod.node.as_str() == name)
         };
         if signs.iter().any(|sign| sign.cause.starts_with("node.") && on_it(sign)) {
             continue;

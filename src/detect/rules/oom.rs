@@ -70,12 +70,12 @@ fn of_the_node(case: &Case<'_>, container: &ContainerRecord, count: u32, last: &
         last.exit_code
     );
     let mut lines = vec![evidence("pod status", text_of)];
-    let whole = text(&case.pod.object, "/spec/resources/limits/memory");
+    let whole = text(case.pod.object(), "/spec/resources/limits/memory");
     if !whole.is_empty() {
         lines.push(evidence("pod status", format!("the pod as a whole has a memory limit of {whole}")));
         return ("oom.limit", Confidence::Medium, lines, vec!["oom.node"]);
     }
-    let node = text(&case.pod.object, "/spec/nodeName");
+    let node = case.pod.node.as_str();
     let pressed = case.index.get("Node", node).and_then(|node| condition_of(node, "MemoryPressure"));
     if pressed.is_some_and(|condition| text(condition, "/status") == "True") {
         lines.push(evidence("node", format!("node {node} is under memory pressure")));

@@ -61,7 +61,7 @@ fn patience(case: &Case<'_>, message: &str) -> Duration {
 }
 
 fn stuck<'a>(case: &Case<'a>) -> Option<(Duration, &'a str)> {
-    let condition = condition_of(&case.pod.object, "PodScheduled")?;
+    let condition = condition_of(case.pod.object(), "PodScheduled")?;
     let message = text(condition, "/message");
     if text(condition, "/status") != "False" || text(condition, "/reason") != "Unschedulable" {
         return None;

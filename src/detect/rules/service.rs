@@ -101,7 +101,7 @@ fn missing_port<'a>(objects: &Objects<'_>, service: &'a Value) -> Option<&'a str
     let mut pods = objects.index.pods().filter(|pod| pod.ready && selects(service, &pod.labels)).peekable();
     pods.peek()?;
     let known: Vec<String> = pods
-        .flat_map(|pod| pod.object.at("/spec/containers").and_then(Value::as_array).into_iter().flatten())
+        .flat_map(|pod| pod.object().at("/spec/containers").and_then(Value::as_array).into_iter().flatten())
         .flat_map(|container| container.get("ports").and_then(Value::as_array).into_iter().flatten())
         .map(|port| text(port, "/name").to_owned())
         .collect();

@@ -77,6 +77,6 @@ fn stuck<'a>(case: &Case<'a>) -> Option<Stuck<'a>> {
     // Without a network there is no sandbox; without its volumes there is not even an attempt.
     let (cause, events) = if mounts.is_empty() { ("sandbox.network", network) } else { ("mount", mounts) };
     let first = events.iter().map(|event| event.first_seen).min()?;
-    let stamp = text(&case.pod.object, "/status/startTime").parse().ok();
+    let stamp = text(case.pod.object(), "/status/startTime").parse().ok();
     Some((case.began(first, stamp).age, cause, events))
 }

@@ -17,7 +17,7 @@ pub fn signs(objects: &Objects<'_>, signs: &mut Vec<Sign>) {
     for pod in objects.index.pods() {
         let Some(overdue) = overdue(objects, pod).filter(|overdue| *overdue >= objects.thresholds.stuck_for) else { continue };
         let finalizers: Vec<&str> = pod
-            .object
+            .object()
             .at("/metadata/finalizers")
             .and_then(Value::as_array)
             .into_iter()
@@ -25,7 +25,7 @@ pub fn signs(objects: &Objects<'_>, signs: &mut Vec<Sign>) {
             .filter_map(Value::as_str)
             .collect();
         let held = if finalizers.is_empty() {
-            format!("node {} has not confirmed its end", text(&pod.object, "/spec/nodeName"))
+            format!("node {} has not confirmed its end", pod.node.as_str())
         } else {
             format!("held by the finalizers {}", finalizers.join(", "))
         };
@@ -59,7 +59,7 @@ pub fn due(objects: &Objects<'_>) -> Vec<Duration> {
 
 fn grace(pod: &PodRecord) -> Duration {
     let seconds = ["/metadata/deletionGracePeriodSeconds", "/spec/terminationGracePeriodSeconds"];
-    Duration::from_secs(seconds.iter().find_map(|pointer| pod.object.at(pointer)?.as_u64()).unwrap_or(30))
+    Duration::from_secs(seconds.iter().find_map(|pointer| pod.object().at(pointer)?.as_u64()).unwrap_or(30))
 }
 
 /// By how long the end of the grace has passed: by our own clock since the deletion was seen, or by the server's stamp of the end.
@@ -68,12 +68,12 @@ fn overdue(objects: &Objects<'_>, pod: &PodRecord) -> Option<Duration> {
         return None;
     }
     let seen = objects.index.now().checked_sub(pod.terminating? + grace(pod));
-    let end: Option<jiff::Timestamp> = text(&pod.object, "/metadata/deletionTimestamp").parse().ok();
+    let end: Option<jiff::Timestamp> = text(pod.object(), "/metadata/deletionTimestamp").parse().ok();
     let stamped = end.and_then(|end| Duration::try_from(objects.index.server_now()?.duration_since(end)).ok());
     stamped.map(|age| age.saturating_sub(Duration::from_secs(1))).into_iter().chain(seen).max()
 }
 
 fn node_is_silent(objects: &Objects<'_>, pod: &PodRecord) -> bool {
-    let node = objects.index.get("Node", text(&pod.object, "/spec/nodeName"));
+    let node = objects.index.get("Node", pod.node.as_str());
     node.and_then(|node| condition_of(node, "Ready")).is_some_and(|ready| text(ready, "/status") != "True")
 }

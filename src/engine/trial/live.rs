@@ -226,7 +226,7 @@ impl<'a> Live<'a> {
     }
 
     fn take(&mut self, seen: Option<Seen>) {
-        if matches!(seen, Some(Seen::Object(_) | Seen::Deleted(_))) {
+        if matches!(seen, Some(Seen::Object(_) | Seen::Deleted(_) | Seen::Gone(_))) {
             self.last_watched = self.elapsed();
         }
         match seen {
@@ -235,6 +235,10 @@ impl<'a> Live<'a> {
                 self.record(Source::Watch, Fact::Object(object));
             }
             Some(Seen::Deleted(object)) => self.record(Source::Watch, Fact::Deleted(object)),
+            Some(Seen::Gone(reference)) => {
+                let last = self.recorder.judge().index().last_of(&reference);
+                self.record(Source::Watch, Fact::Deleted(last));
+            }
             Some(Seen::Relisted { kind }) => self.record(Source::Watch, Fact::Relisted { kind }),
             Some(Seen::Blind { kind, lasted }) => {
                 let since = self.elapsed().saturating_sub(lasted);

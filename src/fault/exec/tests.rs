@@ -97,7 +97,7 @@ async fn a_command_that_fails_is_an_error_and_one_that_ends_its_container_is_not
     let killed = stage.inject(exec("kill -TERM 1; sleep 30")).await.unwrap();
     stage.watch(Duration::from_secs(3)).await;
     let pod = stage.index.pod(&killed[0]).unwrap();
-    assert_eq!(pod.object.pointer("/status/containerStatuses/0/lastState/terminated/exitCode"), Some(&json!(3)), "{pod:?}");
+    assert_eq!(pod.object().pointer("/status/containerStatuses/0/lastState/terminated/exitCode"), Some(&json!(3)), "{pod:?}");
     assert_eq!(stage.lines, [(0, "up".to_owned()), (0, "asked".to_owned())]);
 }
 

@@ -118,7 +118,7 @@ impl Healing<'_> {
 
     fn reads(&self, finding: &Finding) -> Vec<ConfigRead> {
         let pod = self.index.pod(&finding.subject.uid);
-        let Some(spec) = pod.and_then(|pod| pod.object.get("spec")) else { return Vec::new() };
+        let Some(spec) = pod.and_then(|pod| pod.object().get("spec")) else { return Vec::new() };
         let mut reads = config_reads(spec);
         if finding.cause == "image.auth" {
             reads.extend(pull_secrets(spec));

@@ -241,7 +241,7 @@ async fn nodes_that_are_not_ours_are_not_touched() {
     let node = stage.session.client.clone();
     let nodes: kube::Api<k8s_openapi::api::core::v1::Node> = kube::Api::all(node);
     let name = nodes.list(&kube::api::ListParams::default()).await.unwrap().items[0].metadata.name.clone().unwrap();
-    let mut pod = Value::clone(&stage.index.pod("pod-uid").unwrap().object);
+    let mut pod = Value::clone(stage.index.pod("pod-uid").unwrap().object());
     pod["spec"]["nodeName"] = json!(name);
     stage.see(Arc::new(pod));
     for step in ["cordonNode", "drainNode", "rebootNode"] {

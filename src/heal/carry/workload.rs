@@ -180,7 +180,7 @@ impl Healing<'_> {
             return false;
         };
         let setting = |name: &str, default: u64| probe.get(name).and_then(Value::as_u64).unwrap_or(default);
-        let grace = pod.object.at("/spec/terminationGracePeriodSeconds").and_then(Value::as_u64).unwrap_or(30);
+        let grace = pod.object().at("/spec/terminationGracePeriodSeconds").and_then(Value::as_u64).unwrap_or(30);
         let first = setting("initialDelaySeconds", 0)
             + (setting("failureThreshold", 3) + 1) * setting("periodSeconds", 10)
             + setting("timeoutSeconds", 1);

@@ -198,7 +198,7 @@ fn nothing_is_done_without_need_or_right() {
     observe(&mut newer, 2, seconds(2), false);
     assert!(!acts(&newer, found(), &policy), "a pod of an old revision");
     let mut leaving = index.clone();
-    let mut pod = (*leaving.pod("pod-1").unwrap().object).clone();
+    let mut pod = Value::clone(leaving.pod("pod-1").unwrap().object());
     pod["metadata"]["deletionTimestamp"] = json!("2026-11-21T08:00:00Z");
     leaving.apply(&seen(seconds(3), Fact::Object(Arc::new(pod))));
     assert!(!acts(&leaving, found(), &policy), "a pod that is being deleted");

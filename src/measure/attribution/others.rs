@@ -100,7 +100,7 @@ fn is_foreign(writer: &Writer) -> bool {
 fn was_removed(judge: &Judge, pod: &PodRecord, since: Duration, until: Duration) -> bool {
     let deleted = pod.deleted.is_some_and(|at| at >= since && at <= until);
     let struck = judge.faults.iter().any(|fault| fault.record.targets.iter().any(|target| target.uid == pod.reference.uid));
-    let disrupted = condition_of(&pod.object, "DisruptionTarget").is_some();
+    let disrupted = condition_of(pod.object(), "DisruptionTarget").is_some();
     deleted && !struck && !disrupted && judge.index.is_current(pod) && pod.owner.is_some()
 }
 

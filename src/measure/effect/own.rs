@@ -69,7 +69,7 @@ impl Own {
             }
             Fault::RebootNode(_) => {
                 let nodes = of_kind("Node");
-                let there = |pod: &&PodRecord| nodes.iter().any(|node| node.name == text(&pod.object, "/spec/nodeName"));
+                let there = |pod: &&PodRecord| nodes.iter().any(|node| node.name == pod.node.as_str());
                 let pods = index.pods().filter(there).map(|pod| pod.reference.clone()).collect();
                 Self::Rebooted { nodes, pods, since }
             }
@@ -146,7 +146,7 @@ impl Own {
             }
             Self::Unpulled { nodes, since } => {
                 let waits = |node: &&Reference| {
-                    let mut there = index.pods().filter(|pod| text(&pod.object, "/spec/nodeName") == node.name);
+                    let mut there = index.pods().filter(|pod| pod.node.as_str() == node.name);
                     there.any(|pod| {
                         let mut seen = pod.containers.values().flat_map(|container| &container.waits);
                         seen.any(|(at, reason, _)| *at >= *since && UNPULLED.contains(&reason.as_str()))
@@ -194,8 +194,8 @@ fn evicted_by(fault: &TaintNode, nodes: &[Reference], index: &Index) -> Vec<Refe
         key && value && matches!(field("effect"), "" | "NoExecute") && toleration.get("tolerationSeconds").is_none()
     };
     let on_them = index.pods().filter(|pod| {
-        let node = text(&pod.object, "/spec/nodeName");
-        let tolerations = pod.object.at("/spec/tolerations").and_then(Value::as_array);
+        let node = pod.node.as_str();
+        let tolerations = pod.object().at("/spec/tolerations").and_then(Value::as_array);
         nodes.iter().any(|tainted| tainted.name == node) && !tolerations.into_iter().flatten().any(stays)
     });
     on_them.map(|pod| pod.reference.clone()).collect()

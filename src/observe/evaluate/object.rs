@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 pub(super) fn object_or_pod<'a>(frame: Frame<'a>, kind: &str, name: &str) -> Option<&'a Arc<Value>> {
     if kind == "Pod" {
-        return frame.index.pods().find(|pod| pod.reference.name == name).map(|pod| &pod.object);
+        return frame.index.pods().find(|pod| pod.reference.name == name).map(|pod| pod.object());
     }
     frame.index.get(kind, name)
 }
@@ -53,7 +53,7 @@ pub(super) fn event(wanted: &EventSeen, frame: Frame<'_>) -> Seen {
         Some(event) => Seen {
             truth: Truth::True,
             text: format!("{what}: {} {}: {}", event.reason, event.regarding.name, event.message),
-            server: text(&event.object, "/lastTimestamp").parse().ok(),
+            server: event.server,
         },
         None => Seen { truth: Truth::False, text: format!("{what}: not seen"), server: None },
     }

@@ -36,7 +36,7 @@ pub(super) fn ready(condition: &Ready, frame: Frame<'_>) -> Seen {
     let live: Vec<_> = frame.index.pods_of(&target).into_iter().filter(|pod| pod.is_live() && !pod.is_finished()).collect();
     let old = live.iter().filter(|pod| !frame.index.is_current(pod)).count();
     let good: Vec<_> = live.iter().filter(|pod| pod.ready && frame.index.is_current(pod)).collect();
-    let server = good.iter().filter_map(|pod| text(pod.condition("Ready")?, "/lastTransitionTime").parse().ok()).max();
+    let server = good.iter().filter_map(|pod| pod.ready_stamp).max();
     let mut words = format!("ready {target}: {} of {wanted} pods ready", good.len());
     if old > 0 {
         words += &format!(", {old} of an old revision");

@@ -46,18 +46,18 @@ fn describe_pod(out: &mut String, index: &Index, pod: &PodRecord) {
         (None, Some(at)) => format!(", being deleted since {}", seconds(at)),
         _ => String::new(),
     };
-    let node = text(&pod.object, "/spec/nodeName");
+    let node = pod.node.as_str();
     let node = if node.is_empty() { "no node".to_owned() } else { format!("node {node}") };
     let ready = if pod.ready { "Ready" } else { "not Ready" };
     let since = seconds(pod.ready_since);
     let _ = writeln!(out, "  pod {}: {}, {ready} since {since}, on {node}{gone}", pod.reference.name, pod.phase);
     for (field, what) in [("/status/reason", "reason"), ("/status/message", "message")] {
-        let told = text(&pod.object, field);
+        let told = text(pod.object(), field);
         if !told.is_empty() {
             let _ = writeln!(out, "    {what}: {}", line(told));
         }
     }
-    conditions(out, &pod.object);
+    conditions(out, pod.object());
     pod.containers.values().for_each(|container| describe_container(out, pod, container));
     let mut events: Vec<_> = index.events_about(&pod.reference.uid).collect();
     events.sort_by_key(|event| event.last_seen);

@@ -5,12 +5,13 @@ use crate::json::At as _;
 use crate::observe::timeline::Reference;
 use serde_json::Value;
 use std::collections::btree_map::Entry;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// What is known of one Event object.
 #[derive(Clone, Debug)]
 pub struct EventRecord {
+    /// Its namespace.
+    pub namespace: String,
     /// When it was first seen.
     pub first_seen: Duration,
     /// When it was last seen to change.
@@ -29,13 +30,13 @@ pub struct EventRecord {
     pub field_path: String,
     /// Who reported it.
     pub component: String,
-    /// The present state.
-    pub object: Arc<Value>,
+    /// The server's stamp of the last time it happened.
+    pub server: Option<jiff::Timestamp>,
 }
 
 impl EventRecord {
     /// Folds the next state of an Event in.
-    pub fn fold(entry: Entry<'_, String, Self>, object: &Arc<Value>, at: Duration) {
+    pub fn fold(entry: Entry<'_, String, Self>, object: &Value, at: Duration) {
         let count = ["/count", "/series/count"].iter().find_map(|pointer| object.at(pointer)?.as_u64()).unwrap_or(1);
         let count = u32::try_from(count).unwrap_or(u32::MAX).max(1);
         let component = ["/source/component", "/reportingComponent", "/reportingController"]
@@ -44,6 +45,7 @@ impl EventRecord {
             .find(|component| !component.is_empty())
             .unwrap_or_default();
         let record = entry.or_insert_with(|| Self {
+            namespace: text(object, "/metadata/namespace").to_owned(),
             first_seen: at,
             last_seen: at,
             count,
@@ -58,12 +60,12 @@ impl EventRecord {
             },
             field_path: text(object, "/involvedObject/fieldPath").to_owned(),
             component: component.to_owned(),
-            object: Arc::clone(object),
+            server: None,
         });
         record.last_seen = at;
         record.count = count;
         text(object, "/message").clone_into(&mut record.message);
-        record.object = Arc::clone(object);
+        record.server = text(object, "/lastTimestamp").parse().ok();
     }
 
     /// The container that it is about, from the field path.

@@ -1,8 +1,9 @@
 //! One pod's present state and history. Containers' histories live in `container`.
 
 use super::container::ContainerRecord;
-use super::{controller_of, reference_to, text};
+use super::{controller_of, reference_to, text, version_of};
 use crate::json::At as _;
+use crate::observe::packed::Body;
 use crate::observe::timeline::Reference;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -30,14 +31,19 @@ pub struct PodRecord {
     pub ready: bool,
     /// Since when `ready` is as it is.
     pub ready_since: Duration,
+    /// The server's stamp of that: its Ready condition's last transition.
+    pub ready_stamp: Option<jiff::Timestamp>,
     /// How often it was seen Ready again with another transition time and nothing seen in between: it was not Ready meanwhile.
     pub missed_flaps: u32,
     /// Its phase.
     pub phase: String,
     /// Its containers by name: init containers, sidecars and main ones alike.
     pub containers: BTreeMap<String, ContainerRecord>,
-    /// The present (or last) state.
-    pub object: Arc<Value>,
+    /// The node that it is bound to; empty without one.
+    pub node: String,
+    /// The resource version of the present (or last) state.
+    pub version: Option<u64>,
+    body: Body,
 }
 
 impl PodRecord {
@@ -58,10 +64,13 @@ impl PodRecord {
             deleted: None,
             ready: false,
             ready_since: at,
+            ready_stamp: None,
             missed_flaps: 0,
             phase: String::new(),
             containers: BTreeMap::new(),
-            object: Arc::clone(object),
+            node: String::new(),
+            version: None,
+            body: Body::of(object),
         };
         record.update(object, at);
         Some(record)
@@ -69,10 +78,9 @@ impl PodRecord {
 
     /// Folds the next state in.
     pub fn update(&mut self, object: &Arc<Value>, at: Duration) {
-        let stamp =
-            |object: &Value| condition_of(object, "Ready").map(|condition| text(condition, "/lastTransitionTime").to_owned());
-        let moved = stamp(&self.object) != stamp(object);
-        self.object = Arc::clone(object);
+        self.body = Body::of(object);
+        self.version = version_of(object);
+        text(object, "/spec/nodeName").clone_into(&mut self.node);
         self.last_seen = at;
         self.owner = controller_of(object);
         self.labels = labels_of(object);
@@ -80,7 +88,10 @@ impl PodRecord {
         if object.at("/metadata/deletionTimestamp").is_some() {
             self.terminating.get_or_insert(at);
         }
-        let ready = self.condition("Ready").is_some_and(|condition| text(condition, "/status") == "True");
+        let condition = condition_of(object, "Ready");
+        let ready = condition.is_some_and(|condition| text(condition, "/status") == "True");
+        let stamp = condition.and_then(|condition| text(condition, "/lastTransitionTime").parse().ok());
+        let moved = std::mem::replace(&mut self.ready_stamp, stamp) != stamp;
         if ready && self.ready && moved {
             self.missed_flaps += 1;
         }
@@ -106,10 +117,26 @@ impl PodRecord {
         }
     }
 
+    /// The present (or last) state.
+    #[must_use]
+    pub fn object(&self) -> &Arc<Value> {
+        self.body.object()
+    }
+
+    /// Keeps the state in as little room as possible, until it is looked at again.
+    pub(super) fn pack(&mut self) {
+        self.body.pack();
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_open(&self) -> bool {
+        self.body.is_open()
+    }
+
     /// A status condition of the pod by type.
     #[must_use]
     pub fn condition(&self, type_: &str) -> Option<&Value> {
-        condition_of(&self.object, type_)
+        condition_of(self.object(), type_)
     }
 
     /// Whether the pod exists and is not being deleted.
@@ -127,7 +154,7 @@ impl PodRecord {
     /// The restart policy.
     #[must_use]
     pub fn restart_policy(&self) -> &str {
-        match text(&self.object, "/spec/restartPolicy") {
+        match text(self.object(), "/spec/restartPolicy") {
             "" => "Always",
             policy => policy,
         }
@@ -138,7 +165,7 @@ impl PodRecord {
     pub fn container_spec(&self, name: &str) -> Option<&Value> {
         ["/spec/containers", "/spec/initContainers"]
             .iter()
-            .filter_map(|list| self.object.at(list)?.as_array())
+            .filter_map(|list| self.object().at(list)?.as_array())
             .flatten()
             .find(|container| text(container, "/name") == name)
     }

@@ -21,7 +21,7 @@ pub(super) fn bounds(metric: &Metric, index: &Index) -> Bounds {
     };
     let pods = index.pods_of(&target).into_iter().filter(|pod| pod.is_live() && !pod.is_finished());
     let containers = pods.flat_map(|pod| {
-        let containers = pod.object.pointer("/spec/containers").and_then(Value::as_array).into_iter().flatten();
+        let containers = pod.object().pointer("/spec/containers").and_then(Value::as_array).into_iter().flatten();
         containers.filter_map(|container| {
             let name = text(container, "/name");
             let meant = metric.container.as_ref().is_none_or(|wanted| wanted == name);

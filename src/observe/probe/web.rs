@@ -8,6 +8,7 @@ use crate::web;
 use prometheus_http_query::response::{Data, PromqlResult, Sample};
 use prometheus_http_query::{Client, RuleKind};
 use regex::Regex;
+use secrecy::SecretString;
 use serde_json::Value;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -17,21 +18,51 @@ const MOST_BYTES: usize = 8 << 20;
 /// How much of an answer in an unexpected form is shown.
 const SHOWN: usize = 200;
 
-/// A client of the Prometheus at this address.
-///
-/// # Errors
-/// It is not the address of a web server.
-fn prometheus(url: &str) -> Result<Client, String> {
-    measured::address(url)?;
-    Client::from(web::client()?, url).map_err(|error| format!("{url} cannot be asked: {}", web::root(&error)))
+/// A Prometheus, and how it is asked.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// Its address.
+    pub url: String,
+    client: reqwest::Client,
+    /// Whether it is asked with the user's token.
+    own: bool,
+}
+
+impl Server {
+    /// The one at an address that a scenario gives. Nobody is told who asks.
+    ///
+    /// # Errors
+    /// It is not the address of a web server.
+    pub fn at(url: &str) -> Result<Self, String> {
+        measured::address(url)?;
+        Ok(Self { url: url.to_owned(), client: web::client()?, own: false })
+    }
+
+    /// The one at an address that the cluster itself gives, asked with the user's token.
+    ///
+    /// # Errors
+    /// The token cannot be sent.
+    pub fn with_token(url: &str, token: &SecretString) -> Result<Self, String> {
+        // A token is for nobody who listens on the way.
+        if !url.starts_with("https://") {
+            return Err(format!("{url} is served without TLS: the token of the kubeconfig is not sent there"));
+        }
+        Ok(Self { url: url.to_owned(), client: web::client_with(token)?, own: true })
+    }
+
+    fn prometheus(&self) -> Result<Client, String> {
+        let Self { url, client, .. } = self;
+        Client::from(client.clone(), url).map_err(|error| format!("{url} cannot be asked: {}", web::root(&error)))
+    }
 }
 
 /// An answer, as JSON.
 async fn answer<E: std::error::Error>(
-    url: &str,
+    server: &Server,
     asking: impl Future<Output = Result<reqwest::Response, E>>,
     within: Duration,
 ) -> Result<Value, String> {
+    let Server { url, own, .. } = server;
     let asked = async {
         let answer = asking.await.map_err(|error| format!("{url} gives no answer: {}", web::root(&error)))?;
         let status = answer.status();
@@ -41,6 +72,9 @@ async fn answer<E: std::error::Error>(
         match value {
             Some(value) if status.is_success() => Ok(value),
             Some(value) if !text(&value, "/error").is_empty() => Err(format!("{url} refused it: {}", text(&value, "/error"))),
+            _ if *own && matches!(status.as_u16(), 401 | 403) => Err(format!(
+                "{url} answered {status}: `oc login` renews a token, and the role `cluster-monitoring-view` lets its user ask"
+            )),
             _ => {
                 let shown: String = String::from_utf8_lossy(&body).chars().take(SHOWN).collect();
                 Err(format!("{url} answered {status} and no JSON that is expected: {}", shown.trim()))
@@ -51,8 +85,9 @@ async fn answer<E: std::error::Error>(
 }
 
 /// Whether a query has a result now; unknown where that cannot be told, with the reason.
-pub async fn query(url: &str, query: &str, within: Duration) -> (Option<bool>, String) {
-    let asked = async { answer(url, prometheus(url)?.query(query).get_raw(), within).await };
+pub async fn query(server: &Server, query: &str, within: Duration) -> (Option<bool>, String) {
+    let url = &server.url;
+    let asked = async { answer(server, server.prometheus()?.query(query).get_raw(), within).await };
     match asked.await.map(|mut answer| serde_json::from_value::<PromqlResult>(answer["data"].take())) {
         Ok(Ok(result)) => truth_of(result.data()),
         Ok(Err(error)) => (None, format!("{url} answered without a result that can be read: {error}")),
@@ -81,12 +116,11 @@ fn is_not_zero(sample: &Sample) -> bool {
 ///
 /// # Errors
 /// Prometheus or Alertmanager gave no answer that tells.
-pub async fn alert(alert: &Alert, namespace: &str, within: Duration) -> Result<AlertSeen, String> {
-    let prometheus = prometheus(&alert.url)?;
-    let asking = prometheus.inner().get(format!("{}/api/v1/alerts", base(&alert.url))).send();
-    let told = answer(&alert.url, asking, within).await?;
+pub async fn alert(server: &Server, alert: &Alert, namespace: &str, within: Duration) -> Result<AlertSeen, String> {
+    let asking = server.client.get(format!("{}/api/v1/alerts", base(&server.url))).send();
+    let told = answer(server, asking, within).await?;
     let alerts = told.pointer("/data/alerts").and_then(Value::as_array);
-    let alerts = alerts.ok_or_else(|| format!("{} answered without a list of alerts", alert.url))?;
+    let alerts = alerts.ok_or_else(|| format!("{} answered without a list of alerts", server.url))?;
     let mut seen = AlertSeen::default();
     for one in alerts.iter().filter(|one| is_meant(one, alert, namespace)) {
         let phase = if text(one, "/state") == "firing" { AlertPhase::Firing } else { AlertPhase::Pending };
@@ -95,10 +129,11 @@ pub async fn alert(alert: &Alert, namespace: &str, within: Duration) -> Result<A
         seen.active_at = [seen.active_at, active].into_iter().flatten().min();
     }
     let Some(alertmanager) = alert.alertmanager.as_deref().filter(|_| seen.phase == AlertPhase::Firing) else { return Ok(seen) };
-    measured::address(alertmanager)?;
-    let asking = prometheus.inner().get(format!("{}/api/v2/alerts", base(alertmanager)));
+    // Another server: the token is not for it.
+    let paging = Server::at(alertmanager)?;
+    let asking = paging.client.get(format!("{}/api/v2/alerts", base(alertmanager)));
     let asking = asking.query(&[("active", "true"), ("filter", &format!("alertname=\"{}\"", alert.name))]).send();
-    let told = answer(alertmanager, asking, within).await?;
+    let told = answer(&paging, asking, within).await?;
     let paged = told.as_array().ok_or_else(|| format!("{alertmanager} answered without a list of alerts"))?;
     let mut starts = paged.iter().filter(|one| is_meant(one, alert, namespace)).map(|one| text(one, "/startsAt").parse().ok());
     match starts.next() {
@@ -124,14 +159,14 @@ fn is_meant(found: &Value, alert: &Alert, namespace: &str) -> bool {
 ///
 /// # Errors
 /// It has none, or its expression only looks at other namespaces; Prometheus gives no answer.
-pub async fn check_rule(alert: &Alert, namespace: &str, within: Duration) -> Result<(), String> {
-    let asking = prometheus(&alert.url)?.rules().kind(RuleKind::Alerting).get_raw();
-    covered(&answer(&alert.url, asking, within).await?, alert, namespace)
+pub async fn check_rule(server: &Server, alert: &Alert, namespace: &str, within: Duration) -> Result<(), String> {
+    let asking = server.prometheus()?.rules().kind(RuleKind::Alerting).get_raw();
+    covered(&answer(server, asking, within).await?, (alert, &server.url), namespace)
 }
 
-fn covered(answer: &Value, alert: &Alert, namespace: &str) -> Result<(), String> {
+fn covered(answer: &Value, (alert, url): (&Alert, &str), namespace: &str) -> Result<(), String> {
     let groups = answer.pointer("/data/groups").and_then(Value::as_array);
-    let groups = groups.ok_or_else(|| format!("{} answered without a list of rules", alert.url))?;
+    let groups = groups.ok_or_else(|| format!("{url} answered without a list of rules"))?;
     let rules = || groups.iter().filter_map(|group| group.get("rules")?.as_array()).flatten();
     let named: Vec<&str> = rules().filter(|rule| text(rule, "/name") == alert.name).map(|rule| text(rule, "/query")).collect();
     if named.is_empty() {
@@ -140,15 +175,14 @@ fn covered(answer: &Value, alert: &Alert, namespace: &str) -> Result<(), String>
         names.dedup();
         let known = if names.is_empty() { "none at all".to_owned() } else { names.join(", ") };
         return Err(format!(
-            "no alert covers this: Prometheus at {} has no alerting rule {} (it has {known})",
-            alert.url, alert.name
+            "no alert covers this: Prometheus at {url} has no alerting rule {} (it has {known})",
+            alert.name
         ));
     }
     match named.iter().map(|query| excluding(query, namespace)).collect::<Option<Vec<_>>>() {
         Some(excluding) => Err(format!(
-            "no alert covers this: the rule {} at {} looks at `{}`, and the trial's namespace is {namespace}",
+            "no alert covers this: the rule {} at {url} looks at `{}`, and the trial's namespace is {namespace}",
             alert.name,
-            alert.url,
             excluding.join("`, `")
         )),
         None => Ok(()),

@@ -4,16 +4,18 @@
 use super::freshness::{Freshness, written};
 use super::redact::observed;
 use super::{Seen, plain};
+use crate::cluster::pages::PAGE;
 use crate::cluster::request::{RequestError, pause};
 use crate::cluster::wait::{may_recover, watch_error, with_pauses};
-use crate::json::At as _;
+use crate::observe::timeline::Reference;
 use futures::{Stream, StreamExt};
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Api, DynamicObject};
 use kube::discovery::ApiResource;
 use kube::runtime::watcher::{self, Event};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -45,7 +47,7 @@ pub(super) async fn follow(
     freshness: Freshness,
 ) {
     let what = format!("watching {} in {namespace}", resource.plural);
-    let config = watcher::Config { label_selector: selector, ..watcher::Config::default() }.timeout(RENEWED_AFTER);
+    let config = watcher::Config { label_selector: selector, ..watcher::Config::default() }.timeout(RENEWED_AFTER).page_size(PAGE);
     drain(watcher::watcher(api, config), &resource, &what, &sink, ready, freshness).await;
 }
 
@@ -70,22 +72,43 @@ impl Trouble {
     }
 }
 
-/// What is known of one kind: the last state of each object, by namespace and name.
+/// What is known of one kind: which state of each object was shown last, by namespace and name. The objects themselves are the
+/// index's: a namespace may have thousands.
 #[derive(Debug)]
 struct Known {
-    objects: BTreeMap<(String, String), State>,
-    listing: BTreeMap<(String, String), State>,
+    kind: String,
+    objects: BTreeMap<Key, State>,
+    /// What the list that is being read has shown.
+    listed: BTreeSet<Key>,
+    /// What of it is new: it comes after what is found to be gone.
+    news: Vec<(Key, State, Arc<Value>)>,
     complete: bool,
     freshness: Freshness,
     /// When a late state was last told of: what was held back with it comes with it.
     told_late: Option<Instant>,
 }
 
+/// Namespace and name.
+type Key = (String, String);
+
 /// A state of an object, and when it was written.
 #[derive(Debug)]
 struct State {
-    object: Arc<Value>,
+    uid: String,
+    version: String,
     written: Option<Timestamp>,
+}
+
+impl State {
+    fn of(metadata: &ObjectMeta) -> (Key, Self) {
+        let text = |field: &Option<String>| field.clone().unwrap_or_default();
+        let state = Self { uid: text(&metadata.uid), version: text(&metadata.resource_version), written: written(metadata) };
+        ((text(&metadata.namespace), text(&metadata.name)), state)
+    }
+
+    fn is(&self, other: &Self) -> bool {
+        (&self.uid, &self.version) == (&other.uid, &other.version)
+    }
 }
 
 async fn drain(
@@ -98,7 +121,7 @@ async fn drain(
 ) {
     let mut stream = std::pin::pin!(with_pauses(stream));
     let mut ready = Some(ready);
-    let mut known = Known::new(freshness);
+    let mut known = Known::new(&resource.kind, freshness);
     let mut trouble = Trouble::default();
     let mut last_news = Instant::now();
     while let Some(event) = stream.next().await {
@@ -149,27 +172,32 @@ async fn drain(
 }
 
 impl Known {
-    fn new(freshness: Freshness) -> Self {
-        Self { objects: BTreeMap::new(), listing: BTreeMap::new(), complete: false, freshness, told_late: None }
+    fn new(kind: &str, freshness: Freshness) -> Self {
+        let (objects, listed, news) = (BTreeMap::new(), BTreeSet::new(), Vec::new());
+        Self { kind: kind.to_owned(), objects, listed, news, complete: false, freshness, told_late: None }
     }
 
     fn fold(&mut self, event: Event<DynamicObject>, resource: &ApiResource) -> Vec<Seen> {
-        let state = |object: DynamicObject| {
-            let metadata = &object.metadata;
-            let key = (metadata.namespace.clone().unwrap_or_default(), metadata.name.clone().unwrap_or_default());
-            let written = written(metadata);
-            (key, State { object: Arc::new(observed(plain(object, resource))), written })
-        };
+        let shown = |object| Arc::new(observed(plain(object, resource)));
         match event {
             Event::Init => {
-                self.listing.clear();
-                if self.complete { vec![Seen::Relisted { kind: resource.kind.clone() }] } else { Vec::new() }
+                self.listed.clear();
+                self.news.clear();
+                if self.complete { vec![Seen::Relisted { kind: self.kind.clone() }] } else { Vec::new() }
             }
             Event::InitApply(object) => {
-                let (key, state) = state(object);
+                let (key, state) = State::of(&object.metadata);
                 // What a list shows may be old; that it cannot be from the future teaches how quick a delivery can be.
                 let _ = state.written.map(|written| self.freshness.arrived(written));
-                self.listing.insert(key, state);
+                self.listed.insert(key.clone());
+                if self.objects.get(&key).is_some_and(|known| known.is(&state)) {
+                    return Vec::new();
+                }
+                // Nobody waits for the whole of the first list: of thousands, no more than a page is held.
+                if !self.complete {
+                    return self.upsert(key, state, shown(object));
+                }
+                self.news.push((key, state, shown(object)));
                 Vec::new()
             }
             Event::InitDone => {
@@ -177,14 +205,13 @@ impl Known {
                 self.take_listing()
             }
             Event::Apply(object) => {
-                let (key, state) = state(object);
-                let blind = self.lateness(&key, state.written).map(|lasted| Seen::Blind { kind: resource.kind.clone(), lasted });
-                blind.into_iter().chain(self.upsert(key, state)).collect()
+                let (key, state) = State::of(&object.metadata);
+                let blind = self.lateness(&key, state.written).map(|lasted| Seen::Blind { kind: self.kind.clone(), lasted });
+                blind.into_iter().chain(self.upsert(key, state, shown(object))).collect()
             }
             Event::Delete(object) => {
-                let (key, state) = state(object);
-                self.objects.remove(&key);
-                vec![Seen::Deleted(state.object)]
+                self.objects.remove(&State::of(&object.metadata).0);
+                vec![Seen::Deleted(shown(object))]
             }
         }
     }
@@ -204,36 +231,38 @@ impl Known {
 
     /// Compares a complete list with what was known: what is missing was deleted unseen.
     fn take_listing(&mut self) -> Vec<Seen> {
-        let listing = std::mem::take(&mut self.listing);
-        let gone: Vec<_> = self.objects.keys().filter(|key| !listing.contains_key(*key)).cloned().collect();
-        let gone = gone.iter().filter_map(|key| self.objects.remove(key));
-        let mut seen: Vec<_> = gone.map(|state| Seen::Deleted(state.object)).collect();
-        for (key, state) in listing {
-            seen.extend(self.upsert(key, state));
+        let listed = std::mem::take(&mut self.listed);
+        let gone: Vec<_> = self.objects.keys().filter(|key| !listed.contains(*key)).cloned().collect();
+        let mut seen = Vec::new();
+        for key in gone {
+            seen.extend(self.objects.remove(&key).map(|state| self.gone(&key, state)));
+        }
+        for (key, state, object) in std::mem::take(&mut self.news) {
+            seen.extend(self.upsert(key, state, object));
         }
         seen
     }
 
+    fn gone(&self, (namespace, name): &Key, state: State) -> Seen {
+        let (namespace, name) = (namespace.clone(), name.clone());
+        Seen::Gone(Reference { kind: self.kind.clone(), namespace, name, uid: state.uid })
+    }
+
     /// Takes a state in, unless it is known already. Another uid under the same name: the old object was deleted unseen.
-    fn upsert(&mut self, key: (String, String), state: State) -> Vec<Seen> {
-        let field = |object: &Value, name: &str| object.at(&format!("/metadata/{name}")).cloned();
-        let object = Arc::clone(&state.object);
-        let mut seen = Vec::new();
-        if let Some(State { object: before, .. }) = self.objects.insert(key, state) {
-            if field(&before, "uid") != field(&object, "uid") {
-                seen.push(Seen::Deleted(before));
-            } else if field(&before, "resourceVersion") == field(&object, "resourceVersion") {
-                return seen;
-            }
+    fn upsert(&mut self, key: Key, state: State, object: Arc<Value>) -> Vec<Seen> {
+        let uid = state.uid.clone();
+        match self.objects.insert(key.clone(), state) {
+            Some(before) if before.uid != uid => vec![self.gone(&key, before), Seen::Object(object)],
+            Some(before) if self.objects.get(&key).is_some_and(|now| now.is(&before)) => Vec::new(),
+            _ => vec![Seen::Object(object)],
         }
-        seen.push(Seen::Object(object));
-        seen
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json::At as _;
     use futures::stream;
     use kube::core::Status;
     use serde_json::json;
@@ -264,6 +293,7 @@ mod tests {
                     format!("+{}", title(&object))
                 }
                 Seen::Deleted(object) => format!("-{}", title(&object)),
+                Seen::Gone(reference) => format!("-{}@?", reference.uid),
                 Seen::Relisted { kind } => format!("relisted {kind}"),
                 Seen::Failed { message } => format!("failed {message}"),
                 Seen::Blind { kind, lasted } => format!("blind for {kind} {}ms", lasted.as_millis()),
@@ -302,7 +332,7 @@ mod tests {
         ];
         let (seen, ready) = run(events).await;
         let expected =
-            ["+a1@1", "+b1@2", "+c1@3", "+a1@4", "relisted Pod", "blind for Pod 200ms", "-c1@3", "-b1@2", "+b2@7", "-b2@8"];
+            ["+a1@1", "+b1@2", "+c1@3", "+a1@4", "relisted Pod", "blind for Pod 200ms", "-c1@?", "-b1@?", "+b2@7", "-b2@8"];
         assert_eq!(seen, expected);
         assert_eq!(ready, Ok(()));
     }

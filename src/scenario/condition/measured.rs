@@ -27,8 +27,10 @@ pub fn address(url: &str) -> Result<http::Uri, String> {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Prometheus {
-    /// Where Prometheus answers, as `http://localhost:9090`.
-    pub url: String,
+    /// Where Prometheus answers, as `http://localhost:9090`; absent: OpenShift's own (the Route `thanos-querier`), asked with the
+    /// token of the kubeconfig.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
     /// The query, in PromQL; `$namespace` in it stands for the trial's namespace.
     pub query: String,
     /// How long an answer may take (default 5s).
@@ -51,8 +53,10 @@ pub struct Alert {
     /// How far (default `firing`).
     #[serde(default)]
     pub is: AlertState,
-    /// Where Prometheus answers, as `http://localhost:9090`.
-    pub url: String,
+    /// Where Prometheus answers, as `http://localhost:9090`; absent: OpenShift's own (the Route `thanos-querier`), asked with the
+    /// token of the kubeconfig.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
     /// Where Alertmanager answers: an alert then fires when Alertmanager has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alertmanager: Option<String>,

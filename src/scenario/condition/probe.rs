@@ -129,6 +129,16 @@ impl super::Condition {
         if let Self::Http(http) = self { http.route.as_deref() } else { None }
     }
 
+    /// Whether it asks the Prometheus that the cluster brings along.
+    #[must_use]
+    pub const fn asks_the_clusters_own(&self) -> bool {
+        match self {
+            Self::Prometheus(one) => one.url.is_none(),
+            Self::Alert(one) => one.url.is_none(),
+            _ => false,
+        }
+    }
+
     /// The rhythm of a condition that is measured by trying; none of others.
     #[must_use]
     pub fn rhythm(&self) -> Option<Rhythm> {

@@ -64,6 +64,12 @@ impl ChaosMesh {
         EXPERIMENTS.contains(&self.kind.as_str())
     }
 
+    /// How many of the pods with these labels it acts on at most.
+    #[must_use]
+    pub fn most_hit(&self, pods: &[&BTreeMap<String, String>]) -> usize {
+        chosen(&Value::Object(self.spec.clone()), pods).min(pods.len())
+    }
+
     /// The kinds of the objects that act: its own, or those that it makes.
     #[must_use]
     pub fn acting(&self) -> Vec<String> {
@@ -80,6 +86,38 @@ impl ChaosMesh {
         kinds.sort_unstable();
         kinds.dedup();
         kinds
+    }
+}
+
+/// How many pods with these labels the selectors of a specification choose at most: each with its `mode`, as Chaos Mesh's
+/// `PodSelector` has them. What narrows a selector further is not looked at.
+fn chosen(spec: &Value, pods: &[&BTreeMap<String, String>]) -> usize {
+    match spec {
+        Value::Array(items) => items.iter().map(|item| chosen(item, pods)).sum(),
+        Value::Object(fields) => {
+            let own = fields.get("selector").map_or(0, |selector| {
+                let labels = selector.get("labelSelectors").and_then(Value::as_object);
+                let meant = |pod: &&&BTreeMap<String, String>| {
+                    let mut labels = labels.into_iter().flatten();
+                    labels.all(|(name, value)| pod.get(name).map(String::as_str) == value.as_str())
+                };
+                most(fields, pods.iter().filter(meant).count())
+            });
+            own + fields.values().map(|value| chosen(value, pods)).sum::<usize>()
+        }
+        _ => 0,
+    }
+}
+
+/// How many of `found` pods a mode means at most.
+fn most(fields: &Map<String, Value>, found: usize) -> usize {
+    let text = |key: &str| fields.get(key).and_then(Value::as_str);
+    let number = text("value").and_then(|value| value.parse::<usize>().ok());
+    match (text("mode"), number) {
+        (Some("one"), _) => found.min(1),
+        (Some("fixed"), Some(count)) => found.min(count),
+        (Some("fixed-percent" | "random-max-percent"), Some(percent)) => (found * percent.min(100)).div_ceil(100),
+        _ => found,
     }
 }
 
@@ -119,9 +157,30 @@ pub fn reaching_out(spec: &Value) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rstest::rstest;
 
     fn chaos(value: Value) -> ChaosMesh {
         serde_json::from_value(value).unwrap()
+    }
+
+    #[rstest]
+    #[case(json!({ "mode": "one", "selector": { "labelSelectors": { "app": "pool" } } }), 1)]
+    #[case(json!({ "mode": "all", "selector": { "labelSelectors": { "app": "pool" } } }), 3)]
+    #[case(json!({ "mode": "all", "selector": {} }), 5)]
+    #[case(json!({ "mode": "all", "selector": { "labelSelectors": { "app": "nobody" } } }), 0)]
+    #[case(json!({ "mode": "fixed", "value": "2", "selector": { "labelSelectors": { "app": "pool" } } }), 2)]
+    #[case(json!({ "mode": "random-max-percent", "value": "50", "selector": { "labelSelectors": { "app": "pool" } } }), 2)]
+    // A partition between two sides hits both.
+    #[case(json!({ "mode": "all", "selector": { "labelSelectors": { "app": "pool" } }, "direction": "both",
+        "target": { "mode": "one", "selector": { "labelSelectors": { "app": "database" } } } }), 4)]
+    // What a Schedule or a Workflow makes counts, and nothing counts beyond what is there.
+    #[case(json!({ "type": "PodChaos", "podChaos": { "mode": "one", "selector": {} } }), 1)]
+    #[case(json!({ "templates": [{ "podChaos": { "mode": "all", "selector": {} } }, { "stressChaos": { "mode": "all", "selector": {} } }] }), 5)]
+    fn what_it_may_hit_is_told_by_selectors_and_modes(#[case] spec: Value, #[case] hits: usize) {
+        let labels = |app: &str| BTreeMap::from([("app".to_owned(), app.to_owned())]);
+        let pods = [labels("pool"), labels("pool"), labels("pool"), labels("database"), labels("database")];
+        let chaos: ChaosMesh = serde_json::from_value(json!({ "kind": "PodChaos", "spec": spec })).unwrap();
+        assert_eq!(chaos.most_hit(&pods.iter().collect::<Vec<_>>()), hits);
     }
 
     #[test]

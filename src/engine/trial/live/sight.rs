@@ -21,8 +21,9 @@ impl Live<'_> {
         // Events are lossy by nature: nothing is concluded from one that is missing.
         let kinds: Vec<_> = watched.filter(|kind| kind.resource.kind != "Event").cloned().collect();
         let pods = pod::observed_pods(&self.plan);
+        let known = self.recorder.judge().index().versions();
         let asked = self.elapsed();
-        let listings = match self.unless_stopped(watch::list(&client, &namespace, &kinds, pods.as_deref())).await {
+        let listings = match self.unless_stopped(watch::list(&client, &namespace, &kinds, pods.as_deref(), &known)).await {
             Some(Ok(listings)) => listings,
             Some(Err(error)) => {
                 self.fail(&format!("the state could not be confirmed: {}", error.message));
@@ -32,7 +33,7 @@ impl Live<'_> {
         };
         let missed: Vec<_> = listings
             .iter()
-            .flat_map(|listing| self.recorder.judge().index().missed(&listing.kind, listing.version, &listing.objects))
+            .flat_map(|listing| self.recorder.judge().index().missed(listing))
             .collect();
         if !missed.is_empty() {
             // A watch that has not shown what a list shows may have been silent since anything was last seen.
@@ -42,7 +43,7 @@ impl Live<'_> {
         }
         // What is gone comes first in each kind: a successor must not hide that its predecessor was lost.
         for seen in missed {
-            self.take(Some(seen.map_or_else(Seen::Deleted, Seen::Object)));
+            self.take(Some(seen.map_or_else(Seen::Gone, Seen::Object)));
         }
         self.record(Source::Watch, Fact::Confirmed);
         true
