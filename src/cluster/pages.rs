@@ -57,7 +57,8 @@ mod tests {
             let of = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.parse::<usize>().ok());
             let (limit, from) = (of("limit=").unwrap_or(250), of("continue=").unwrap_or(0));
             let (status, answer) = if forgets && from > 0 {
-                let status = json!({ "kind": "Status", "status": "Failure", "reason": "Expired", "code": 410, "message": "too old" });
+                let status =
+                    json!({ "kind": "Status", "status": "Failure", "reason": "Expired", "code": 410, "message": "too old" });
                 (StatusCode::GONE, status)
             } else {
                 let until = (from + limit).min(250);

@@ -77,7 +77,9 @@ pub async fn read_existing(client: &kube::Client, existing: &Existing) -> Result
     let namespace = existing.namespace.as_str();
     let mut wanted = BTreeSet::new();
     let pods = list_pods(client, namespace, Some(&existing.selector), |pod| {
-        wanted.extend(pod.get("spec").map(config_reads).unwrap_or_default().into_iter().map(|read| (read.kind.to_owned(), read.name)));
+        wanted.extend(
+            pod.get("spec").map(config_reads).unwrap_or_default().into_iter().map(|read| (read.kind.to_owned(), read.name)),
+        );
         ExistingPod::of(&pod)
     })
     .await?;

@@ -7,7 +7,7 @@ use super::policy::{Patience, Policy, patience};
 use super::{guard, health};
 use crate::detect::Finding;
 use crate::observe::Index;
-use crate::observe::index::{PodRecord};
+use crate::observe::index::PodRecord;
 use crate::scenario::Step;
 use std::time::Duration;
 

@@ -45,9 +45,7 @@ pub fn signs(objects: &Objects<'_>, signs: &mut Vec<Sign>) {
     for node in objects.index.objects("Node") {
         let name = text(node, "/metadata/name");
         // What its pods show already is not told twice.
-        let on_it = |sign: &Sign| {
-            objects.index.pod(&sign.about.object.uid).is_some_and(|pod| pod.node.as_str() == name)
-        };
+        let on_it = |sign: &Sign| objects.index.pod(&sign.about.object.uid).is_some_and(|pod| pod.node.as_str() == name);
         if signs.iter().any(|sign| sign.cause.starts_with("node.") && on_it(sign)) {
             continue;
         }

@@ -74,7 +74,8 @@ fn unready<'a>(case: &Case<'a>, container: &'a ContainerRecord) -> Option<(Durat
     if container.last_exit().is_some_and(|exit| now.saturating_sub(exit.at) < CALM) {
         return None;
     }
-    let stamp = condition_of(case.pod.object(), "Ready").and_then(|condition| text(condition, "/lastTransitionTime").parse().ok());
+    let stamp =
+        condition_of(case.pod.object(), "Ready").and_then(|condition| text(condition, "/lastTransitionTime").parse().ok());
     let running = case.began(container.since, *started).age;
     let not_ready = case.began(case.pod.ready_since, stamp).age;
     let age = running.min(not_ready);

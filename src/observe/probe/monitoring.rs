@@ -1,8 +1,8 @@
 //! Which Prometheus a condition means: the one of its `url`, or the one that OpenShift brings along, which only users may ask.
 //! How it is asked is `web`'s.
 
-use super::web::Server;
 use super::route;
+use super::web::Server;
 use crate::cluster::request::{REQUEST_BUDGET, RequestError, retried};
 use crate::observe::watch::plain;
 use crate::scenario::{Condition, Plan};

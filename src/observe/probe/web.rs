@@ -174,10 +174,7 @@ fn covered(answer: &Value, (alert, url): (&Alert, &str), namespace: &str) -> Res
         names.sort_unstable();
         names.dedup();
         let known = if names.is_empty() { "none at all".to_owned() } else { names.join(", ") };
-        return Err(format!(
-            "no alert covers this: Prometheus at {url} has no alerting rule {} (it has {known})",
-            alert.name
-        ));
+        return Err(format!("no alert covers this: Prometheus at {url} has no alerting rule {} (it has {known})", alert.name));
     }
     match named.iter().map(|query| excluding(query, namespace)).collect::<Option<Vec<_>>>() {
         Some(excluding) => Err(format!(

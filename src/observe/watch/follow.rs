@@ -47,7 +47,8 @@ pub(super) async fn follow(
     freshness: Freshness,
 ) {
     let what = format!("watching {} in {namespace}", resource.plural);
-    let config = watcher::Config { label_selector: selector, ..watcher::Config::default() }.timeout(RENEWED_AFTER).page_size(PAGE);
+    let config =
+        watcher::Config { label_selector: selector, ..watcher::Config::default() }.timeout(RENEWED_AFTER).page_size(PAGE);
     drain(watcher::watcher(api, config), &resource, &what, &sink, ready, freshness).await;
 }
 

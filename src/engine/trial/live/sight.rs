@@ -31,10 +31,7 @@ impl Live<'_> {
             }
             None => return false,
         };
-        let missed: Vec<_> = listings
-            .iter()
-            .flat_map(|listing| self.recorder.judge().index().missed(listing))
-            .collect();
+        let missed: Vec<_> = listings.iter().flat_map(|listing| self.recorder.judge().index().missed(listing)).collect();
         if !missed.is_empty() {
             // A watch that has not shown what a list shows may have been silent since anything was last seen.
             self.blind(self.last_watched, "the watches, which did not show what a list did");

@@ -55,9 +55,5 @@ fn what_a_watch_told_while_the_list_was_on_its_way_is_newer_than_the_list() {
 #[test]
 fn of_what_was_never_kept_the_name_is_told() {
     let event = Reference { kind: "Event".to_owned(), namespace: "n".to_owned(), name: "e".to_owned(), uid: "u".to_owned() };
-    assert_eq!(
-        *shown([]).last_of(&event),
-        json!({ "kind": "Event", "metadata": { "namespace": "n", "name": "e", "uid": "u" } })
-    );
+    assert_eq!(*shown([]).last_of(&event), json!({ "kind": "Event", "metadata": { "namespace": "n", "name": "e", "uid": "u" } }));
 }
-
