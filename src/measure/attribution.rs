@@ -7,6 +7,7 @@ mod others;
 pub(super) use others::said;
 
 use super::judge::{FaultState, Judge};
+use super::relation;
 use super::result::{HealedBy, How, Who};
 use crate::detect::related;
 use crate::heal::{ActionOutcome, ActionRecord};
@@ -101,6 +102,12 @@ fn tie(judge: &Judge, pod: &PodRecord, action: &ActionRecord) -> Option<&'static
     let workload = judge.index.workload_of(pod);
     if workload.kind == changed.kind && workload.name == changed.name && judge.index.is_current(pod) {
         return Some("is of the revision that the action made current");
+    }
+    if changed.kind == "Service" && pod.ready_since >= action.at && relation::names(&judge.index, pod, &changed.name) {
+        return Some("names the Service that the action changed, and is ready since");
+    }
+    if changed.kind == "Service" && relation::behind(&judge.index, &changed.name, pod) {
+        return Some("is one of those to which the Service leads that the action changed");
     }
     let spec = pod.object().get("spec")?;
     let reads = related::config_reads(spec).into_iter().any(|read| read.kind == changed.kind && read.name == changed.name);

@@ -166,7 +166,7 @@ impl Concern {
 }
 
 /// Whether a Service selects a pod, or has done so.
-fn behind(index: &Index, service: &str, pod: &PodRecord) -> bool {
+pub(super) fn behind(index: &Index, service: &str, pod: &PodRecord) -> bool {
     let selects = |service: &Value| {
         let labels = service.at("/spec/selector").filter(|labels| labels.as_object().is_some_and(|labels| !labels.is_empty()));
         let selector = labels.and_then(|labels| Selector::from_api(&serde_json::json!({ "matchLabels": labels })));
@@ -176,7 +176,7 @@ fn behind(index: &Index, service: &str, pod: &PodRecord) -> bool {
 }
 
 /// Whether a pod's containers name a Service: as a word in a command, an argument, a variable, or a ConfigMap that they read.
-fn names(index: &Index, pod: &PodRecord, service: &str) -> bool {
+pub(super) fn names(index: &Index, pod: &PodRecord, service: &str) -> bool {
     let spec = pod.object().get("spec").unwrap_or(&Value::Null);
     let containers = ["initContainers", "containers"].into_iter().filter_map(|list| spec.get(list)?.as_array()).flatten();
     let in_containers = containers

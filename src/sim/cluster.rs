@@ -147,4 +147,22 @@ mod tests {
         tokio::time::sleep(Duration::from_mins(50)).await;
         assert_eq!(cluster.api.store.revision(), before);
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn pods_that_their_node_refuses_are_made_again_about_once_a_second() {
+        let cluster = Simulation::start(1, "2026-01-01T00:00:00Z".parse().unwrap(), Profile::default());
+        let node = cluster.nodes.keys().next().unwrap().clone();
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        let template = json!({"metadata": {"labels": {"app": "over"}}, "spec": {"nodeName": node, "containers": [{
+            "name": "app", "image": "busybox:1.37", "command": ["sleep", "60"], "resources": {"requests": {"cpu": "500"}}}]}});
+        let deployment = json!({"metadata": {"name": "over"}, "spec": {
+            "replicas": 1, "selector": {"matchLabels": {"app": "over"}}, "template": template}});
+        cluster.api.create(DEPLOYMENTS, "default", deployment).unwrap();
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        let pods = cluster.api.list(PODS, Some("default"));
+        // Recorded: 24 in 22 s, of which all but the last were refused.
+        assert!((15..=45).contains(&pods.len()), "{}", pods.len());
+        let waiting = pods.iter().filter(|pod| pod["status"]["reason"] != "OutOfcpu").count();
+        assert!(waiting <= 1, "{waiting} of {}", pods.len());
+    }
 }

@@ -31,6 +31,16 @@ fn the_tables_of_the_controller_wait_and_reboot() {
 }
 
 #[test]
+fn a_service_that_misleads_is_led_back_and_no_pod_is_touched() {
+    let folder = tempfile::tempdir().unwrap();
+    let result = super::run(&["builtin:network-service-selector-healed"], folder.path(), 5, 1, None);
+    assert_eq!(result.exit_code, 0, "{result:#?}");
+    assert_eq!(steps(&result), [("revertConfig", ActionOutcome::Acted)]);
+    let action = &result.scenarios[0].trials[0].actions[0];
+    assert_eq!((action.subject.kind.as_str(), action.subject.name.as_str()), ("Service", "database"));
+}
+
+#[test]
 fn the_runbook_runs_fewer_replicas_for_a_while_and_doubles_the_limit() {
     let folder = tempfile::tempdir().unwrap();
     let result = super::run(&["builtin:oom-healed-by-runbook"], folder.path(), 5, 1, None);

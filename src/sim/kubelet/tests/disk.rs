@@ -58,7 +58,7 @@ async fn a_node_short_of_disk_evicts_who_uses_most() {
     let late = json!({"metadata": {"name": "late"}, "spec": {"nodeName": NODE, "containers": [script("sleep 1")]},
         "status": {"phase": "Pending", "qosClass": "Guaranteed"}});
     world.api.create(PODS, "t", late).unwrap();
-    world.pass(5.0).await;
+    world.pass(11.0).await;
     let late = world.api.get(PODS, "t", "late").unwrap()["status"].clone();
     assert_eq!(
         (&late["reason"], &late["message"]),

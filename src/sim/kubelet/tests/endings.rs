@@ -25,7 +25,7 @@ async fn a_node_turns_away_what_it_cannot_take(#[case] mut spec: Value, #[case] 
     app["resources"] = resources;
     spec["containers"] = json!([app]);
     world.pod(&spec);
-    world.pass(5.0).await;
+    world.pass(11.0).await;
     let status = world.get()["status"].clone();
     assert_eq!((status["phase"].as_str(), status["reason"].as_str()), (Some("Failed"), Some(reason)));
     let message = status["message"].as_str().unwrap().strip_prefix("Pod was rejected: ").unwrap().to_owned();
