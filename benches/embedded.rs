@@ -45,6 +45,7 @@ fn trials(directory: &Path, trials: u32, concurrency: usize) {
         keep_on_failure: false,
         safety: engine::safety::Safety::default(),
         inventory: std::sync::Arc::default(),
+        known: std::collections::BTreeMap::new(),
     };
     let (_keep, stop) = tokio::sync::watch::channel(None);
     let result = engine::run(&request, &stop, &mut |_| {});

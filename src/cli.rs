@@ -31,6 +31,8 @@ pub mod schema;
 pub mod shell;
 pub mod show;
 mod signals;
+pub mod submit;
+pub mod submitted;
 mod suitable;
 mod unsupported;
 pub mod validate;
@@ -89,6 +91,8 @@ fn dispatch(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Cluster(cluster) => cluster::run(cluster, console(&arguments.display)),
         Command::History(history) => history::run(&history, console(&arguments.display)),
         Command::Report(report) => report::run(&report, console(&arguments.display)),
+        Command::Submit(submit) => submit::submit(&submit, &arguments.display, words),
+        Command::Submitted(submitted) => submitted::submitted(&submitted, console(&arguments.display)),
         Command::Unsupported(command) => unsupported::refuse(command, console(&arguments.display)),
     }
 }

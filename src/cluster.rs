@@ -5,6 +5,7 @@ pub mod context;
 pub mod embedded;
 pub mod exec;
 mod fingerprint;
+mod incluster;
 pub mod kind;
 pub mod kinds;
 pub mod machine;

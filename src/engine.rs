@@ -13,7 +13,7 @@ pub mod ledger;
 pub mod namespace;
 pub mod permission;
 pub mod preflight;
-mod presence;
+pub mod presence;
 pub mod private;
 mod project;
 mod recorder;
@@ -22,16 +22,18 @@ pub mod safety;
 pub mod saved;
 pub mod shard;
 mod sight;
+pub mod submit;
 mod trial;
 
 use crate::cluster::Cluster;
 use crate::event::RunEvent;
 use crate::measure::gate::Baseline;
-use crate::measure::result::{RunResult, Shard};
+use crate::measure::result::{RunResult, Shard, TrialResult};
 use crate::scenario::Plan;
 use crate::scenario::model::Gate;
 use inventory::Inventory;
 use safety::Safety;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -67,6 +69,9 @@ pub struct RunRequest {
     pub safety: Safety,
     /// What of the run is on the cluster at the moment.
     pub inventory: Arc<Inventory>,
+    /// Trials that an earlier attempt at this very run has finished, by scenario and index: they count, and are not tried again. Their
+    /// files lie in the run directory.
+    pub known: BTreeMap<(String, u32), TrialResult>,
 }
 
 /// What a run is held to.

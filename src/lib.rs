@@ -24,7 +24,9 @@
 //! 5. [`detect`] and the decisions of [`heal`] are pure functions of the [`observe::Index`], which is folded from the same
 //!    observations. The healer sees findings, index and policy, never the scenario's fault or the expected cause.
 //! 6. [`report`] turns results into text; it sees no cluster and no timeline, but the marks that [`measure`] makes of one.
-//! 7. [`fidelity`] replays recordings of real clusters on the simulation and says where the two part; it uses [`sim`] alone.
+//! 7. [`engine::submit`] runs the same inside a cluster: plans are shipped, each pod of an Indexed Job is a shard, results come back trial by
+//!    trial through the API, and the code that puts shards together makes one run of them.
+//! 8. [`fidelity`] replays recordings of real clusters on the simulation and says where the two part; it uses [`sim`] alone.
 //!
 //! ## What guards against a false green
 //!

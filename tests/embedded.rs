@@ -52,6 +52,7 @@ fn request() -> RunRequest {
         keep_on_failure: false,
         safety: engine::safety::Safety::default(),
         inventory: std::sync::Arc::default(),
+        known: std::collections::BTreeMap::new(),
     }
 }
 
@@ -163,4 +164,38 @@ fn a_trial_of_a_search_can_be_repeated_alone() {
     let alone = timelines(one.path());
     assert_eq!(alone.len(), 1);
     assert!(timelines(all.path()).contains(&alone[0]));
+}
+
+/// A run that an earlier attempt had begun: what it finished counts as it was, and only the rest is tried.
+#[test]
+fn what_an_earlier_attempt_has_finished_is_not_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (whole, resumed) = (folder.path().join("whole"), folder.path().join("resumed"));
+    let all = run_from(&["builtin:crash-after-rollout", "builtin:control-healthy"], &whole, (5, 0), 2, Some(3));
+    let loaded = scenario::load(
+        &["builtin:crash-after-rollout".to_owned(), "builtin:control-healthy".to_owned()],
+        &scenario::LoadOptions { trials: Some(3), ..Default::default() },
+    )
+    .unwrap();
+    // Two trials of the one, all of the other: it is over before anything begins.
+    let known = all
+        .scenarios
+        .iter()
+        .flat_map(|scenario| scenario.trials.iter().map(|trial| ((scenario.name.clone(), trial.index), trial.clone())));
+    let known: std::collections::BTreeMap<_, _> =
+        known.filter(|((name, index), _)| name == "control-healthy" || *index != 1).collect();
+    assert_eq!(known.len(), 5);
+    std::fs::create_dir_all(&resumed).unwrap();
+    let request = RunRequest { plans: loaded.plans, seed: 5, concurrency: 2, directory: resumed.clone(), known, ..request() };
+    let (_keep, stop) = watch::channel(None);
+    let mut begun = Vec::new();
+    let result = engine::run(&request, &stop, &mut |event| {
+        if let comeback::event::RunEvent::TrialStarted { scenario, trial } = event {
+            begun.push((*scenario, *trial));
+        }
+    });
+    assert_eq!(begun, [(0, 1)]);
+    assert_eq!(judged(&result), judged(&all));
+    assert!(result.complete && result.expected == all.expected && result.summary == all.summary);
+    assert_eq!(timelines(&resumed).len(), 1, "only what was tried has a timeline here");
 }

@@ -17,6 +17,8 @@ mod kind;
 mod proxy;
 #[path = "kill/scenarios.rs"]
 mod scenarios;
+#[path = "kill/submitted.rs"]
+mod submitted;
 #[path = "kill/world.rs"]
 mod world;
 

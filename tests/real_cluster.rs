@@ -5,6 +5,8 @@
 
 #[path = "real_cluster/registry.rs"]
 mod registry;
+#[path = "real_cluster/submit.rs"]
+mod submit;
 
 use comeback::measure::result::{Measured, RunResult, TrialResult};
 use std::path::Path;
@@ -109,4 +111,13 @@ fn verdicts_and_durations_agree_with_the_embedded_cluster() {
     let wrong: Vec<String> =
         SCENARIOS.iter().flat_map(|(name, slack)| compare(name, *slack, trial(&real, name), trial(&embedded, name))).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+#[ignore = "needs a real cluster and an image of comeback in it: COMEBACK_TEST_CONTEXT and COMEBACK_TEST_IMAGE name them"]
+fn a_submitted_run_loses_a_pod_and_no_trial() {
+    let context = std::env::var("COMEBACK_TEST_CONTEXT").expect("set COMEBACK_TEST_CONTEXT to the context of a test cluster");
+    let image =
+        std::env::var("COMEBACK_TEST_IMAGE").expect("set COMEBACK_TEST_IMAGE to an image of ci/image that the nodes have");
+    submit::a_killed_pod_costs_no_trial(&context, &image);
 }

@@ -72,6 +72,8 @@ pub enum Color {
 pub enum Command {
     /// Run scenarios and suites; without a PATH the built-in gate suite
     Run(Box<Run>),
+    /// Run scenarios and suites inside a cluster: each shard of them is a pod of one Job
+    Submit(Box<super::submit::Submit>),
     /// Say everything that is wrong with scenario, suite and strategy files; nothing is run
     Validate(Validate),
     /// Say in plain words what a scenario will do and how it will be judged; nothing is run
@@ -106,6 +108,9 @@ pub enum Command {
     Completions(super::shell::Completions),
     /// Print the manual page of comeback or of one of its commands
     Man(super::shell::Man),
+    /// What a pod of `comeback submit` runs
+    #[command(hide = true)]
+    Submitted(super::submitted::Submitted),
     /// Commands of later versions.
     #[command(flatten)]
     Unsupported(UnsupportedCommand),

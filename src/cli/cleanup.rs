@@ -13,6 +13,11 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+/// The command that removes what a run left.
+pub(super) fn command(id: &str, choice: &ClusterChoice) -> String {
+    format!("comeback cleanup --run {id} --cluster {choice}")
+}
+
 /// Cleans up, verifies, and returns the exit code: 5 where something is left.
 pub(super) fn cleanup(arguments: &Cleanup, console: Console) -> ExitCode {
     let choice = match arguments.cluster.clone() {
@@ -94,9 +99,7 @@ fn clean(arguments: &Cleanup, choice: &ClusterChoice) -> Result<Done, ClusterErr
         if scope == Scope::Stale {
             (found, done.live) = cleanup::stale_only(client, found).await?;
         }
-        for left in found {
-            done.cleaned.push((left.run.clone(), cleanup::clean(client, left).await));
-        }
+        done.cleaned = cleanup::clean_all(client, found, &arguments.allow_namespace).await;
         Ok(done)
     })
 }
@@ -131,6 +134,9 @@ fn report(done: &Done, console: Console) -> ExitCode {
     for (run, cleaned) in &done.cleaned {
         for target in &cleaned.undone {
             let _ = writeln!(text, "undid the fault on {target} (run {run})");
+        }
+        for target in &cleaned.withdrawn {
+            let _ = writeln!(text, "removed {target} (run {run}, for its pods)");
         }
         for found in &cleaned.removed {
             let of = found.scenario.as_ref().map_or_else(|| "its own".to_owned(), |scenario| format!("scenario {scenario}"));

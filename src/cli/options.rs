@@ -173,7 +173,7 @@ fn most<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Most>, D::E
     String::deserialize(deserializer)?.parse().map(Some).map_err(D::Error::custom)
 }
 
-fn positive(text: &str) -> Result<Duration, String> {
+pub(super) fn positive(text: &str) -> Result<Duration, String> {
     match duration::parse(text)? {
         Duration::ZERO => Err("nothing would run".to_owned()),
         duration => Ok(duration),

@@ -6,6 +6,7 @@ use crate::exit_code::ExitCode;
 use crate::scenario::render::{Look, render};
 use crate::scenario::{LoadOptions, Plan, load};
 use clap::Args;
+use clap::builder::BoolishValueParser;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::{Result, Write};
@@ -22,6 +23,9 @@ pub struct Rbac {
     /// For an OpenShift user who may create no namespace: trials run in projects of their own, whose administrator the user is
     #[arg(long, env = "COMEBACK_RBAC_PROJECTS")]
     pub projects: bool,
+    /// The role of whoever runs `comeback submit` with these scenarios: it must hold what it gives to the pods
+    #[arg(long, env = "COMEBACK_RBAC_SUBMIT", value_parser = BoolishValueParser::new(), conflicts_with = "projects")]
+    pub submit: bool,
 }
 
 /// Prints the roles.
@@ -39,6 +43,7 @@ pub fn run(arguments: &Rbac, look: Look, out: &mut dyn Write, err: &mut dyn Writ
     let plans: Vec<&Plan> = loaded.plans.iter().map(AsRef::as_ref).collect();
     let needed = permission::needed(&plans, &[]);
     let needed = if arguments.projects { permission::by_projects(&needed) } else { needed };
+    let needed = if arguments.submit { permission::submitting(&needed) } else { needed };
     out.write_all(roles(&arguments.name, &needed).as_bytes())?;
     Ok(ExitCode::Passed)
 }
@@ -85,7 +90,7 @@ mod tests {
     fn printed(paths: &[&str], projects: bool) -> String {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let paths = paths.iter().map(ToString::to_string).collect();
-        let arguments = Rbac { paths, name: "comeback".to_owned(), projects };
+        let arguments = Rbac { paths, name: "comeback".to_owned(), projects, submit: false };
         let code = run(&arguments, Look { color: false, width: 100 }, &mut out, &mut err).unwrap();
         assert_eq!(code, ExitCode::Passed);
         String::from_utf8(out).unwrap()
@@ -100,5 +105,29 @@ mod tests {
     #[test]
     fn who_may_ask_for_projects_needs_little_else() {
         insta::assert_snapshot!(printed(&["builtin:pod-deleted", "builtin:node-drained"], true));
+    }
+
+    #[test]
+    fn a_submitter_holds_what_it_gives_and_makes_the_job() {
+        let lines = |submit| {
+            let (mut out, mut err) = (Vec::new(), Vec::new());
+            let arguments =
+                Rbac { paths: vec!["builtin:pod-deleted".to_owned()], name: "comeback".to_owned(), projects: false, submit };
+            run(&arguments, Look { color: false, width: 100 }, &mut out, &mut err).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        let (pods, submitter) = (lines(false), lines(true));
+        let verbs = |text: &str, resource: &str| {
+            let rules = serde_saphyr::from_str::<serde_json::Value>(text).unwrap()["rules"].clone();
+            let of = |rule: &serde_json::Value| rule["resources"].as_array().unwrap().iter().any(|known| known == resource);
+            let rules = rules.as_array().unwrap().clone();
+            let verbs = rules.iter().filter(|rule| of(rule)).flat_map(|rule| rule["verbs"].as_array().unwrap().clone());
+            verbs.map(|verb| verb.as_str().unwrap().to_owned()).collect::<BTreeSet<_>>()
+        };
+        for resource in ["pods", "namespaces", "leases", "configmaps", "deployments"] {
+            assert!(verbs(&submitter, resource).is_superset(&verbs(&pods, resource)), "{resource}");
+        }
+        assert!(verbs(&submitter, "clusterroles").contains("create") && verbs(&pods, "clusterroles").is_empty());
+        assert!(verbs(&submitter, "jobs").contains("watch"));
     }
 }

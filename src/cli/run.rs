@@ -10,7 +10,7 @@ use super::recorder::Recorder;
 use super::run_directory::{self, Keeper};
 use super::signals;
 use super::suitable::{self, Suitable};
-use super::{dry_run, github, guard, idle, notify, watch};
+use super::{cleanup, dry_run, github, guard, idle, notify, watch};
 use crate::cluster::request::RequestError;
 use crate::cluster::select::{self, ClusterChoice, ClusterOptions};
 use crate::cluster::{Cluster, TrialContext, kind};
@@ -19,17 +19,17 @@ use crate::engine::permission;
 use crate::engine::safety::Safety;
 use crate::engine::{self, GateRequest, RunRequest};
 use crate::engine::{doctor, preflight};
+use crate::event::RunEvent;
 use crate::exit_code::ExitCode;
 use crate::history::address::without_password;
 use crate::history::labels;
-use crate::measure::result::{Run, ScenarioResult, Shard};
+use crate::measure::result::{Run, RunResult, ScenarioResult, Shard, TrialResult};
 use crate::measure::{outcome, until_confident};
 use crate::notify::Settings;
 use crate::report::Progress;
 use crate::scenario::load::{self, LoadOptions, Loaded};
 use crate::scenario::model::{KindCluster, Order};
 use crate::scenario::{Plan, Verdict};
-use jiff::Timestamp;
 use siphasher::sip::SipHasher13;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
@@ -41,7 +41,7 @@ use std::sync::Arc;
 const REAL_CONCURRENCY: usize = 4;
 
 /// What ended a command before there was a result.
-type Refusal = (ExitCode, String);
+pub(super) type Refusal = (ExitCode, String);
 
 /// Runs, reports, and returns the exit code.
 pub(super) fn run(arguments: RunArguments, given: &BTreeSet<String>, display: &Display, words: Vec<String>) -> ExitCode {
@@ -77,7 +77,11 @@ pub(super) fn run(arguments: RunArguments, given: &BTreeSet<String>, display: &D
             return code;
         }
     };
-    let done = if dry_run { rehearse(&options, &prepared.loaded, console) } else { execute(&options, prepared, words, console) };
+    let done = if dry_run {
+        rehearse(&options, &prepared.loaded, console)
+    } else {
+        execute(&options, prepared, words, console, Shipped::default()).map(|result| outcome::exit_code(&result))
+    };
     match done {
         Ok(code) => code,
         Err((code, message)) => {
@@ -88,16 +92,27 @@ pub(super) fn run(arguments: RunArguments, given: &BTreeSet<String>, display: &D
 }
 
 /// What the command line, files and the history say, before a cluster is touched.
-struct Prepared {
-    reports: Vec<Destination>,
-    notify: Option<Settings>,
-    loaded: Loaded,
-    gate: GateRequest,
-    shard: Option<Shard>,
+pub(super) struct Prepared {
+    pub reports: Vec<Destination>,
+    pub notify: Option<Settings>,
+    pub loaded: Loaded,
+    pub gate: GateRequest,
+    pub shard: Option<Shard>,
+}
+
+/// What a run in a pod of `submit` has beside its options: nothing, where somebody runs it.
+#[derive(Default)]
+pub(super) struct Shipped<'a> {
+    /// Its id; absent: one of its own.
+    pub id: Option<String>,
+    /// What earlier attempts have finished.
+    pub known: BTreeMap<(String, u32), TrialResult>,
+    /// Who hears of events, too.
+    pub hear: Option<&'a mut dyn FnMut(&RunEvent)>,
 }
 
 /// Everything that can be wrong before a cluster is touched.
-fn prepare(paths: &[String], options: &Options, console: Console) -> Result<Prepared, Refusal> {
+pub(super) fn prepare(paths: &[String], options: &Options, console: Console) -> Result<Prepared, Refusal> {
     let usage = |message| (ExitCode::Usage, message);
     let set = options.parameters().map_err(usage)?;
     let reports = destination::plan(options.report.clone()).map_err(usage)?;
@@ -185,7 +200,7 @@ fn rehearse(options: &Options, loaded: &Loaded, console: Console) -> Result<Exit
 }
 
 /// What the user of a real cluster must be allowed for the plans, and is not.
-fn asked_permissions(cluster: &Arc<dyn Cluster>, plans: &[Arc<Plan>], options: &Options) -> Result<Asked, String> {
+pub(super) fn asked_permissions(cluster: &Arc<dyn Cluster>, plans: &[Arc<Plan>], options: &Options) -> Result<Asked, String> {
     let plans: Vec<&Plan> = plans.iter().map(AsRef::as_ref).collect();
     let needed = permission::needed(&plans, &options.allow_namespace);
     let asked = crate::cluster::block_on(async {
@@ -202,7 +217,7 @@ fn asked_permissions(cluster: &Arc<dyn Cluster>, plans: &[Arc<Plan>], options: &
     asked.map_err(|error| error.to_string())?
 }
 
-fn cluster_options(options: &Options, loaded: &Loaded, executed: Option<(&str, &Path)>) -> ClusterOptions {
+pub(super) fn cluster_options(options: &Options, loaded: &Loaded, executed: Option<(&str, &Path)>) -> ClusterOptions {
     let directory = executed.map(|(_, directory)| directory);
     let of_suite = loaded.kind.clone().unwrap_or_default();
     let images: BTreeSet<String> = loaded.plans.iter().flat_map(|plan| super::list::images(plan)).collect();
@@ -219,19 +234,21 @@ fn cluster_options(options: &Options, loaded: &Loaded, executed: Option<(&str, &
     }
 }
 
-fn execute(
+/// Runs what was prepared, and writes its reports.
+pub(super) fn execute(
     options: &Options,
     Prepared { reports, notify, loaded, gate, shard }: Prepared,
     words: Vec<String>,
     console: Console,
-) -> Result<ExitCode, Refusal> {
-    let started = wall_clock();
-    let id = run_directory::run_id(started, run_directory::random());
+    Shipped { id, known, mut hear }: Shipped<'_>,
+) -> Result<RunResult, Refusal> {
+    let started = run_directory::wall_clock();
+    let id = id.unwrap_or_else(|| run_directory::run_id(started, run_directory::random()));
     let seed = options.seed.unwrap_or_else(run_directory::random_seed);
     let directory = options.out.clone().unwrap_or_else(|| Path::new(".comeback").join("runs").join(&id));
     let choice = options.cluster.clone().unwrap_or_default();
     let environment = |message| (ExitCode::Environment, message);
-    let hint = cleanup_command(&id, &choice);
+    let hint = cleanup::command(&id, &choice);
     let inventory = Arc::<Inventory>::default();
     let stop = signals::listen(options.timeout, hint, Arc::clone(&inventory), console).map_err(environment)?;
     run_directory::create(&directory)?;
@@ -266,6 +283,7 @@ fn execute(
         }
     }
     let request = request(options, (loaded, gate), suitable, &cluster, inventory, (id, seed, directory.clone(), words), shard);
+    let request = RunRequest { known, ..request };
     let labels = labels::of_here(&directory);
     let recorder = match options.history.as_deref().filter(|text| !text.is_empty()) {
         Some(text) => Some(Recorder::new(super::history::address(Some(text))?, run, &directory, labels)),
@@ -278,10 +296,13 @@ fn execute(
         if let Some(recorder) = &recorder {
             recorder.handle(event);
         }
+        if let Some(hear) = &mut hear {
+            hear(event);
+        }
     });
     progress.clear();
     result.run.started_at = started_at;
-    result.run.finished_at = Some(run_directory::rfc3339(wall_clock()));
+    result.run.finished_at = Some(run_directory::rfc3339(run_directory::wall_clock()));
     for warning in &result.warnings {
         console.warning(warning);
     }
@@ -312,18 +333,13 @@ fn execute(
     }
     github::tell(&result, console);
     notify::tell(notify.as_ref(), &result, Some(&directory), console);
-    Ok(outcome::exit_code(&result))
+    Ok(result)
 }
 
 /// Whether `--keep-on-failure` left a namespace of this scenario in place.
 fn is_kept(scenario: &ScenarioResult) -> bool {
     let ended = |verdict| !matches!(verdict, Verdict::Aborted | Verdict::Skipped);
     scenario.trials.iter().any(|trial| ended(trial.verdict) && !scenario.expect.contains(&trial.verdict))
-}
-
-/// The command that removes what a run left.
-fn cleanup_command(id: &str, choice: &ClusterChoice) -> String {
-    format!("comeback cleanup --run {id} --cluster {choice}")
 }
 
 fn request(
@@ -363,6 +379,7 @@ fn request(
             spare_nodes: guard::spares_nodes(options.cluster.as_ref(), &options.allow),
         },
         inventory,
+        known: BTreeMap::new(),
     }
 }
 
@@ -376,10 +393,4 @@ fn ordered(mut plans: Vec<Arc<Plan>>, order: Order, seed: u64) -> Vec<Arc<Plan>>
         });
     }
     plans
-}
-
-/// For the run's id and the report's head; nothing is measured with it.
-#[expect(clippy::disallowed_methods, reason = "the command line may read the wall clock")]
-fn wall_clock() -> Timestamp {
-    Timestamp::now()
 }

@@ -35,6 +35,12 @@ pub(super) fn run_id(now: Timestamp, random: u64) -> String {
     format!("{}-{suffix}", now.strftime("%Y%m%d-%H%M%S"))
 }
 
+/// For the run's id and the report's head; nothing is measured with it.
+#[expect(clippy::disallowed_methods, reason = "the command line may read the wall clock")]
+pub(super) fn wall_clock() -> Timestamp {
+    Timestamp::now()
+}
+
 /// A time as result files write it.
 pub(super) fn rfc3339(time: Timestamp) -> String {
     format!("{time:.6}")
@@ -141,7 +147,8 @@ impl Keeper {
     }
 }
 
-fn write(file: &Path, result: &RunResult) -> Result<(), String> {
+/// Writes a result file, whole or not at all.
+pub(super) fn write(file: &Path, result: &RunResult) -> Result<(), String> {
     let bytes = Json.serialize(result).map_err(|error| error.to_string())?;
     write_private(file, &bytes).map_err(|error| format!("{} cannot be written: {error}", file.display()))
 }

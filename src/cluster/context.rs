@@ -2,6 +2,7 @@
 //! `kind` uses the same with a kubeconfig of its own.
 
 use super::fingerprint;
+use super::incluster;
 use super::machine::Machines;
 use super::machine::container::Containers;
 use super::openshift;
@@ -41,11 +42,15 @@ pub struct Context {
 
 impl Context {
     /// Connects to a context of the user's kubeconfig (`$KUBECONFIG`, else `~/.kube/config`); the current one without a name.
-    /// A context whose name or server contains one of the `protected` parts is refused unless it is among `allowed`. Blocking.
+    /// In a pod without a kubeconfig the pod's own service account is the context. A context whose name or server contains one of the
+    /// `protected` parts is refused unless it is among `allowed`. Blocking.
     ///
     /// # Errors
     /// No kubeconfig, unknown or refused context, unreachable server, refused credentials; each says what to do.
     pub fn connect(name: Option<&str>, allowed: &[String], protected: &[String]) -> Result<Self, ClusterError> {
+        if let Some(own) = incluster::kubeconfig().filter(|_| name.is_none_or(|name| name == incluster::CONTEXT)) {
+            return Self::from_kubeconfig(own?, incluster::CONTEXT, "context", incluster::CONTEXT);
+        }
         let kubeconfig = Kubeconfig::read().map_err(|error| {
             ClusterError::new(format!(
                 "no usable kubeconfig: {error}. Set KUBECONFIG or write ~/.kube/config, or run on the embedded cluster with `--cluster embedded`"

@@ -6,6 +6,7 @@ use super::labels::{self, dns_label};
 use super::lease;
 use super::namespace::{self, REMOVED_WITHIN};
 use super::project;
+use super::submit::{self, Stopped};
 use crate::cluster::machine::container;
 use crate::cluster::request::{REQUEST_BUDGET, RequestError, retried};
 use crate::fault::machine;
@@ -22,7 +23,7 @@ const AT_ONCE: usize = 8;
 /// Which runs are cleaned up after.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// The run of this id.
+    /// The run of this id, with the runs of its pods if it was submitted.
     Run(String),
     /// Runs whose lease has run out.
     Stale,
@@ -57,6 +58,8 @@ pub struct Left {
 pub struct Cleaned {
     /// Objects that are as before again.
     pub undone: Vec<Reference>,
+    /// What the run had made outside of its namespaces for its pods, gone now.
+    pub withdrawn: Vec<Reference>,
     /// Namespaces that are gone now.
     pub removed: Vec<Found>,
     /// What is still there or not as before, and why: exit code 5.
@@ -98,7 +101,8 @@ pub async fn find(client: &kube::Client, scope: &Scope, allowed: &[String]) -> R
         for run in leases_in(client, namespace, of_run.as_deref()).await? {
             entry(&mut runs, &run).homes.push(Home { run: run.clone(), namespace: namespace.clone(), own: None, project: false });
         }
-        for written in journal::read(client, namespace, of_run.as_deref()).await? {
+        let records = journal::read(client, namespace, None).await?;
+        for written in records.into_iter().filter(|written| of_run.as_ref().is_none_or(|run| labels::is_of(&written.run, run))) {
             entry(&mut runs, &written.run.clone()).records.push(written);
         }
     }
@@ -120,9 +124,8 @@ fn entry<'a>(runs: &'a mut BTreeMap<String, Left>, run: &str) -> &'a mut Left {
 }
 
 async fn labelled(client: &kube::Client, run: Option<&str>) -> Result<Vec<(String, Found)>, RequestError> {
-    let selector = run.map_or_else(|| labels::RUN.to_owned(), |run| format!("{}={run}", labels::RUN));
     let api = namespace::namespaces(client)?;
-    let parameters = ListParams::default().labels(&selector);
+    let parameters = ListParams::default().labels(labels::RUN);
     let listed = retried("listing namespaces", REQUEST_BUDGET, || {
         let (api, parameters) = (api.clone(), parameters.clone());
         async move { api.list(&parameters).await }
@@ -135,7 +138,7 @@ async fn labelled(client: &kube::Client, run: Option<&str>) -> Result<Vec<(Strin
             let metadata = object.metadata;
             let known = metadata.labels.unwrap_or_default();
             // A server's answer is not trusted to have honoured the selector: only what carries our labels is touched.
-            let of = known.get(labels::RUN).filter(|of| run.is_none_or(|run| run == *of))?.clone();
+            let of = known.get(labels::RUN).filter(|of| run.is_none_or(|run| labels::is_of(of, run)))?.clone();
             let scenario = known.get(labels::SCENARIO).cloned();
             if scenario.is_none() && !known.contains_key(labels::HOME) {
                 return None;
@@ -154,22 +157,24 @@ async fn labelled(client: &kube::Client, run: Option<&str>) -> Result<Vec<(Strin
 
 /// The runs that have a lease in a namespace.
 async fn leases_in(client: &kube::Client, namespace: &str, run: Option<&str>) -> Result<Vec<String>, RequestError> {
-    let selector = run.map_or_else(|| labels::RUN.to_owned(), |run| format!("{}={run}", labels::RUN));
     let api = namespace::own_kind("Lease")?.api(client, namespace);
-    let parameters = ListParams::default().labels(&selector);
+    let parameters = ListParams::default().labels(labels::RUN);
     let what = format!("listing leases in {namespace}");
     let listed = retried(&what, REQUEST_BUDGET, || {
         let (api, parameters) = (api.clone(), parameters.clone());
         async move { api.list(&parameters).await }
     })
     .await?;
-    let run_of = |lease: kube::api::DynamicObject| lease.metadata.labels?.remove(labels::RUN);
+    let run_of = |lease: kube::api::DynamicObject| {
+        lease.metadata.labels?.remove(labels::RUN).filter(|of| run.is_none_or(|run| labels::is_of(of, run)))
+    };
     let mut runs: Vec<_> = listed.items.into_iter().filter_map(run_of).collect();
     runs.sort();
     Ok(runs)
 }
 
-/// Those of the runs whose lease has run out, and the ids of those that still live. Takes as long as a lease lasts.
+/// Those of the runs whose lease has run out, and the ids of those that still live. Takes as long as a lease lasts. The parts of a
+/// submitted run go with it: whoever submitted it collects their results and cleans up after them, and without it nobody does.
 ///
 /// # Errors
 /// A lease may not be read, or the server gives no answers.
@@ -179,21 +184,89 @@ pub async fn stale_only(client: &kube::Client, found: Vec<Left>) -> Result<(Vec<
         let stale = lease::is_stale(client, &namespace, &left.run).await?;
         Ok::<_, RequestError>((left, stale))
     });
+    let looks = futures::future::join_all(looks).await.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let known: BTreeMap<String, bool> = looks.iter().map(|(left, stale)| (left.run.clone(), *stale)).collect();
     let (mut stale, mut live) = (Vec::new(), Vec::new());
-    for look in futures::future::join_all(looks).await {
-        match look? {
-            (left, true) => stale.push(left),
-            (left, false) => live.push(left.run),
-        }
+    for (left, own) in looks {
+        let whole = labels::submission_of(&left.run).and_then(|submission| known.get(submission));
+        if *whole.unwrap_or(&own) { stale.push(left) } else { live.push(left.run) }
     }
     Ok((stale, live))
 }
 
+/// Undoes and removes what runs left, and verifies it. Of submitted runs the pods go first, which clean up after themselves, then what
+/// is left of their runs, then what let them act.
+pub async fn clean_all(client: &kube::Client, found: Vec<Left>, allowed: &[String]) -> Vec<(String, Cleaned)> {
+    let mut done = Vec::new();
+    let is_part = |left: &Left| labels::submission_of(&left.run).is_some();
+    let (mut parts, wholes): (Vec<_>, Vec<_>) = found.into_iter().partition(is_part);
+    let mut running = BTreeMap::new();
+    for left in &wholes {
+        let still = match stop_pods(client, left).await {
+            // Until they had ended, its pods went on making and removing.
+            (true, still) => match find(client, &Scope::Run(left.run.clone()), allowed).await {
+                Ok(now) => {
+                    parts.retain(|part| !labels::is_of(&part.run, &left.run));
+                    parts.extend(now.into_iter().filter(is_part));
+                    still
+                }
+                Err(error) => still.into_iter().chain([(submit::job(&left.run), error.to_string())]).collect(),
+            },
+            (false, still) => still,
+        };
+        running.insert(left.run.clone(), still);
+    }
+    for left in parts {
+        done.push((left.run.clone(), clean(client, left).await));
+    }
+    for left in wholes {
+        let run = left.run.clone();
+        let still = running.remove(&run).unwrap_or_default();
+        let cleaned = if still.is_empty() { clean(client, left).await } else { Cleaned { left: still, ..Cleaned::default() } };
+        done.push((run, cleaned));
+    }
+    done
+}
+
+/// Ends the pods of a submitted run: whether there were any, and what still runs.
+async fn stop_pods(client: &kube::Client, left: &Left) -> (bool, Vec<(Reference, String)>) {
+    let (mut there, mut still) = (false, Vec::new());
+    for home in left.homes.iter().filter(|home| home.own.is_some()) {
+        match submit::stop(client, home).await {
+            Ok(Stopped::None) => {}
+            Ok(Stopped::Gone) => there = true,
+            Ok(Stopped::Ending) => still.push((submit::job(&home.run), "its pods are still ending".to_owned())),
+            // Who may have no Jobs has submitted nothing.
+            Err(error) if error.code == 403 => tracing::debug!("{error}"),
+            Err(error) => still.push((submit::job(&home.run), error.to_string())),
+        }
+    }
+    (there, still)
+}
+
 /// Undoes and removes what a run left, and verifies it. Its home goes last, and only if nothing in it is needed any more.
 pub async fn clean(client: &kube::Client, left: Left) -> Cleaned {
+    let mut cleaned = clean_around(client, &left).await;
+    if !cleaned.left.is_empty() {
+        // Records and labels are what the next attempt works from.
+        return cleaned;
+    }
+    for home in &left.homes {
+        let homes = left.namespaces.iter().filter(|found| found.scenario.is_none());
+        let left = home::remove(client, home).await;
+        match homes.into_iter().find(|found| Some(&found.namespace) == home.own.as_ref()) {
+            Some(found) => cleaned.gone_or_left(found.clone(), left),
+            None => cleaned.left.extend(left.into_iter().map(|left| (left, "it is still there".to_owned()))),
+        }
+    }
+    cleaned
+}
+
+/// The same but for its home, which whoever lives in it removes.
+pub async fn clean_around(client: &kube::Client, left: &Left) -> Cleaned {
     let mut cleaned = Cleaned::default();
-    undo(client, &left, &mut cleaned).await;
-    let (homes, trials): (Vec<_>, Vec<_>) = left.namespaces.into_iter().partition(|found| found.scenario.is_none());
+    undo(client, left, &mut cleaned).await;
+    let trials = left.namespaces.iter().filter(|found| found.scenario.is_some()).cloned();
     let run = &left.run;
     let results: Vec<_> = stream::iter(trials)
         .map(|found| async move {
@@ -205,17 +278,6 @@ pub async fn clean(client: &kube::Client, left: Left) -> Cleaned {
         .await;
     for (found, left) in results {
         cleaned.gone_or_left(found, left);
-    }
-    if !cleaned.left.is_empty() {
-        // Records and labels are what the next attempt works from.
-        return cleaned;
-    }
-    for home in &left.homes {
-        let left = home::remove(client, home).await;
-        match homes.iter().find(|found| Some(&found.namespace) == home.own.as_ref()) {
-            Some(found) => cleaned.gone_or_left(found.clone(), left),
-            None => cleaned.left.extend(left.into_iter().map(|left| (left, "it is still there".to_owned()))),
-        }
     }
     cleaned
 }
@@ -252,6 +314,7 @@ async fn undo(client: &kube::Client, left: &Left, cleaned: &mut Cleaned) {
             }
             (Err(error), _) => cleaned.left.push((target, format!("not undone: {error}"))),
             (Ok(_), Err(error)) => cleaned.left.push((target, format!("undone, but its record is still there: {error}"))),
+            (Ok(Undone::Reverted), Ok(())) if written.record.key == submit::make::KEY => cleaned.withdrawn.push(target),
             (Ok(Undone::Reverted), Ok(())) => cleaned.undone.push(target),
             (Ok(Undone::AlreadyBack | Undone::Moot(_)), Ok(())) => {}
         }

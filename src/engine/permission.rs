@@ -67,6 +67,20 @@ const NAMESPACES: &[(&str, &[&str])] = &[
 const HOME: &[(&str, &[&str])] =
     &[("Lease", &["create", "get", "list", "patch", "delete"]), ("ConfigMap", &["create", "list", "delete"])];
 
+/// What a submitter needs beside what its pods are given, which it must have itself: nobody can give more than that.
+const SUBMIT: &[(&str, &[&str])] = &[
+    ("ServiceAccount", &["create"]),
+    ("Secret", &["create", "list"]),
+    ("Role", &["create"]),
+    ("RoleBinding", &["create"]),
+    ("ClusterRole", &["create", "get", "delete"]),
+    ("ClusterRoleBinding", &["create", "get", "delete"]),
+    ("Job", &["create", "list", "watch", "delete"]),
+    ("ConfigMap", &["list", "watch"]),
+    ("Pod", &["list", "watch"]),
+    ("Event", &["list", "watch"]),
+];
+
 /// A run's own projects, where it may create no namespace. What it does inside, it may as their administrator.
 const PROJECTS: &[(&str, &str)] = &[("projectrequests", "create"), ("projects", "list")];
 
@@ -151,6 +165,23 @@ impl Needed {
             self.kind(None, kind, verbs);
         }
     }
+}
+
+/// What `comeback submit` needs of its user for what its pods need.
+#[must_use]
+pub fn submitting(needed: &[Permission]) -> Vec<Permission> {
+    let mut all = Needed { all: needed.iter().cloned().collect(), scope: None };
+    for table in [NAMESPACES, HOME, SUBMIT] {
+        all.table(table);
+    }
+    let elsewhere: BTreeSet<Scope> =
+        needed.iter().map(|one| one.scope.clone()).filter(|scope| *scope != Scope::Cluster).collect();
+    for scope in elsewhere {
+        for resource in ["roles", "rolebindings"] {
+            all.add_in(&scope, "rbac.authorization.k8s.io", resource, &["create", "get", "delete"]);
+        }
+    }
+    all.all.into_iter().collect()
 }
 
 /// The permissions that a run of these plans needs; `allowed` are the namespaces of others that it may use.

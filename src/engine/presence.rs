@@ -3,6 +3,7 @@
 
 use super::cleanup::{self, Scope};
 use super::home::{self, Home};
+use super::labels;
 use super::permission::Permission;
 use super::sight::Sight;
 use super::{RunRequest, lease, permission, preflight};
@@ -16,13 +17,26 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 
+/// Who announces itself.
+#[derive(Clone, Debug)]
+pub struct Announced {
+    /// Where.
+    pub cluster: Arc<dyn Cluster>,
+    /// The run's id.
+    pub run: String,
+    /// Namespaces of others that it may use.
+    pub allowed: Vec<String>,
+    /// What it will have to be allowed.
+    pub needed: Vec<Permission>,
+}
+
 /// A run that is there.
 #[derive(Debug)]
-pub(super) struct Presence {
+pub struct Presence {
     /// Where its records go.
     pub home: Home,
     /// When the server answered.
-    pub sight: Sight,
+    pub(super) sight: Sight,
     /// Set when the lease is gone: somebody cleaned up after this run, which must not go on.
     pub lost: Arc<AtomicBool>,
     end: oneshot::Sender<()>,
@@ -31,7 +45,7 @@ pub(super) struct Presence {
 
 /// What there is to say at the end.
 #[derive(Debug, Default)]
-pub(super) struct Ended {
+pub struct Ended {
     /// What could not be removed.
     pub leftovers: Vec<Reference>,
     /// What the user should know.
@@ -46,18 +60,27 @@ pub(super) fn begin(request: &RunRequest) -> Result<Option<Presence>, String> {
     if request.cluster.is_virtual_time() {
         return Ok(None);
     }
+    let plans: Vec<_> = request.plans.iter().map(AsRef::as_ref).collect();
+    let announced = Announced {
+        cluster: Arc::clone(&request.cluster),
+        run: request.id.clone(),
+        allowed: request.safety.namespaces.clone(),
+        needed: permission::needed(&plans, &request.safety.namespaces),
+    };
+    announce(announced).map(Some)
+}
+
+/// Announces a run of any kind on a cluster in real time.
+///
+/// # Errors
+/// The cluster refuses: nothing was begun, and nothing is left.
+pub fn announce(announced: Announced) -> Result<Presence, String> {
     let (tell, ready) = mpsc::channel();
     let (end, ended) = oneshot::channel();
     let lost = Arc::new(AtomicBool::new(false));
     let sight = Sight::default();
-    let keeper = Keeper {
-        cluster: Arc::clone(&request.cluster),
-        run: request.id.clone(),
-        allowed: request.safety.namespaces.clone(),
-        needed: permission::needed(&request.plans.iter().map(AsRef::as_ref).collect::<Vec<_>>(), &request.safety.namespaces),
-        lost: Arc::clone(&lost),
-        sight: sight.clone(),
-    };
+    let Announced { cluster, run, allowed, needed } = announced;
+    let keeper = Keeper { cluster, run, allowed, needed, lost: Arc::clone(&lost), sight: sight.clone() };
     let thread = std::thread::Builder::new()
         .name("lease".to_owned())
         .spawn(move || match tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -69,7 +92,7 @@ pub(super) fn begin(request: &RunRequest) -> Result<Option<Presence>, String> {
         })
         .map_err(|error| format!("no thread for the run's lease: {error}"))?;
     match ready.recv() {
-        Ok(Ok(home)) => Ok(Some(Presence { home, sight, lost, end, thread })),
+        Ok(Ok(home)) => Ok(Presence { home, sight, lost, end, thread }),
         Ok(Err(error)) => Err(error),
         Err(_) => Err("the thread of the run's lease ended at once".to_owned()),
     }
@@ -77,7 +100,8 @@ pub(super) fn begin(request: &RunRequest) -> Result<Option<Presence>, String> {
 
 impl Presence {
     /// Ends the run's presence: removes lease and home, verified, unless a fault could not be undone.
-    pub(super) fn end(self) -> Ended {
+    #[must_use]
+    pub fn end(self) -> Ended {
         let _ = self.end.send(());
         self.thread.join().unwrap_or_else(|_| Ended {
             warnings: vec!["the thread of the run's lease panicked: this is a bug in comeback".to_owned()],
@@ -186,7 +210,9 @@ async fn leave(client: &kube::Client, home: &Home) -> Ended {
 /// nobody's to report.
 async fn left_by_others(client: &kube::Client, own: &str) -> Vec<String> {
     let Ok(found) = cleanup::find(client, &Scope::All, &[]).await else { return Vec::new() };
-    let runs: BTreeSet<_> = found.into_iter().map(|left| left.run).filter(|run| run != own).collect();
+    // The parts of a submitted run are its own, and those of one are no strangers to each other.
+    let whole = |run: &str| labels::submission_of(run).unwrap_or(run).to_owned();
+    let runs: BTreeSet<_> = found.into_iter().map(|left| left.run).filter(|run| whole(run) != whole(own)).collect();
     let looks = runs.into_iter().map(|run| async move {
         let stale: Result<bool, RequestError> = lease::is_stale(client, &home::name(&run), &run).await;
         stale.unwrap_or(false).then_some(run)

@@ -181,7 +181,9 @@ pub(super) async fn find(client: &kube::Client, run: Option<&str>) -> Result<Opt
         if !name.starts_with("cb-") {
             continue;
         }
-        if let Some(mark) = whose(client, &project, &name).await?.filter(|mark| run.is_none_or(|run| run == mark.run)) {
+        if let Some(mark) =
+            whose(client, &project, &name).await?.filter(|mark| run.is_none_or(|run| labels::is_of(&mark.run, run)))
+        {
             owned.push(Owned { mark, namespace: reference(&name, project.metadata.uid) });
         }
     }

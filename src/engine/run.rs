@@ -59,6 +59,7 @@ pub(super) fn run(request: &RunRequest, stop: &Stop, report: &mut dyn FnMut(&Run
     let halt = Halt { halted: &halted, lost: lost.as_deref(), home: ground.as_ref(), places: &places, nodes: &nodes };
     let mut course = Course::new(request);
     let jobs = Jobs::new(course.first());
+    jobs.extend(course.resume(report));
     if course.is_over() {
         jobs.close();
     }

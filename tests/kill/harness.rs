@@ -66,6 +66,27 @@ impl Harness {
         self.start(&arguments, point)
     }
 
+    /// Submits scenarios into the cluster, up to the point.
+    pub fn submit(&self, scenarios: &[&str], image: &str, point: Option<u64>) -> Outcome {
+        let out = format!("run-{}", self.runs.fetch_add(1, Ordering::Relaxed));
+        let options = [
+            "submit",
+            "--cluster",
+            "context",
+            "--allow-namespace",
+            "shop,till",
+            "--image",
+            image,
+            "--shards",
+            "2",
+            "--out",
+            &out,
+        ];
+        let mut arguments: Vec<String> = options.map(ToOwned::to_owned).to_vec();
+        arguments.extend(scenarios.iter().map(|scenario| format!("{scenario}.yaml")));
+        self.start(&arguments, point)
+    }
+
     /// Cleans up after all runs, up to the point.
     pub fn cleanup(&self, point: Option<u64>) -> Outcome {
         self.start(&["cleanup", "--all"].map(ToOwned::to_owned), point)

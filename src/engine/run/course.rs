@@ -52,10 +52,28 @@ impl<'a> Course<'a> {
             (0..*count).map(move |n| (scenario, first.saturating_add(n)))
         });
         let mut jobs: Vec<Job> = jobs.collect();
+        jobs.retain(|(scenario, trial)| self.known(*scenario, *trial).is_none());
         if !self.request.cluster.is_virtual_time() {
             shared_first(&self.request.plans, &mut jobs);
         }
         jobs.into()
+    }
+
+    /// What an earlier attempt at the run found of a trial.
+    fn known(&self, scenario: usize, trial: u32) -> Option<&'a TrialResult> {
+        let plan = self.request.plans.get(scenario)?;
+        self.request.known.get(&(plan.name.clone(), trial))
+    }
+
+    /// Takes in what an earlier attempt at the run has finished, after [`Self::first`].
+    pub(super) fn resume(&mut self, report: &mut dyn FnMut(&RunEvent)) -> Vec<Job> {
+        let known = self.request.plans.iter().enumerate().flat_map(|(scenario, plan)| {
+            let trials = (0..plan.trials).map(|n| plan.first_trial.saturating_add(n));
+            trials.map(move |trial| (scenario, trial))
+        });
+        let known: Vec<_> =
+            known.filter_map(|(scenario, trial)| Some((scenario, self.known(scenario, trial)?.clone()))).collect();
+        known.into_iter().flat_map(|(scenario, trial)| self.finished(scenario, trial, report)).collect()
     }
 
     /// Takes in a trial that is done; returns those that are to follow.
