@@ -58,11 +58,7 @@ pub(super) fn run(request: &RunRequest, stop: &Stop, report: &mut dyn FnMut(&Run
     let nodes = RwLock::new(());
     let halt = Halt { halted: &halted, lost: lost.as_deref(), home: ground.as_ref(), places: &places, nodes: &nodes };
     let mut course = Course::new(request);
-    let jobs = Jobs::new(course.first());
-    jobs.extend(course.resume(report));
-    if course.is_over() {
-        jobs.close();
-    }
+    let jobs = to_do(&mut course, report);
     std::thread::scope(|scope| {
         let (to_us, from_workers) = mpsc::channel();
         let mut workers = Vec::new();
@@ -132,6 +128,16 @@ pub(super) fn run(request: &RunRequest, stop: &Stop, report: &mut dyn FnMut(&Run
     saved::settle(&mut result, course.into_scenarios(), request.targets(), request.baseline(), more);
     report(&RunEvent::Finished(Box::new(result.clone())));
     result
+}
+
+/// The first jobs, without what an earlier attempt has finished.
+fn to_do(course: &mut Course<'_>, report: &mut dyn FnMut(&RunEvent)) -> Jobs {
+    let jobs = Jobs::new(course.first());
+    jobs.extend(course.resume(report));
+    if course.is_over() {
+        jobs.close();
+    }
+    jobs
 }
 
 fn reason(code: ExitCode, reason: String) -> ExitReason {

@@ -21,7 +21,7 @@ fn check(before: &Value, index: &Index, allowed: &BTreeSet<String>) -> Vec<Strin
     let (kind, name) = (text(before, "/kind"), text(before, "/metadata/name"));
     let what = format!("{}/{name}", kind.to_lowercase());
     let now = if kind == "Pod" {
-        index.pods().find(|pod| pod.reference.name == name).map(|pod| pod.object())
+        index.pods().find(|pod| pod.reference.name == name).map(crate::observe::index::PodRecord::object)
     } else {
         index.get(kind, name)
     };

@@ -78,7 +78,7 @@ pub fn a_killed_pod_costs_no_trial(context: &str, image: &str) {
         println!("{line}");
         let words: Vec<&str> = line.split_whitespace().collect();
         match words[..] {
-            ["run", run, ..] => id = run.trim_end_matches(':').to_owned(),
+            ["run", run, ..] => run.trim_end_matches(':').clone_into(&mut id),
             ["shard", shard, "pod", pod, "runs", "on", node] => {
                 pods.insert(shard.to_owned(), (pod.to_owned(), node.to_owned()));
             }
@@ -94,7 +94,8 @@ pub fn a_killed_pod_costs_no_trial(context: &str, image: &str) {
     let output = child.wait_with_output().unwrap();
     let told = told.join("\n");
     assert_eq!(output.status.code(), Some(0), "{told}\n{}", String::from_utf8_lossy(&output.stdout));
-    let (shard, pod) = victim.expect("no pod was killed: the test has shown nothing");
+    // No pod killed: the test has shown nothing.
+    let (shard, pod) = victim.unwrap();
     assert!(told.contains(&format!("shard {shard} pod {pod} ended: ")), "the kill was not seen");
     assert_ne!(pods[&shard].0, pod, "no other pod took over");
 

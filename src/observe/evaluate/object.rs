@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 pub(super) fn object_or_pod<'a>(frame: Frame<'a>, kind: &str, name: &str) -> Option<&'a Arc<Value>> {
     if kind == "Pod" {
-        return frame.index.pods().find(|pod| pod.reference.name == name).map(|pod| pod.object());
+        return frame.index.pods().find(|pod| pod.reference.name == name).map(crate::observe::index::PodRecord::object);
     }
     frame.index.get(kind, name)
 }

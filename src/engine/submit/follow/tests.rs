@@ -99,7 +99,7 @@ async fn a_pod_that_no_node_takes_is_named_at_once_and_given_up_in_time() {
     );
     let deadline = following.deadline(Instant::now()).unwrap();
     assert_eq!(following.ended, None);
-    tokio::time::advance(SCHEDULED_WITHIN - Duration::from_secs(1)).await;
+    tokio::time::advance(SCHEDULED_WITHIN.saturating_sub(Duration::from_secs(1))).await;
     // Being told again does not begin it anew.
     assert!(lines(&mut following, &[unplaced]).is_empty());
     assert_eq!(following.deadline(Instant::now()), Some(deadline));
