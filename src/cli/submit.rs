@@ -48,7 +48,7 @@ pub struct Submit {
     /// Into how many shards, and so pods, all trials are cut
     #[arg(long, env = "COMEBACK_SHARDS", value_name = "N", default_value = "1")]
     pub shards: NonZeroU32,
-    /// Where: kind[:NAME] or context[:NAME] [default: the current context of the kubeconfig]
+    /// Where: kind, kind:NAME, context or context:NAME [default: the current context of the kubeconfig]
     #[arg(
         long,
         env = "COMEBACK_CLUSTER",
