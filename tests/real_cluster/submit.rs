@@ -52,7 +52,7 @@ fn left(context: &str, id: &str) -> String {
     let kinds = "namespaces,clusterroles,clusterrolebindings,roles,rolebindings,jobs,pods,leases";
     let all = run(
         "kubectl",
-        &["--context", context, "get", kinds, "--all-namespaces", "-l", "comeback.dev/run", "-o", "name", "--show-labels"],
+        &["--context", context, "get", kinds, "--all-namespaces", "-l", "comeback.dev/run", "--no-headers", "--show-labels"],
     );
     all.lines().filter(|line| line.contains(id)).collect()
 }
