@@ -179,7 +179,7 @@ pub fn command() -> clap::Command {
         let command = command.mut_args(|argument| argument.hide_env_values(true));
         names.into_iter().fold(command, |command, name| command.mut_subcommand(name, hide))
     }
-    hide(Arguments::command())
+    hide(Arguments::command().mut_subcommand("submit", |submit| submit.mut_args(super::submit::shown)))
 }
 
 #[cfg(test)]

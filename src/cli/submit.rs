@@ -6,7 +6,7 @@ mod refuse;
 
 use super::arguments::Display;
 use super::console::Console;
-use super::destination::{self, Destination};
+use super::destination;
 use super::options::{DEFAULTS_FILE, Options};
 use super::recorder::Recorder;
 use super::run::{self, Prepared, Refusal};
@@ -15,7 +15,6 @@ use super::{cleanup, github, notify, signals};
 use crate::cluster::Cluster;
 use crate::cluster::select::{self, ClusterChoice, ClusterOptions};
 use crate::engine::inventory::Inventory;
-use crate::engine::safety::Most;
 use crate::engine::saved::SavedPlans;
 use crate::engine::submit::follow::{Attempt, Ended};
 use crate::engine::submit::{Submission, bundle, collect};
@@ -29,12 +28,10 @@ use crate::measure::result::{Run, RunResult};
 use crate::report::format;
 use crate::scenario::Plan;
 use carry::Order;
-use clap::Args;
-use clap::builder::BoolishValueParser;
-use std::num::{NonZeroU32, NonZeroUsize};
-use std::path::{Path, PathBuf};
+use clap::{Arg, Args};
+use std::num::NonZeroU32;
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// `comeback submit`
 #[derive(Debug, Args)]
@@ -48,105 +45,33 @@ pub struct Submit {
     /// Into how many shards, and so pods, all trials are cut
     #[arg(long, env = "COMEBACK_SHARDS", value_name = "N", default_value = "1")]
     pub shards: NonZeroU32,
-    /// Where: kind, kind:NAME, context or context:NAME [default: the current context of the kubeconfig]
-    #[arg(
-        long,
-        env = "COMEBACK_CLUSTER",
-        value_name = "CLUSTER",
-        help_heading = "Where",
-        help = "Where: kind[:NAME] or context[:NAME] [default: the current context of the kubeconfig]"
-    )]
-    pub cluster: Option<ClusterChoice>,
-    /// Allow a context whose name or server looks like production. Repeatable
-    #[arg(long, env = "COMEBACK_ALLOW_CONTEXT", value_name = "NAME", value_delimiter = ',', help_heading = "Where")]
-    pub allow_context: Vec<String>,
-    /// Parts of names or servers of contexts that look like production; `none` for no protection. Repeatable [default: prod]
-    #[arg(long, env = "COMEBACK_PROTECTED", value_name = "PART", value_delimiter = ',', help_heading = "Where")]
-    pub protected: Vec<String>,
-    /// Refuse faults that may hit more pods than this: a number, or per cent of those that run (50%) [default: no limit]
-    #[arg(long, env = "COMEBACK_MAX_PODS", value_name = "N|N%", help_heading = "Where")]
-    pub max_pods: Option<String>,
-    /// Act in a namespace that the run did not create, for workloads that are there already. Repeatable
-    #[arg(long, env = "COMEBACK_ALLOW_NAMESPACE", value_name = "NS", value_delimiter = ',', help_heading = "Where")]
-    pub allow_namespace: Vec<String>,
-    /// Trials of each scenario, instead of what the files say
-    #[arg(long, env = "COMEBACK_TRIALS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "What")]
-    pub trials: Option<u32>,
-    /// Only scenarios with these labels, as kubectl's -l: 'class=crash,tier!=slow'
-    #[arg(long, env = "COMEBACK_SELECT", value_name = "SELECTOR", help_heading = "What")]
-    pub select: Option<String>,
-    /// The value of a scenario's parameter. Repeatable
-    #[arg(long, env = "COMEBACK_SET", value_name = "NAME=VALUE", help_heading = "What")]
-    pub set: Vec<String>,
-    /// The seed of all shards [default: random, printed]
-    #[arg(long, env = "COMEBACK_SEED", value_name = "N", allow_negative_numbers = true, help_heading = "What")]
-    pub seed: Option<u64>,
-    /// Trials at once in each pod [default: the suite's, else 4]
-    #[arg(long, env = "COMEBACK_CONCURRENCY", value_name = "N", help_heading = "How")]
-    pub concurrency: Option<NonZeroUsize>,
-    /// Stop everything after this long; what was finished by then counts (30m)
-    #[arg(long, env = "COMEBACK_TIMEOUT", value_name = "DURATION", value_parser = super::options::positive, help_heading = "How")]
-    pub timeout: Option<Duration>,
-    /// Begin no further trial of a shard after its first unexpected verdict
-    #[arg(long, env = "COMEBACK_FAIL_FAST", value_name = "BOOL", num_args = 0..=1, require_equals = true,
-        default_missing_value = "true", value_parser = BoolishValueParser::new(), hide_possible_values = true, help_heading = "How")]
-    pub fail_fast: Option<bool>,
-    /// Try a trial that did not pass again, so often at most: one that passes then is flaky; the first attempt counts [default: 0]
-    #[arg(long, env = "COMEBACK_RETRIES", value_name = "N",
-        value_parser = clap::value_parser!(u32).range(..=i64::from(crate::scenario::load::MOST_RETRIES)), help_heading = "How")]
-    pub retries: Option<u32>,
-    /// terminal, json, junit, markdown, html, csv, prometheus, confusion or timeline; with =FILE into a file. Repeatable [default: terminal]
-    #[arg(long, env = "COMEBACK_REPORT", value_name = "FORMAT[=FILE]", value_delimiter = ',', help_heading = "Results")]
-    pub report: Vec<Destination>,
-    /// The run directory, here, with the results of all shards as one run's
-    #[arg(
-        short,
-        long,
-        env = "COMEBACK_OUT",
-        value_name = "DIR",
-        help_heading = "Results",
-        help = "The run directory, here, with the results of all shards as one run's [default: .comeback/runs/<run id>]"
-    )]
-    pub out: Option<PathBuf>,
-    /// Keep the results in a history, too, written from here: a SQLite file, or `postgres://USER@HOST/DATABASE`
-    #[arg(long, env = "COMEBACK_HISTORY", value_name = "URL", help_heading = "Results")]
-    pub history: Option<String>,
-    /// Tell others how the run ended, as this file says: Slack, PagerDuty, webhooks, mail, Grafana
-    #[arg(long, env = "COMEBACK_NOTIFY", value_name = "FILE", help_heading = "Results")]
-    pub notify: Option<PathBuf>,
-    /// No progress on stderr
-    #[arg(long, env = "COMEBACK_NO_PROGRESS", value_name = "BOOL", num_args = 0..=1, require_equals = true,
-        default_missing_value = "true", value_parser = BoolishValueParser::new(), hide_possible_values = true, help_heading = "Results")]
-    pub no_progress: Option<bool>,
+    /// The options, most of which are those of `run`.
+    #[command(flatten)]
+    pub options: Options,
+}
+
+/// Options of `run` as `submit` shows them: those that it cannot keep are known, so that they can be refused by name, and not listed.
+pub(super) fn shown(argument: Arg) -> Arg {
+    match argument.get_id().as_str() {
+        "cluster" => argument.help("Where: kind[:NAME] or context[:NAME] [default: the current context of the kubeconfig]"),
+        "seed" => argument.help("The seed of all shards [default: random, printed]"),
+        "concurrency" => argument.help("Trials at once in each pod [default: the suite's, else 4]"),
+        "timeout" => argument.help("Stop everything after this long; what was finished by then counts (30m)"),
+        "fail_fast" => argument.help("Begin no further trial of a shard after its first unexpected verdict"),
+        "out" => argument
+            .help("The run directory, here, with the results of all shards as one run's [default: .comeback/runs/<run id>]"),
+        "history" => argument
+            .help("Keep the results in a history, too, written from here: a SQLite file, or `postgres://USER@HOST/DATABASE`"),
+        id if refuse::is_refused(id) => argument.hide(true),
+        _ => argument,
+    }
 }
 
 impl Submit {
-    /// What `run` would be told, with defaults from `comeback.yaml`.
+    /// The options, with defaults from `comeback.yaml`.
     fn options(&self) -> Result<Options, String> {
-        let max_pods = self.max_pods.as_deref().map(str::parse::<Most>).transpose()?;
-        let defaults = Options::from_file(Path::new(DEFAULTS_FILE))?;
-        let given = Options {
-            cluster: self.cluster.clone(),
-            allow_context: self.allow_context.clone(),
-            protected: self.protected.clone(),
-            max_pods,
-            allow_namespace: self.allow_namespace.clone(),
-            trials: self.trials,
-            select: self.select.clone(),
-            set: self.set.clone(),
-            seed: self.seed,
-            concurrency: self.concurrency,
-            timeout: self.timeout,
-            fail_fast: self.fail_fast,
-            retries: self.retries,
-            report: self.report.clone(),
-            out: self.out.clone(),
-            history: self.history.clone(),
-            notify: self.notify.clone(),
-            no_progress: self.no_progress,
-            ..Options::default()
-        };
-        Ok(given.over(defaults))
+        refuse::given(&self.options)?;
+        Ok(self.options.clone().over(Options::from_file(Path::new(DEFAULTS_FILE))?))
     }
 }
 
@@ -318,7 +243,7 @@ fn submission(
         concurrency,
         fail_fast: options.fail_fast.unwrap_or(false),
         allow_namespace: options.allow_namespace.clone(),
-        max_pods: arguments.max_pods.clone(),
+        max_pods: options.max_pods.map(|most| most.to_string()),
         command,
     }
 }

@@ -5,7 +5,7 @@ use super::request::{RequestError, retried};
 use kube::api::{Api, DynamicObject, ListParams};
 use std::time::Duration;
 
-/// Objects in one answer. A pod as the server sends it, with its managedFields, takes 100 KB while it is read.
+/// Objects in one answer, unless a caller says otherwise. A pod as the server sends it, with its managedFields, takes 100 KB while it is read.
 pub const PAGE: u32 = 100;
 
 /// Lists all that `parameters` mean, a page at a time, each object turned into what is to be kept of it; with the resource version
@@ -20,7 +20,7 @@ pub async fn list<T>(
     mut keep: impl FnMut(DynamicObject) -> T,
 ) -> Result<(Option<u64>, Vec<T>), RequestError> {
     let mut kept = Vec::new();
-    let mut parameters = ListParams { limit: Some(PAGE), ..parameters.clone() };
+    let mut parameters = ListParams { limit: parameters.limit.or(Some(PAGE)), ..parameters.clone() };
     loop {
         let page = match retried(what, within, || api.list(&parameters)).await {
             // The server has forgotten the rest of this list, as etcd's compaction makes it: then all at once, as kubectl does.

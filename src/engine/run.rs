@@ -12,7 +12,7 @@ use super::{RunRequest, Signal, Stop};
 use crate::event::RunEvent;
 use crate::exit_code::ExitCode;
 use crate::measure::outcome;
-use crate::measure::result::{ExitReason, Expected, Outcome, Run, RunResult, Shard, TrialResult};
+use crate::measure::result::{ExitReason, Run, RunResult, Shard, TrialResult};
 use crate::scenario::{Plan, Verdict};
 use course::Course;
 use jobs::{CloseOnPanic, Jobs};
@@ -146,30 +146,17 @@ fn reason(code: ExitCode, reason: String) -> ExitReason {
 
 /// The result as it is before anything ran: `complete: false`, inconclusive.
 fn born(request: &RunRequest, plans: &[Arc<Plan>]) -> RunResult {
-    RunResult {
-        api_version: crate::scenario::model::API_VERSION.to_owned(),
-        kind: "RunResult".to_owned(),
-        complete: false,
-        expected: Expected { scenarios: plans.len(), trials: plans.iter().map(|plan| plan.trials as usize).sum() },
-        run: Run {
-            id: request.id.clone(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            started_at: String::new(),
-            finished_at: None,
-            seed: request.seed,
-            command: request.command.clone(),
-            shard: request.shard,
-        },
-        cluster: request.cluster.info(),
-        scenarios: Vec::new(),
-        lift: Vec::new(),
-        gate: None,
-        summary: outcome::summary(&[]),
-        outcome: Outcome::Inconclusive,
-        exit_code: ExitCode::Inconclusive.code(),
-        exit_reasons: Vec::new(),
-        warnings: request.shard.iter().map(Shard::warning).collect(),
-    }
+    let run = Run {
+        id: request.id.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        started_at: String::new(),
+        finished_at: None,
+        seed: request.seed,
+        command: request.command.clone(),
+        shard: request.shard,
+    };
+    let warnings = request.shard.iter().map(Shard::warning).collect();
+    RunResult { warnings, ..outcome::incomplete(run, request.cluster.info(), plans, Vec::new()) }
 }
 
 /// What keeps further trials from beginning, and where they keep their records.

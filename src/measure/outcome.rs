@@ -1,15 +1,16 @@
 //! From trials to scenarios to a run: one fold over all trials decides outcome and exit code (contract, "Passing").
 
 use super::result::{
-    DetectObjective, Distribution, ExitReason, Healing, Outcome, Rate, Retried, RunResult, ScenarioResult, Sequential, Summary,
-    TrialResult, Who, tried,
+    ClusterInfo, DetectObjective, Distribution, ExitReason, Expected, Healing, Outcome, Rate, Retried, Run, RunResult,
+    ScenarioResult, Sequential, Summary, TrialResult, Who, tried,
 };
 use super::statistics::{self, CONFIDENCE, Sample, wilson};
 use super::{attribution, gate, until_confident};
 use crate::exit_code::ExitCode;
-use crate::scenario::model::{Gate, SuccessRateGate, SuccessRateJudge};
+use crate::scenario::model::{API_VERSION, Gate, SuccessRateGate, SuccessRateJudge};
 use crate::scenario::{Plan, Verdict};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The result of a scenario from its trials.
 #[must_use]
@@ -59,6 +60,27 @@ pub fn scenario(plan: &Plan, trials: Vec<TrialResult>, gate: Option<&Gate>, unti
         planned,
         retried: Retried::of(&trials, &plan.expect),
         trials,
+    }
+}
+
+/// The result of a run that has not come to its end: `complete: false`, inconclusive.
+#[must_use]
+pub fn incomplete(run: Run, cluster: ClusterInfo, plans: &[Arc<Plan>], scenarios: Vec<ScenarioResult>) -> RunResult {
+    RunResult {
+        api_version: API_VERSION.to_owned(),
+        kind: "RunResult".to_owned(),
+        complete: false,
+        expected: Expected { scenarios: plans.len(), trials: plans.iter().map(|plan| plan.trials as usize).sum() },
+        run,
+        cluster,
+        summary: summary(&scenarios),
+        scenarios,
+        lift: Vec::new(),
+        gate: None,
+        outcome: Outcome::Inconclusive,
+        exit_code: ExitCode::Inconclusive.code(),
+        exit_reasons: Vec::new(),
+        warnings: Vec::new(),
     }
 }
 

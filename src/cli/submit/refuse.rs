@@ -18,14 +18,52 @@ pub(super) fn options(options: &Options) -> Result<(), String> {
             "the embedded cluster runs no pods of ours: give `--cluster kind` or `context`, or use `comeback run`".to_owned()
         );
     }
-    let kept = [
-        (options.until_confident.is_some(), "until-confident", "shards do not know of each other's trials"),
-        (options.baseline.is_some(), "baseline", "compare the whole run afterwards: `comeback gate RUN_DIR --baseline REF`"),
-        (options.keep_on_failure.unwrap_or(false), "keep-on-failure", "a submitted run leaves nothing"),
-        (!options.allow.is_empty(), "allow", "the pods of the run work on the nodes that it would break: use `comeback run`"),
-    ];
-    match kept.iter().find(|(given, _, _)| *given) {
-        Some((_, name, why)) => Err(format!("--{name} cannot be kept by a submitted run: {why}")),
+    first(&[
+        (options.until_confident.is_some(), "until-confident"),
+        (options.baseline.is_some(), "baseline"),
+        (options.keep_on_failure.unwrap_or(false), "keep-on-failure"),
+        (!options.allow.is_empty(), "allow"),
+    ])
+}
+
+/// Refuses options that have no meaning here; as defaults of `comeback.yaml` they are for `run`.
+///
+/// # Errors
+/// Which, and why.
+pub(super) fn given(options: &Options) -> Result<(), String> {
+    first(&[
+        (options.dry_run.unwrap_or(false), "dry-run"),
+        (options.watch.unwrap_or(false), "watch"),
+        (options.trial.is_some(), "trial"),
+        (options.shard.is_some(), "shard"),
+        (options.max_nodes.is_some(), "max-nodes"),
+        (options.profile.is_some(), "profile"),
+    ])
+}
+
+/// Why an option of `run` cannot be kept, by its name.
+const REFUSED: [(&str, &str); 10] = [
+    ("until-confident", "shards do not know of each other's trials"),
+    ("baseline", "compare the whole run afterwards: `comeback gate RUN_DIR --baseline REF`"),
+    ("keep-on-failure", "a submitted run leaves nothing"),
+    ("allow", "the pods of the run work on the nodes that it would break: use `comeback run`"),
+    ("dry-run", "`comeback run --dry-run` prints what the trials would do"),
+    ("watch", "it is for the embedded cluster: use `comeback run`"),
+    ("trial", "a single trial needs no shards: use `comeback run`"),
+    ("shard", "all are run here: `--shards N` says how many there are"),
+    ("max-nodes", "no node is broken by a submitted run"),
+    ("profile", "it is for the embedded cluster: use `comeback run`"),
+];
+
+/// Whether an option of `run` is refused, by the name of its field.
+pub(super) fn is_refused(field: &str) -> bool {
+    REFUSED.iter().any(|(name, _)| name.replace('-', "_") == field)
+}
+
+fn first(present: &[(bool, &str)]) -> Result<(), String> {
+    let why = |name: &str| REFUSED.iter().find(|(known, _)| *known == name).map(|(_, why)| *why).unwrap_or_default();
+    match present.iter().find(|(present, _)| *present) {
+        Some((_, name)) => Err(format!("--{name} cannot be kept by a submitted run: {}", why(name))),
         None => Ok(()),
     }
 }
@@ -119,5 +157,9 @@ mod tests {
         let confident = Options { until_confident: Some(0.9), ..Options::default() };
         assert!(options(&confident).unwrap_err().contains("--until-confident"));
         assert!(options(&Options::default()).is_ok());
+        // As a default it is for `run`, on the command line a mistake.
+        let few = Options { max_nodes: Some("1".parse().unwrap()), ..Options::default() };
+        assert!(options(&few).is_ok());
+        assert!(given(&few).unwrap_err().contains("--max-nodes"));
     }
 }

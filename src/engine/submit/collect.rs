@@ -8,7 +8,7 @@ use crate::engine::shard::{self, Part};
 use crate::engine::{private, saved};
 use crate::exit_code::ExitCode;
 use crate::measure::outcome;
-use crate::measure::result::{ExitReason, Expected, Outcome, Run, RunResult, Shard, TrialResult};
+use crate::measure::result::{ExitReason, Run, RunResult, Shard, TrialResult};
 use crate::scenario::Plan;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -112,34 +112,22 @@ fn incomplete(submission: &Submission, shard: Shard, plans: &[Arc<Plan>], starte
         outcome::scenario(plan, trials, None, None)
     };
     let scenarios: Vec<_> = plans.iter().map(of).collect();
-    RunResult {
-        api_version: crate::scenario::model::API_VERSION.to_owned(),
-        kind: "RunResult".to_owned(),
-        complete: false,
-        expected: Expected { scenarios: plans.len(), trials: plans.iter().map(|plan| plan.trials as usize).sum() },
-        run: Run {
-            id: submission.id.clone(),
-            version: submission.version.clone(),
-            started_at: started_at.to_owned(),
-            finished_at: None,
-            seed: submission.seed,
-            command: submission.command.clone(),
-            shard: Some(shard),
-        },
-        cluster: pieces.first().map(|piece| piece.cluster.clone()).unwrap_or_default(),
-        summary: outcome::summary(&scenarios),
-        scenarios,
-        lift: Vec::new(),
-        gate: None,
-        outcome: Outcome::Inconclusive,
-        exit_code: ExitCode::Inconclusive.code(),
-        exit_reasons: vec![ExitReason {
-            code: ExitCode::Inconclusive.code(),
-            name: ExitCode::Inconclusive,
-            reason: "the shard did not come to its end".to_owned(),
-        }],
-        warnings: Vec::new(),
-    }
+    let run = Run {
+        id: submission.id.clone(),
+        version: submission.version.clone(),
+        started_at: started_at.to_owned(),
+        finished_at: None,
+        seed: submission.seed,
+        command: submission.command.clone(),
+        shard: Some(shard),
+    };
+    let cluster = pieces.first().map(|piece| piece.cluster.clone()).unwrap_or_default();
+    let exit_reasons = vec![ExitReason {
+        code: ExitCode::Inconclusive.code(),
+        name: ExitCode::Inconclusive,
+        reason: "the shard did not come to its end".to_owned(),
+    }];
+    RunResult { exit_reasons, ..outcome::incomplete(run, cluster, plans, scenarios) }
 }
 
 /// Makes one usual run directory of the shards': no trial is in two, so that no two files have one name.

@@ -4,6 +4,7 @@
 //! A piece counts when its first object is there, which is written last and bears the trial's name: a trial is there once or not at all.
 
 use super::bundle::{pack, unpack};
+use crate::cluster::pages;
 use crate::cluster::request::{REQUEST_BUDGET, RequestError, retried};
 use crate::engine::labels::{self, FIELD_MANAGER};
 use crate::engine::private;
@@ -273,17 +274,9 @@ impl Store {
 
     async fn list(&self, selector: &str) -> Result<Vec<DynamicObject>, RequestError> {
         let what = format!("listing results in {}", self.namespace);
-        let api = self.api()?;
-        let mut parameters = ListParams::default().labels(&format!("{}={},{selector}", labels::RUN, self.submission)).limit(PAGE);
-        let mut found = Vec::new();
-        loop {
-            let page = retried(&what, REQUEST_BUDGET, || api.list(&parameters)).await?;
-            found.extend(page.items);
-            match page.metadata.continue_.filter(|more| !more.is_empty()) {
-                Some(more) => parameters = parameters.continue_token(&more),
-                None => return Ok(found),
-            }
-        }
+        let parameters = ListParams::default().labels(&format!("{}={},{selector}", labels::RUN, self.submission)).limit(PAGE);
+        let (_, found) = pages::list(&self.api()?, &parameters, (&what, REQUEST_BUDGET), |object| object).await?;
+        Ok(found)
     }
 }
 

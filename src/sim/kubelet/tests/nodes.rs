@@ -170,9 +170,8 @@ async fn cgroup_v1_shows_a_limit_that_nobody_set_at_the_next_sync() {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_new_kubelet_takes_running_containers_over() {
-    let world = world();
+/// A pod on the worker, 10 s old: how many states of it were seen, and its uid.
+async fn one_that_writes_and_one_that_ends(world: &World) -> (usize, String) {
     let app = json!({
         "name": "app", "image": "busybox:1.36", "command": ["sh", "-c", "while :; do date; sleep 1; done"],
         "readinessProbe": {"exec": {"command": ["true"]}, "periodSeconds": 5},
@@ -181,7 +180,13 @@ async fn a_new_kubelet_takes_running_containers_over() {
         "name": "short", "image": "busybox:1.36", "command": ["sleep", "30"],
     }]}));
     world.pass(10.0).await;
-    let (states, uid) = (world.states().len(), uid(&world));
+    (world.states().len(), uid(world))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_kubelet_takes_running_containers_over() {
+    let world = world();
+    let (states, uid) = one_that_writes_and_one_that_ends(&world).await;
     worker(&world).stop_kubelet().unwrap();
     let before = lines(&world, &uid);
     world.pass(60.0).await;
@@ -254,15 +259,7 @@ async fn leases_are_written_for_those_who_watch() {
 #[tokio::test(start_paused = true)]
 async fn without_its_runtime_a_node_calls_itself_not_ready_and_its_containers_go_on() {
     let world = world();
-    let app = json!({
-        "name": "app", "image": "busybox:1.36", "command": ["sh", "-c", "while :; do date; sleep 1; done"],
-        "readinessProbe": {"exec": {"command": ["true"]}, "periodSeconds": 5},
-    });
-    world.pod(&json!({"nodeName": WORKER, "containers": [app, {
-        "name": "short", "image": "busybox:1.36", "command": ["sleep", "30"],
-    }]}));
-    world.pass(10.0).await;
-    let (states, uid) = (world.states().len(), uid(&world));
+    let (states, uid) = one_that_writes_and_one_that_ends(&world).await;
     let runtime = || {
         let node = world.api.get(NODES, "", WORKER).unwrap();
         node["status"]["nodeInfo"]["containerRuntimeVersion"].as_str().unwrap().to_owned()

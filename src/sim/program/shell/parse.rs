@@ -3,11 +3,16 @@
 
 use super::lower::{self, Refusal};
 use super::syntax::List;
-use brush_parser::{ParseError, Parser, ParserOptions, TokenizerError, ast};
+use brush_parser::{ParseError, Parser, ParserOptions, Token, TokenizerError, ast};
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::io::Cursor;
 
 /// Deeper nesting of brackets than this is refused before the parser sees it (its time grows with the power of the depth).
 const DEEPEST: usize = 40;
 const DEEPEST_SUBSTITUTION: usize = 8;
+/// As many digits before `<` or `>` are the number of a descriptor (busybox' `isdigit_str9`); more are a word. The parser panics there.
+const DIGITS_OF_DESCRIPTOR: usize = 9;
 
 /// A script as far as it can be run.
 #[derive(Debug)]
@@ -46,16 +51,47 @@ pub fn whole(text: &str) -> Result<ast::Program, Refusal> {
     if too_deep(text) {
         return Err("too many levels of nesting".to_owned());
     }
-    let mut parser = Parser::new(std::io::Cursor::new(text.as_bytes()), &options());
-    parser.parse_program().map_err(|error| describe(text, &error))
+    let text = with_words_apart(text);
+    parser(&text).parse_program().map_err(|error| describe(&text, &error))
+}
+
+fn parser(text: &str) -> Parser<Cursor<&[u8]>> {
+    Parser::new(Cursor::new(text.as_bytes()), &options())
+}
+
+/// Whether digits that are too many for a number stand before a character that `ends` them.
+pub fn has_long_number(text: &str, ends: impl Fn(char) -> bool) -> bool {
+    let mut digits = 0;
+    text.chars().any(|c| {
+        let found = digits > DIGITS_OF_DESCRIPTOR && ends(c);
+        digits = if c.is_ascii_digit() { digits + 1 } else { 0 };
+        found
+    })
+}
+
+/// The text with a blank after each word of digits that is too long for the descriptor of the redirection that follows.
+fn with_words_apart(text: &str) -> Cow<'_, str> {
+    if !has_long_number(text, |c| matches!(c, '<' | '>')) {
+        return Cow::Borrowed(text);
+    }
+    let Ok(tokens) = brush_parser::tokenize_str_with_options(text, &options().tokenizer_options()) else {
+        return Cow::Borrowed(text);
+    };
+    let is_too_long = |word: &str| word.len() > DIGITS_OF_DESCRIPTOR && word.bytes().all(|byte| byte.is_ascii_digit());
+    let ends = tokens.iter().filter_map(|token| match token {
+        Token::Word(word, place) if is_too_long(word) => Some(place.end.index),
+        _ => None,
+    });
+    let ends: BTreeSet<usize> = ends.collect();
+    let blank = |index: usize| ends.contains(&index).then_some(' ');
+    Cow::Owned(text.chars().enumerate().flat_map(|(index, c)| blank(index).into_iter().chain([c])).collect())
 }
 
 /// Whether more lines must come before this is a program: an open quote, an `if` without its `fi`.
 #[must_use]
 pub fn is_incomplete(text: &str) -> bool {
-    let mut parser = Parser::new(std::io::Cursor::new(text.as_bytes()), &options());
     !too_deep(text)
-        && match parser.parse_program() {
+        && match parser(&with_words_apart(text)).parse_program() {
             Err(ParseError::ParsingAtEndOfInput) => true,
             Err(ParseError::Tokenizing { inner, .. }) => inner.is_incomplete(),
             _ => false,
@@ -202,5 +238,16 @@ mod tests {
         let script = script(text);
         assert_eq!(script.error.as_deref(), Some(error));
         assert_eq!(script.list.len(), before);
+    }
+
+    // Found by fuzzing: the parser panicked.
+    #[rstest]
+    #[case("echo 12345678901>f", "echo 12345678901 >f")]
+    #[case("é=1; echo '12345678901>f' 123456789012<f", "é=1; echo '12345678901>f' 123456789012 <f")]
+    #[case("echo 123456789>f", "echo 123456789>f")]
+    fn more_digits_than_a_descriptor_has_are_a_word(#[case] text: &str, #[case] apart: &str) {
+        assert_eq!(with_words_apart(text), apart);
+        assert_eq!(script(text).error, None);
+        assert!(!is_incomplete(text));
     }
 }

@@ -4,6 +4,7 @@
 use super::lower::{self, Refusal};
 use super::parse;
 use super::syntax::{Operation, Parameter, Piece, Word};
+use brush_parser::ParserOptions;
 use brush_parser::word::{self as parsed, ParameterExpr, ParameterTestType, SpecialParameter, SubstringMatchKind, WordPiece};
 use std::sync::Arc;
 
@@ -18,7 +19,10 @@ pub fn lower_word(text: &str) -> Result<Word, Refusal> {
     if text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-+:,@%=".contains(&byte)) {
         return Ok(Arc::new(vec![Piece::Text(text.to_owned())]));
     }
-    let pieces = parsed::parse(text, &parse::options()).map_err(|_| missing(text))?;
+    // No directory stack is so deep, and no user has such a name: the tilde stays. The parser panics at the number.
+    let tilde = !(text.contains('~') && parse::has_long_number(&format!("{text}/"), |_| true));
+    let options = ParserOptions { tilde_expansion_at_word_start: tilde, ..parse::options() };
+    let pieces = parsed::parse(text, &options).map_err(|_| missing(text))?;
     Ok(Arc::new(lower_pieces(pieces, false)?))
 }
 
@@ -146,4 +150,17 @@ fn lower_parameter(expression: ParameterExpr, quoted: bool) -> Result<Piece, Ref
         _ => return Ok(Piece::BadSubstitution),
     };
     Ok(lower_name(name).map_or(Piece::BadSubstitution, |name| Piece::Parameter(name, operation)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Found beside what fuzzing found: the parser panicked.
+    #[test]
+    fn a_tilde_before_a_long_number_is_only_a_tilde() {
+        let word = lower_word("~+99999999999999999999999/\"x\"").unwrap();
+        assert!(matches!(&word[0], Piece::Text(text) if text.starts_with('~')), "{word:?}");
+        assert!(matches!(&lower_word("~/\"x\"").unwrap()[0], Piece::Tilde(_)));
+    }
 }
