@@ -112,12 +112,15 @@ fn each_invalid_file_gives_exactly_its_diagnostics() {
     for name in names {
         let started = Instant::now();
         let found = load_files(&[&format!("fixtures/invalid/{name}")]).unwrap_err();
-        assert!(started.elapsed() < Duration::from_secs(5), "{name} took {:?}", started.elapsed());
+        assert!(started.elapsed() < ENDLESS, "{name} took {:?}", started.elapsed());
         assert!(found.iter().any(Diagnostic::is_error));
         let json: Vec<_> = found.iter().map(Diagnostic::to_json).collect();
         insta::assert_json_snapshot!(name.trim_end_matches(".yaml").to_owned(), json);
     }
 }
+
+/// What takes this long takes time that grows with more than the input's length; a busy machine alone does not.
+const ENDLESS: Duration = Duration::from_mins(1);
 
 /// Nonsense of all sorts: exit 2 with a message, soon, and never a crash.
 #[test]
@@ -174,7 +177,7 @@ fn no_input_crashes_it() {
         let started = Instant::now();
         let found = load_files(&[path.to_str().unwrap()]).unwrap_err();
         let text = render(&found, Look { color: false, width: 80 });
-        assert!(started.elapsed() < Duration::from_secs(3), "input {index} took {:?}", started.elapsed());
+        assert!(started.elapsed() < ENDLESS, "input {index} took {:?}", started.elapsed());
         assert!(found.iter().any(Diagnostic::is_error) && text.contains("error"), "input {index}: {text}");
     }
 }

@@ -81,13 +81,13 @@ impl<'a> Case<'a> {
     /// The kubelet's announcements that a probe of this sort (`liveness`, `startup`) ended the container.
     pub fn probe_kills(&self, container: &'a str, sort: &str) -> Vec<&'a EventRecord> {
         let phrase = format!("failed {sort} probe");
-        self.events_of(container).filter(|event| event.reason == "Killing" && event.message.contains(&phrase)).collect()
+        self.events_of(container).filter(|event| event.sort.reason == "Killing" && event.message.contains(&phrase)).collect()
     }
 
     /// Failures of this sort of probe (`Liveness`, `Startup`, `Readiness`).
     pub fn probe_failures(&self, container: &'a str, sort: &str) -> Vec<&'a EventRecord> {
         let phrase = format!("{sort} probe failed");
-        self.events_of(container).filter(|event| event.reason == "Unhealthy" && event.message.starts_with(&phrase)).collect()
+        self.events_of(container).filter(|event| event.sort.reason == "Unhealthy" && event.message.starts_with(&phrase)).collect()
     }
 
     /// How a container's instances ended.
@@ -148,7 +148,8 @@ pub fn each<'a>((index, thresholds, own): (&'a Index, &'a Thresholds, &'a UserDe
 }
 
 fn tells_of_trouble(event: &EventRecord) -> bool {
-    event.regarding.kind == "Pod" && (event.type_ == "Warning" || event.reason == "Killing" && event.message.contains(" probe"))
+    event.regarding.kind == "Pod"
+        && (event.sort.type_ == "Warning" || event.sort.reason == "Killing" && event.message.contains(" probe"))
 }
 
 fn is_healthy(pod: &PodRecord) -> bool {

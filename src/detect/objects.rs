@@ -53,6 +53,6 @@ impl<'a> Objects<'a> {
 
     /// The warnings about an object with a reason.
     pub fn warnings(&self, uid: &'a str, reason: &'a str) -> impl Iterator<Item = &'a EventRecord> {
-        self.index.events_about(uid).filter(move |event| event.type_ == "Warning" && event.reason == reason)
+        self.index.events_about(uid).filter(move |event| event.sort.type_ == "Warning" && event.sort.reason == reason)
     }
 }

@@ -8,7 +8,7 @@ use crate::cluster::request::{REQUEST_BUDGET, RequestError, retried};
 use crate::detect::related::config_reads;
 use crate::json::At as _;
 use crate::observe::index::{controller_of, reference_to};
-use crate::observe::packed::Packed;
+use crate::observe::packed::Body;
 use crate::observe::timeline::{Baseline, Reference};
 use crate::observe::watch::{observed, plain};
 use crate::scenario::model::Existing;
@@ -80,7 +80,7 @@ pub async fn read_existing(client: &kube::Client, existing: &Existing) -> Result
         wanted.extend(
             pod.get("spec").map(config_reads).unwrap_or_default().into_iter().map(|read| (read.kind.to_owned(), read.name)),
         );
-        ExistingPod::of(&pod)
+        ExistingPod::of(pod)
     })
     .await?;
     if pods.is_empty() {
@@ -110,7 +110,7 @@ pub async fn read_existing(client: &kube::Client, existing: &Existing) -> Result
             }
         };
         if !known && !pod.ended {
-            uncontrolled.push(Arc::new(pod.object.open()));
+            uncontrolled.push(Arc::clone(pod.object.object()));
         }
     }
     for (kind, name) in wanted.iter().filter(|(kind, _)| matches!(kind.as_str(), "ConfigMap" | "Secret")) {
@@ -130,18 +130,21 @@ struct ExistingPod {
     controller: Option<Reference>,
     /// Whether it has ended or is about to.
     ended: bool,
-    object: Packed,
+    object: Body,
 }
 
 impl ExistingPod {
-    fn of(pod: &Value) -> Self {
+    fn of(pod: Value) -> Self {
+        let pod = Arc::new(pod);
+        let mut object = Body::of(&pod);
+        object.pack();
         let phase = pod.at("/status/phase").and_then(Value::as_str);
         let finished = phase.is_some_and(|phase| matches!(phase, "Succeeded" | "Failed"));
         Self {
-            reference: reference_to(pod),
-            controller: controller_of(pod),
+            reference: reference_to(&pod),
+            controller: controller_of(&pod),
             ended: finished || pod.at("/metadata/deletionTimestamp").is_some(),
-            object: Packed::of(pod),
+            object,
         }
     }
 }

@@ -78,7 +78,7 @@ pub fn hits(prepared: &Prepared, index: &Index) -> (usize, usize) {
     };
     let hit = if let Fault::ChaosMesh(chaos) = &prepared.fault {
         let there = index.pods().filter(|pod| pod.is_live() && !pod.is_finished());
-        chaos.most_hit(&there.map(|pod| &pod.labels).collect::<Vec<_>>())
+        chaos.most_hit(&there.map(|pod| &*pod.labels).collect::<Vec<_>>())
     } else if whole_node {
         let there = |pod: &&PodRecord| of_kind("Node").any(|node| node.name == pod.node.as_str());
         live(index.pods().filter(there).collect())

@@ -141,10 +141,10 @@ fn by_others(judge: &Judge, stable_from: Duration) -> HealedBy {
         keys.map(|key| format!("`{key}` undid itself at {}", format(*at)))
     }));
     let created = judge.index.events().filter(|event| {
-        event.reason == "SuccessfulCreate"
+        event.sort.reason == "SuccessfulCreate"
             && judge.requested.is_some_and(|requested| event.last_seen >= requested && event.last_seen <= stable_from)
     });
-    evidence.extend(created.map(|event| format!("{}: {}", event.component, event.message)).take(3));
+    evidence.extend(created.map(|event| format!("{}: {}", event.sort.component, event.message)).take(3));
     HealedBy { who: Who::Kubernetes, name: None, how, evidence }
 }
 

@@ -42,7 +42,8 @@ pub(in crate::measure) struct FaultState {
 #[derive(Clone, Debug)]
 pub struct Judge {
     pub(super) plan: Arc<Plan>,
-    pub(super) index: Index,
+    /// Shared with a judge that only says how things stand.
+    pub(super) index: Arc<Index>,
     pub(super) breaks: Breaks,
     pub(super) began: Option<Began>,
     pub(super) applied: Option<Duration>,
@@ -93,7 +94,7 @@ impl Judge {
             reverted: Vec::new(),
             fault_notes: Vec::new(),
             plan,
-            index: Index::default(),
+            index: Arc::default(),
             breaks: Breaks::default(),
             began: None,
             applied: None,
@@ -124,7 +125,7 @@ impl Judge {
 
     /// The objects as observed so far.
     #[must_use]
-    pub const fn index(&self) -> &Index {
+    pub fn index(&self) -> &Index {
         &self.index
     }
 
@@ -166,7 +167,7 @@ impl Judge {
     /// Time passes. That completes no hold by itself: a watch that fell silent shows no failure either, see [`Fact::Confirmed`].
     pub fn advance(&mut self, now: Duration) {
         if self.ended.is_none() {
-            self.index.advance(now);
+            Arc::make_mut(&mut self.index).advance(now);
         }
     }
 
@@ -210,7 +211,7 @@ impl Judge {
             return;
         }
         self.advance(at);
-        self.index.apply(observation);
+        Arc::make_mut(&mut self.index).apply(observation);
         match &observation.fact {
             Fact::Began(began) => self.began = Some(began.clone()),
             Fact::Applied { .. } => self.applied_at(at),

@@ -195,7 +195,8 @@ async fn logs(client: &kube::Client, pods: &[&PodRecord], wanted: &Wanted<'_>, e
     // What failed comes first, for the case that not everything can be read.
     live.sort_by_key(|pod| (pod.ready, pod.containers.values().all(|one| one.restart_count == 0), pod.reference.name.clone()));
     for pod in live {
-        for (container, record) in &pod.containers {
+        for record in pod.containers.values() {
+            let container = &record.name;
             let never_ran = record.runs.is_empty() && record.exits.is_empty();
             for previous in [false, true] {
                 if never_ran || previous && record.restart_count == 0 {
@@ -230,7 +231,7 @@ fn is_of(namespace: &str, object: &Value) -> bool {
 /// All events, oldest first, a line each.
 fn events(index: &Index, namespace: &str) -> String {
     let mut events: Vec<_> =
-        index.events().filter(|event| event.namespace == namespace || event.regarding.kind == "Node").collect();
+        index.events().filter(|event| event.sort.namespace == namespace || event.regarding.kind == "Node").collect();
     events.sort_by(|a, b| a.last_seen.cmp(&b.last_seen).then_with(|| a.regarding.name.cmp(&b.regarding.name)));
     let mut text = String::new();
     for event in events {
@@ -238,8 +239,8 @@ fn events(index: &Index, namespace: &str) -> String {
             text,
             "{:>10.3}s  {:<7} {:<24} x{:<4} {}/{}: {}",
             event.last_seen.as_secs_f64(),
-            event.type_,
-            event.reason,
+            event.sort.type_,
+            event.sort.reason,
             event.count,
             event.regarding.kind.to_lowercase(),
             event.regarding.name,

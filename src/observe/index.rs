@@ -2,25 +2,29 @@
 //! Pure; conditions, detectors, healer and judge all read it.
 
 pub mod container;
+pub mod containers;
 pub mod event;
 mod fresh;
 mod object;
 pub mod pod;
 mod read;
+mod shared;
 
 use super::probe::pod as probe_pod;
 use super::timeline::{Fact, LogLine, Observation, Reference, Sample};
 use crate::scenario::Target;
 use crate::selector::Selector;
+use read::{Key, is_older, key_of, kind_of, same_content, version_of};
 use serde_json::Value;
+use shared::Shared;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
-use read::{Key, is_older, key_of, kind_of, same_content, version_of};
 use std::time::Duration;
 
 pub use container::{ContainerRecord, ExitSeen};
-pub use event::EventRecord;
+pub use containers::Containers;
+pub use event::{EventRecord, EventSort};
 pub use object::ObjectRecord;
 pub use pod::PodRecord;
 pub use read::{controller_of, reference_to, revision_of, text};
@@ -39,6 +43,7 @@ pub struct Index {
     watched: BTreeSet<String>,
     samples: BTreeMap<String, Sample>,
     measured: BTreeMap<usize, String>,
+    shared: Shared,
     /// The uid up to which pods were packed in this round.
     packed_to: String,
 }
@@ -134,11 +139,13 @@ impl Index {
                 Some(record) if version_of(object).zip(record.version).is_some_and(|(one, known)| one < known) => {}
                 Some(record) => {
                     record.update(object, at);
+                    record.share(&mut self.shared);
                     self.pack_some();
                 }
                 None => {
                     self.pack_some();
-                    if let Some(record) = PodRecord::first(object, at) {
+                    if let Some(mut record) = PodRecord::first(object, at) {
+                        record.share(&mut self.shared);
                         self.pods.insert(record.reference.uid.clone(), record);
                     }
                 }
@@ -147,7 +154,7 @@ impl Index {
             "Event" if text(object, "/involvedObject/name") == probe_pod::NAME => {}
             "Event" => {
                 let uid = text(object, "/metadata/uid").to_owned();
-                EventRecord::fold(self.events.entry(uid), object, at);
+                EventRecord::fold(self.events.entry(uid), &mut self.shared, object, at);
             }
             _ if self.objects.get(&key_of(object)).is_some_and(|known| is_older(object, &known.object)) => {}
             _ => {
@@ -272,7 +279,7 @@ impl Index {
         {
             return deployment;
         }
-        owner.clone()
+        Reference::clone(owner)
     }
 
     /// All pods ever seen that a target means, gone ones too.

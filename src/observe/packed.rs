@@ -1,50 +1,60 @@
-//! An object as JSON text in one piece: how the many are kept that nobody looks at until something happens to them.
+//! An object as compressed JSON text in one piece: how the many are kept that nobody looks at until something happens to them.
 //! Which objects are kept so is their keeper's; here is only the form.
 
+use flate2::Compression;
+use flate2::read::DeflateDecoder;
+use flate2::write::DeflateEncoder;
 use serde_json::Value;
+use std::io::{self, Read as _};
 use std::sync::{Arc, OnceLock};
 
-/// An object's text. A tree of `serde_json` takes some ten times as much: each of a pod's sixty small maps has room for eleven.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Packed(Arc<str>);
+/// An object's text. A tree of `serde_json` takes some thirty times as much: each of a pod's sixty small maps has room for eleven.
+#[derive(Clone, Debug)]
+struct Packed(Arc<[u8]>);
 
 impl Packed {
-    /// Packs an object.
-    #[must_use]
-    pub fn of(object: &Value) -> Self {
-        Self(object.to_string().into())
+    fn of(object: &Value) -> io::Result<Self> {
+        let mut text = DeflateEncoder::new(Vec::new(), Compression::fast());
+        serde_json::to_writer(&mut text, object)?;
+        Ok(Self(text.finish()?.into()))
     }
 
-    /// The object again.
-    #[must_use]
-    pub fn open(&self) -> Value {
-        // The text is one that serde_json has written.
-        serde_json::from_str(&self.0).unwrap_or_default()
+    fn open(&self) -> io::Result<Value> {
+        let mut text = Vec::new();
+        DeflateDecoder::new(&*self.0).read_to_end(&mut text)?;
+        Ok(serde_json::from_slice(&text)?)
     }
 }
 
 /// An object that is open while it is looked at, and packed by its keeper when that was long ago.
 #[derive(Clone, Debug)]
-pub(in crate::observe) struct Body {
+pub struct Body {
     open: OnceLock<Arc<Value>>,
     packed: Option<Packed>,
 }
 
 impl Body {
     /// An open one.
+    #[must_use]
     pub fn of(object: &Arc<Value>) -> Self {
         Self { open: OnceLock::from(Arc::clone(object)), packed: None }
     }
 
     /// The object, opened if need be.
+    #[must_use]
     pub fn object(&self) -> &Arc<Value> {
-        self.open.get_or_init(|| Arc::new(self.packed.as_ref().map(Packed::open).unwrap_or_default()))
+        // Only what could be opened again was packed.
+        self.open.get_or_init(|| Arc::new(self.packed.as_ref().and_then(|packed| packed.open().ok()).unwrap_or_default()))
     }
 
-    /// Closes it.
+    /// Closes it; an object that cannot be packed stays open.
     pub fn pack(&mut self) {
-        if let Some(object) = self.open.take() {
-            self.packed.get_or_insert_with(|| Packed::of(&object));
+        let Some(object) = self.open.take() else { return };
+        if self.packed.is_none() {
+            self.packed = Packed::of(&object).ok();
+        }
+        if self.packed.is_none() {
+            self.open = OnceLock::from(object);
         }
     }
 

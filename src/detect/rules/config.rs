@@ -18,20 +18,20 @@ pub fn sign<'a>(case: &Case<'a>, container: &'a ContainerRecord) -> Option<Sign>
             let first = wait.map_or(container.since, |(at, _, _)| *at);
             let event = case
                 .events_of(&container.name)
-                .filter(|event| event.reason == "Failed" && event.message.contains(message.as_str()))
+                .filter(|event| event.sort.reason == "Failed" && event.message.contains(message.as_str()))
                 .max_by_key(|event| event.last_seen);
             let first = event.map_or(first, |event| event.first_seen.min(first));
             (missing, first, event.map_or(first, |event| event.last_seen), event.map_or(1, |event| event.count), "pod status")
         }
         "ContainerCreating" | "PodInitializing" => {
             // One sign for the pod is enough: a volume is nobody's in particular.
-            if case.pod.containers.keys().next() != Some(&container.name) {
+            if case.pod.containers.keys().next() != Some(container.name.as_str()) {
                 return None;
             }
             let (event, missing) = case
                 .events
                 .iter()
-                .filter(|event| event.reason == "FailedMount")
+                .filter(|event| event.sort.reason == "FailedMount")
                 .filter_map(|event| Some((event, related::missing_in(&event.message)?)))
                 .max_by_key(|(event, _)| event.last_seen)?;
             (missing, event.first_seen, event.last_seen, event.count, "event")

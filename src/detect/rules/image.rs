@@ -36,7 +36,7 @@ pub fn sign<'a>(case: &Case<'a>, container: &'a ContainerRecord) -> Option<Sign>
     let event = case
         .events_of(&container.name)
         .filter(|event| {
-            event.reason == "Failed"
+            event.sort.reason == "Failed"
                 && event.message.starts_with("Failed to pull image")
                 && event.message.contains(image)
                 && classify(&event.message).is_some()

@@ -21,7 +21,7 @@ pub fn sign(case: &Case<'_>) -> Option<Sign> {
         "False" => "node.notready",
         _ => return None,
     };
-    let told = case.events.iter().filter(|event| event.reason == "NodeNotReady").max_by_key(|event| event.last_seen);
+    let told = case.events.iter().filter(|event| event.sort.reason == "NodeNotReady").max_by_key(|event| event.last_seen);
     let status =
         format!("node {name}: Ready is {} ({}): {}", text(ready, "/status"), text(ready, "/reason"), text(ready, "/message"));
     let mut found = vec![evidence("node status", status)];

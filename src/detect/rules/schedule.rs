@@ -14,7 +14,7 @@ pub fn sign(case: &Case<'_>) -> Option<Sign> {
     if age < patience(case, message) {
         return None;
     }
-    let event = case.events.iter().filter(|event| event.reason == "FailedScheduling").max_by_key(|event| event.last_seen);
+    let event = case.events.iter().filter(|event| event.sort.reason == "FailedScheduling").max_by_key(|event| event.last_seen);
     let short = message.split(" preemption:").next().unwrap_or(message).trim_end_matches(',');
     let room = message.contains("Insufficient") || message.contains("Too many pods");
     let others = [

@@ -37,7 +37,7 @@ pub fn sign(case: &Case<'_>) -> Option<Sign> {
                     format(Duration::from_secs(age.as_secs()))
                 ),
             ),
-            evidence("event", format!("{} (told {}): {told}", newest.reason, times(count))),
+            evidence("event", format!("{} (told {}): {told}", newest.sort.reason, times(count))),
         ],
         alternatives: Vec::new(),
     })
@@ -60,7 +60,7 @@ fn stuck<'a>(case: &Case<'a>) -> Option<Stuck<'a>> {
     if !idle || case.pod.containers.is_empty() || case.pod.is_finished() {
         return None;
     }
-    let told = |event: &&&EventRecord, reasons: &[&str]| reasons.contains(&event.reason.as_str());
+    let told = |event: &&&EventRecord, reasons: &[&str]| reasons.contains(&event.sort.reason.as_str());
     let network: Vec<_> = case
         .events
         .iter()

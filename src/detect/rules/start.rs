@@ -66,7 +66,7 @@ pub fn sign<'a>(case: &Case<'a>, container: &'a ContainerRecord) -> Option<Sign>
 
 /// The kubelet kills a container whose postStart hook fails; what it leaves looks like a signal from outside.
 fn hook<'a>(case: &Case<'a>, container: &'a ContainerRecord) -> Option<Sign> {
-    let failures = || case.events_of(&container.name).filter(|event| event.reason == "FailedPostStartHook");
+    let failures = || case.events_of(&container.name).filter(|event| event.sort.reason == "FailedPostStartHook");
     let newest = failures().max_by_key(|event| event.last_seen)?;
     let first = failures().map(|event| event.first_seen).min()?;
     if matches!(&container.state, State::Running(started) if case.began(container.since, *started).age > RUNS) {

@@ -62,20 +62,20 @@ pub(super) fn named(judge: &Judge, pod: &PodRecord, deleted: Duration) -> Option
     let mut told: Vec<&EventRecord> = foreign(judge).filter(near).filter(about).collect();
     // Of the pod itself before of its workload, the nearest first.
     told.sort_by_key(|event| (event.regarding.uid != pod.reference.uid, event.last_seen.abs_diff(deleted)));
-    told.first().map(|event| (event.component.clone(), said(event)))
+    told.first().map(|event| (event.sort.component.clone(), said(event)))
 }
 
 /// What others told of the workload in a time, in words.
 pub(super) fn told(judge: &Judge, since: Duration, until: Duration) -> Vec<String> {
     let within = |event: &&EventRecord| event.last_seen >= since && event.first_seen <= until;
     let mut told: Vec<&EventRecord> = foreign(judge).filter(within).collect();
-    told.sort_by_key(|event| (event.first_seen, event.component.as_str(), event.message.as_str()));
+    told.sort_by_key(|event| (event.first_seen, event.sort.component.as_str(), event.message.as_str()));
     told.into_iter().map(said).take(MOST).collect()
 }
 
 fn foreign(judge: &Judge) -> impl Iterator<Item = &EventRecord> {
     judge.index.events().filter(|event| {
-        let who = event.component.as_str();
+        let who = event.sort.component.as_str();
         !who.is_empty()
             && !KUBERNETES.contains(&who)
             && !who.starts_with("comeback")
@@ -85,12 +85,12 @@ fn foreign(judge: &Judge) -> impl Iterator<Item = &EventRecord> {
 
 fn said(event: &EventRecord) -> String {
     let message = layout::cut(&plain::plain(&event.message), LONGEST);
-    let (who, about) = (plain::plain(&event.component), &event.regarding);
+    let (who, about) = (plain::plain(&event.sort.component), &event.regarding);
     format!(
         "{who} told of {} {} at {}: {}: {message}",
         about.kind,
         about.name,
         format(event.last_seen),
-        plain::plain(&event.reason)
+        plain::plain(&event.sort.reason)
     )
 }

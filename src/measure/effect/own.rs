@@ -160,9 +160,9 @@ impl Own {
             },
             Self::Refused { quota, since } => {
                 let wanted = format!("exceeded quota: {quota},");
-                let refused = index
-                    .events()
-                    .find(|event| event.reason == "FailedCreate" && event.last_seen >= *since && event.message.contains(&wanted));
+                let refused = index.events().find(|event| {
+                    event.sort.reason == "FailedCreate" && event.last_seen >= *since && event.message.contains(&wanted)
+                });
                 let text = refused.map_or_else(
                     || format!("no creation was seen refused for quota {quota}"),
                     |event| format!("{} {}: {}", event.regarding.kind.to_lowercase(), event.regarding.name, event.message),

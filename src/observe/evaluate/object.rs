@@ -44,7 +44,7 @@ pub(super) fn event(wanted: &EventSeen, frame: Frame<'_>) -> Seen {
     let found = frame.index.events().find(|event| {
         event.last_seen >= frame.since
             && stands(&event.regarding.uid)
-            && wanted.reason.as_ref().is_none_or(|reason| *reason == event.reason)
+            && wanted.reason.as_ref().is_none_or(|reason| *reason == event.sort.reason)
             && wanted.kind.as_ref().is_none_or(|kind| *kind == event.regarding.kind)
             && wanted.name.as_ref().is_none_or(|name| *name == event.regarding.name)
             && pattern.as_ref().is_none_or(|pattern| pattern.is_match(&event.message))
@@ -52,7 +52,7 @@ pub(super) fn event(wanted: &EventSeen, frame: Frame<'_>) -> Seen {
     match found {
         Some(event) => Seen {
             truth: Truth::True,
-            text: format!("{what}: {} {}: {}", event.reason, event.regarding.name, event.message),
+            text: format!("{what}: {} {}: {}", event.sort.reason, event.regarding.name, event.message),
             server: event.server,
         },
         None => Seen { truth: Truth::False, text: format!("{what}: not seen"), server: None },

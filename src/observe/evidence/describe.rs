@@ -67,7 +67,14 @@ fn describe_pod(out: &mut String, index: &Index, pod: &PodRecord) {
     }
     for event in events.into_iter().skip(left_out) {
         let at = seconds(event.last_seen);
-        let _ = writeln!(out, "    event at {at}: {} {} (x{}): {}", event.type_, event.reason, event.count, line(&event.message));
+        let _ = writeln!(
+            out,
+            "    event at {at}: {} {} (x{}): {}",
+            event.sort.type_,
+            event.sort.reason,
+            event.count,
+            line(&event.message)
+        );
     }
 }
 

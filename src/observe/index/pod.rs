@@ -1,6 +1,7 @@
 //! One pod's present state and history. Containers' histories live in `container`.
 
-use super::container::ContainerRecord;
+use super::containers::Containers;
+use super::shared::Shared;
 use super::{controller_of, reference_to, text, version_of};
 use crate::json::At as _;
 use crate::observe::packed::Body;
@@ -16,9 +17,9 @@ pub struct PodRecord {
     /// The pod.
     pub reference: Reference,
     /// Its controlling owner.
-    pub owner: Option<Reference>,
+    pub owner: Option<Arc<Reference>>,
     /// Its labels.
-    pub labels: BTreeMap<String, String>,
+    pub labels: Arc<BTreeMap<String, String>>,
     /// When it was first seen.
     pub first_seen: Duration,
     /// When it was last seen to change.
@@ -38,7 +39,7 @@ pub struct PodRecord {
     /// Its phase.
     pub phase: String,
     /// Its containers by name: init containers, sidecars and main ones alike.
-    pub containers: BTreeMap<String, ContainerRecord>,
+    pub containers: Containers,
     /// The node that it is bound to; empty without one.
     pub node: String,
     /// The resource version of the present (or last) state.
@@ -57,7 +58,7 @@ impl PodRecord {
         let mut record = Self {
             reference,
             owner: None,
-            labels: BTreeMap::new(),
+            labels: Arc::default(),
             first_seen: at,
             last_seen: at,
             terminating: None,
@@ -67,7 +68,7 @@ impl PodRecord {
             ready_stamp: None,
             missed_flaps: 0,
             phase: String::new(),
-            containers: BTreeMap::new(),
+            containers: Containers::default(),
             node: String::new(),
             version: None,
             body: Body::of(object),
@@ -82,8 +83,13 @@ impl PodRecord {
         self.version = version_of(object);
         text(object, "/spec/nodeName").clone_into(&mut self.node);
         self.last_seen = at;
-        self.owner = controller_of(object);
-        self.labels = labels_of(object);
+        let (owner, labels) = (controller_of(object), labels_of(object));
+        if self.owner.as_deref() != owner.as_ref() {
+            self.owner = owner.map(Arc::new);
+        }
+        if *self.labels != labels {
+            self.labels = Arc::new(labels);
+        }
         text(object, "/status/phase").clone_into(&mut self.phase);
         if object.at("/metadata/deletionTimestamp").is_some() {
             self.terminating.get_or_insert(at);
@@ -108,13 +114,18 @@ impl PodRecord {
             for spec in specs {
                 let name = text(spec, "/name");
                 let sidecar = text(spec, "/restartPolicy") == "Always";
-                let record =
-                    self.containers.entry(name.to_owned()).or_insert_with(|| ContainerRecord::new(name, init && !sidecar));
-                if let Some(status) = statuses.iter().find(|status| text(status, "/name") == name) {
+                let status = statuses.iter().find(|status| text(status, "/name") == name);
+                if let (Some(record), Some(status)) = (self.containers.entry(name, init && !sidecar), status) {
                     record.update(status, at);
                 }
             }
         }
+    }
+
+    /// Shares with others what they say, too.
+    pub(super) fn share(&mut self, shared: &mut Shared) {
+        self.owner = self.owner.take().map(|owner| shared.references.same(owner));
+        self.labels = shared.labels.same(std::mem::take(&mut self.labels));
     }
 
     /// The present (or last) state.
