@@ -62,6 +62,16 @@ pub trait Cluster: Send + Sync + std::fmt::Debug {
         None
     }
 
+    /// The image of the privileged pods by which it reaches the machines of its nodes, where it does so by pods.
+    fn node_pods(&self) -> Option<String> {
+        None
+    }
+
+    /// Why a plan that needs nothing which the cluster lacks cannot be run on it all the same.
+    fn cannot(&self, _plan: &crate::scenario::Plan) -> Option<String> {
+        None
+    }
+
     /// Gives up removing what connecting created, for the user to look at; its name, where there is something.
     fn keep(&self) -> Option<String> {
         None
@@ -81,6 +91,8 @@ pub struct TrialContext {
     pub openshift: bool,
     /// Whether the scenario needs nodes with cgroups of version 1; those of a real cluster have what they have.
     pub cgroup_v1: bool,
+    /// The namespace of the run's own, in which pods may reach nodes; none where it has none.
+    pub home: Option<String>,
     /// The registry of all pods' images, where it is not the images' own.
     pub registry: Option<String>,
     /// Stand-ins for images.

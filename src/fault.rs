@@ -25,6 +25,7 @@ use hold::Holds;
 use program::Surroundings;
 use serde_json::Value;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use choose::choose;
 pub use inject::inject;
@@ -86,6 +87,8 @@ pub struct Prepared {
     pub run: String,
     /// What it acts on.
     pub prey: Vec<Prey>,
+    /// After how long machines that cannot be reached meanwhile take it back by themselves.
+    pub limit: Duration,
     /// What its commands hold in pods.
     pub holds: Holds,
     /// What the programs of a `command` find in their environment.

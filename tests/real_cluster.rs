@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
+#[path = "real_cluster/node_access.rs"]
+mod node_access;
 #[path = "real_cluster/registry.rs"]
 mod registry;
 #[path = "real_cluster/submit.rs"]
@@ -120,4 +122,22 @@ fn a_submitted_run_loses_a_pod_and_no_trial() {
     let image =
         std::env::var("COMEBACK_TEST_IMAGE").expect("set COMEBACK_TEST_IMAGE to an image of ci/image that the nodes have");
     submit::a_killed_pod_costs_no_trial(&context, &image);
+}
+
+#[test]
+#[ignore = "needs a kind cluster with two workers and docker: COMEBACK_TEST_CONTEXT names its context; its nodes are broken"]
+fn nodes_are_broken_by_pods_where_their_machines_cannot_be_reached() {
+    let context = std::env::var("COMEBACK_TEST_CONTEXT").expect("set COMEBACK_TEST_CONTEXT to the context of a test cluster");
+    node_access::pods_break_nodes_as_containers_do(&context);
+}
+
+#[test]
+#[ignore = "needs a kind cluster with two workers and docker: COMEBACK_TEST_CONTEXT names its context; its nodes are broken"]
+fn a_killed_run_leaves_nodes_that_mend_themselves() {
+    let context = std::env::var("COMEBACK_TEST_CONTEXT").expect("set COMEBACK_TEST_CONTEXT to the context of a test cluster");
+    for (fault, is_broken) in
+        [("stopKubelet", "kubelet is down"), ("partitionNode", "-j DROP"), ("stopContainerRuntime", "containerd is down")]
+    {
+        node_access::a_killed_run_is_cleaned_up(&context, fault, is_broken);
+    }
 }

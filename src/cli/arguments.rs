@@ -165,6 +165,9 @@ pub struct Cleanup {
     /// Parts of names or servers of contexts that look like production; `none` for no protection. Repeatable [default: prod]
     #[arg(long, env = "COMEBACK_PROTECTED", value_name = "PART", value_delimiter = ',')]
     pub protected: Vec<String>,
+    /// The image of the privileged pods that mend nodes, as `run --node-image` had it [default: busybox:1.37]
+    #[arg(long, env = "COMEBACK_NODE_IMAGE", value_name = "IMAGE")]
+    pub node_image: Option<String>,
     /// A namespace of others that runs were allowed to use: look for their undo records there, too. Repeatable
     #[arg(long, env = "COMEBACK_ALLOW_NAMESPACE", value_name = "NS", value_delimiter = ',')]
     pub allow_namespace: Vec<String>,

@@ -99,6 +99,9 @@ fn clean(arguments: &Cleanup, choice: &ClusterChoice) -> Result<Done, ClusterErr
         if scope == Scope::Stale {
             (found, done.live) = cleanup::stale_only(client, found).await?;
         }
+        for left in &mut found {
+            left.node_image.clone_from(&arguments.node_image);
+        }
         done.cleaned = cleanup::clean_all(client, found, &arguments.allow_namespace).await;
         Ok(done)
     })

@@ -38,9 +38,12 @@ pub struct Doctor {
     /// A namespace of others in which a run would be allowed to act. Repeatable
     #[arg(long, env = "COMEBACK_ALLOW_NAMESPACE", value_name = "NS", value_delimiter = ',')]
     pub allow_namespace: Vec<String>,
-    /// What a run would be allowed: cluster-faults. Repeatable
+    /// What a run would be allowed: cluster-faults, node-access. Repeatable
     #[arg(long, env = "COMEBACK_ALLOW", value_name = "WHAT", value_delimiter = ',', value_parser = guard::allow)]
     pub allow: Vec<Allow>,
+    /// The image of the privileged pods of `--allow node-access` [default: busybox:1.37]
+    #[arg(long, env = "COMEBACK_NODE_IMAGE", value_name = "IMAGE")]
+    pub node_image: Option<String>,
 }
 
 /// Examines the cluster, prints what was found, and returns the exit code: 3 where a run would be refused, 4 where nothing could run.
@@ -60,6 +63,7 @@ pub(super) fn doctor(arguments: &Doctor, console: Console) -> ExitCode {
         choice => choice,
     };
     let options = ClusterOptions {
+        node_image: guard::node_image(&arguments.allow, arguments.node_image.as_deref()),
         allowed_contexts: arguments.allow_context.clone(),
         protected: arguments.protected.clone(),
         ..ClusterOptions::default()

@@ -19,6 +19,8 @@ pub(super) struct Asked {
     pub needed: Vec<Permission>,
     /// What of it the user does not have.
     pub missing: Vec<Permission>,
+    /// The image of the privileged pods by which machines of nodes are reached, where that is so.
+    pub node_pods: Option<String>,
 }
 
 /// The whole plan in words, with the permissions that it takes.
@@ -26,14 +28,14 @@ pub(super) fn plan(suitable: &Suitable, cluster: &str, allowed: &[String], asked
     let plans = &suitable.plans;
     let mut text = format!("What would be done on {cluster}. Nothing is changed.\n");
     for plan in plans {
-        scenario(&mut text, plan);
+        scenario(&mut text, plan, asked.and_then(|asked| asked.node_pods.as_deref()));
     }
     for (plan, why) in &suitable.skipped {
         let _ = writeln!(text, "\n{} ({}) is skipped: {why}", plan.name, plan.file);
     }
     let all: Vec<&Plan> = plans.iter().map(AsRef::as_ref).collect();
     text.push_str(if asked.is_some() { "\npermissions (asked of the cluster)\n" } else { "\npermissions\n" });
-    let needed = asked.map_or_else(|| permission::needed(&all, allowed), |asked| asked.needed.clone());
+    let needed = asked.map_or_else(|| permission::needed(&all, allowed, false), |asked| asked.needed.clone());
     for permission in needed {
         let lacks = asked.is_some_and(|asked| asked.missing.contains(&permission));
         let _ = writeln!(text, "  {permission}{}", if lacks { "   MISSING" } else { "" });
@@ -41,7 +43,7 @@ pub(super) fn plan(suitable: &Suitable, cluster: &str, allowed: &[String], asked
     text
 }
 
-fn scenario(text: &mut String, plan: &Plan) {
+fn scenario(text: &mut String, plan: &Plan, node_pods: Option<&str>) {
     let trials = if plan.trials == 1 { "1 trial".to_owned() } else { format!("{} trials", plan.trials) };
     let _ = writeln!(text, "\n{} ({}, {trials})", plan.name, plan.file);
     let mut line = |what: &str, rest: &str| {
@@ -92,6 +94,10 @@ fn scenario(text: &mut String, plan: &Plan) {
     for (position, injection) in schedule.injections.iter().enumerate() {
         line("injects", &format!("{}{}", injected(&injection.fault), when(injection)));
         line("undoes", undone(&injection.fault, plan.existing.is_some()));
+        if let Some(image) = node_pods.filter(|_| injection.fault.is_about_a_machine()) {
+            let lasts = duration::format(schedule.limit(position).unwrap_or_else(|| plan.longest_fault()));
+            line("", &format!("by privileged pods ({image}) on the node, which mends itself after {lasts}"));
+        }
         for reversal in schedule.reversals.iter().filter(|reversal| reversal.faults.last() == Some(&position)) {
             let faults = reversal.faults.iter().filter_map(|fault| Some(&schedule.injections.get(*fault)?.fault));
             let keys: Vec<_> = faults.filter(|fault| fault.pods().is_none()).map(Fault::key).collect();
@@ -279,7 +285,7 @@ mod tests {
             plan.faults.clone_from(&faults);
             let place = crate::scenario::model::Existing { namespace: "shop".to_owned(), selector: "app=api".to_owned() };
             plan.existing = existing.then_some(place);
-            scenario(&mut text, &plan);
+            scenario(&mut text, &plan, None);
         }
         assert!(!text.contains("c2VjcmV0"));
         insta::assert_snapshot!(text);

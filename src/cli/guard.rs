@@ -2,6 +2,7 @@
 //! Contexts that look like production are refused by `cluster::context`.
 
 use crate::cluster::select::ClusterChoice;
+use crate::observe::probe::pod;
 use crate::scenario::{Fault, Plan, Step};
 use serde::{Deserialize, Deserializer, de::Error};
 use std::sync::Arc;
@@ -11,7 +12,12 @@ use std::sync::Arc;
 pub enum Allow {
     /// Faults on nodes that other people's pods run on.
     ClusterFaults,
+    /// Short-lived privileged pods on the nodes that faults break, where their machines are no containers of this computer.
+    NodeAccess,
 }
+
+/// What may be written.
+const SUPPORTED: &str = "cluster-faults, node-access";
 
 /// Reads one value of `--allow`.
 ///
@@ -20,8 +26,9 @@ pub enum Allow {
 pub fn allow(text: &str) -> Result<Allow, String> {
     match text {
         "cluster-faults" => Ok(Allow::ClusterFaults),
-        "cluster-objects" | "node-access" => Err(format!("`{text}` is not supported yet; supported: cluster-faults")),
-        _ => Err("supported: cluster-faults".to_owned()),
+        "node-access" => Ok(Allow::NodeAccess),
+        "cluster-objects" => Err(format!("`{text}` is not supported yet; supported: {SUPPORTED}")),
+        _ => Err(format!("supported: {SUPPORTED}")),
     }
 }
 
@@ -32,6 +39,11 @@ pub fn allow(text: &str) -> Result<Allow, String> {
 pub fn allow_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Allow>, D::Error> {
     let texts = Vec::<String>::deserialize(deserializer)?;
     texts.iter().map(|text| allow(text).map_err(|help| D::Error::custom(format!("allow: {help}")))).collect()
+}
+
+/// The image of the pods that reach nodes, where such are allowed.
+pub(super) fn node_image(allowed: &[Allow], image: Option<&str>) -> Option<String> {
+    allowed.contains(&Allow::NodeAccess).then(|| image.unwrap_or(pod::IMAGE).to_owned())
 }
 
 /// Why a scenario may not run although the cluster could: it breaks nodes of a cluster that others may use, too, and that was not

@@ -39,6 +39,9 @@ pub(super) fn refuse(
             ("allow", ClusterChoice::Embedded | ClusterChoice::Kind(_)) => {
                 Some("the nodes of embedded and kind clusters are shared with nobody; it is for `--cluster context`")
             }
+            ("node_image", ClusterChoice::Embedded | ClusterChoice::Kind(_)) => {
+                Some("their nodes are broken without pods; it is for `--cluster context`")
+            }
             ("allow_namespace", ClusterChoice::Embedded) => {
                 Some("the embedded cluster begins empty, without namespaces of others; give `--cluster context` or `kind`")
             }

@@ -49,10 +49,14 @@ pub struct Options {
     /// Act in a namespace that the run did not create, for workloads that are there already. Repeatable
     #[arg(long, env = "COMEBACK_ALLOW_NAMESPACE", value_name = "NS", value_delimiter = ',', help_heading = "Where")]
     pub allow_namespace: Vec<String>,
-    /// Allow what others on the cluster would notice: cluster-faults (whatever breaks nodes of a context). Repeatable
+    /// Allow what others on the cluster would notice: cluster-faults (whatever breaks nodes of a context), node-access (privileged pods
+    /// on nodes whose machines are not containers here). Repeatable
     #[arg(long, env = "COMEBACK_ALLOW", value_name = "WHAT", value_delimiter = ',', value_parser = guard::allow, help_heading = "Where")]
     #[serde(deserialize_with = "guard::allow_list")]
     pub allow: Vec<Allow>,
+    /// The image of the privileged pods of `--allow node-access`: anything with a shell and nsenter [default: busybox:1.37]
+    #[arg(long, env = "COMEBACK_NODE_IMAGE", value_name = "IMAGE", help_heading = "Where")]
+    pub node_image: Option<String>,
     /// The node image of a kind cluster that has to be created
     #[arg(long, env = "COMEBACK_KIND_IMAGE", value_name = "IMAGE", help_heading = "Where")]
     pub kind_image: Option<String>,
@@ -236,6 +240,7 @@ impl Options {
             max_nodes: self.max_nodes.or(defaults.max_nodes),
             allow_namespace: list(self.allow_namespace, defaults.allow_namespace),
             allow: list(self.allow, defaults.allow),
+            node_image: self.node_image.or(defaults.node_image),
             kind_image: self.kind_image.or(defaults.kind_image),
             profile: self.profile.or(defaults.profile),
             trials: self.trials.or(defaults.trials),

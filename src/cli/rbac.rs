@@ -1,6 +1,7 @@
 //! `comeback rbac`: the least roles under which scenarios run and clean up, as YAML for `kubectl apply`.
 //! What is needed is `engine::permission`'s.
 
+use super::guard::{self, Allow};
 use crate::engine::permission::{self, Permission, Scope};
 use crate::exit_code::ExitCode;
 use crate::scenario::render::{Look, render};
@@ -20,6 +21,9 @@ pub struct Rbac {
     /// The name of the roles
     #[arg(long, env = "COMEBACK_RBAC_NAME", value_name = "NAME", default_value = "comeback")]
     pub name: String,
+    /// What a run will be allowed: node-access adds the privileged pods by which nodes are broken. Repeatable
+    #[arg(long, env = "COMEBACK_ALLOW", value_name = "WHAT", value_delimiter = ',', value_parser = guard::allow)]
+    pub allow: Vec<Allow>,
     /// For an OpenShift user who may create no namespace: trials run in projects of their own, whose administrator the user is
     #[arg(long, env = "COMEBACK_RBAC_PROJECTS")]
     pub projects: bool,
@@ -41,7 +45,7 @@ pub fn run(arguments: &Rbac, look: Look, out: &mut dyn Write, err: &mut dyn Writ
         }
     };
     let plans: Vec<&Plan> = loaded.plans.iter().map(AsRef::as_ref).collect();
-    let needed = permission::needed(&plans, &[]);
+    let needed = permission::needed(&plans, &[], arguments.allow.contains(&Allow::NodeAccess));
     let needed = if arguments.projects { permission::by_projects(&needed) } else { needed };
     let needed = if arguments.submit { permission::submitting(&needed) } else { needed };
     out.write_all(roles(&arguments.name, &needed).as_bytes())?;
@@ -90,7 +94,7 @@ mod tests {
     fn printed(paths: &[&str], projects: bool) -> String {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let paths = paths.iter().map(ToString::to_string).collect();
-        let arguments = Rbac { paths, name: "comeback".to_owned(), projects, submit: false };
+        let arguments = Rbac { paths, name: "comeback".to_owned(), projects, submit: false, allow: Vec::new() };
         let code = run(&arguments, Look { color: false, width: 100 }, &mut out, &mut err).unwrap();
         assert_eq!(code, ExitCode::Passed);
         String::from_utf8(out).unwrap()
@@ -107,12 +111,30 @@ mod tests {
         insta::assert_snapshot!(printed(&["builtin:pod-deleted", "builtin:node-drained"], true));
     }
 
+    /// Nothing of comeback's is made on nodes by who did not allow it.
+    #[test]
+    fn pods_on_nodes_are_created_where_that_is_allowed() {
+        let creates_pods = |allow: Vec<Allow>| {
+            let loaded = load(&["builtin:node-kubelet-stopped".to_owned()], &LoadOptions::default()).unwrap();
+            let by_pods = allow.contains(&Allow::NodeAccess);
+            let all = permission::needed(&[&loaded.plans[0]], &[], by_pods);
+            all.iter().any(|one| one.to_string() == "create pods in the whole cluster")
+        };
+        assert!(creates_pods(vec![Allow::ClusterFaults, Allow::NodeAccess]));
+        assert!(!creates_pods(vec![Allow::ClusterFaults]));
+    }
+
     #[test]
     fn a_submitter_holds_what_it_gives_and_makes_the_job() {
         let lines = |submit| {
             let (mut out, mut err) = (Vec::new(), Vec::new());
-            let arguments =
-                Rbac { paths: vec!["builtin:pod-deleted".to_owned()], name: "comeback".to_owned(), projects: false, submit };
+            let arguments = Rbac {
+                paths: vec!["builtin:pod-deleted".to_owned()],
+                name: "comeback".to_owned(),
+                projects: false,
+                submit,
+                allow: Vec::new(),
+            };
             run(&arguments, Look { color: false, width: 100 }, &mut out, &mut err).unwrap();
             String::from_utf8(out).unwrap()
         };

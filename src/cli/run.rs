@@ -202,7 +202,7 @@ fn rehearse(options: &Options, loaded: &Loaded, console: Console) -> Result<Exit
 /// What the user of a real cluster must be allowed for the plans, and is not.
 pub(super) fn asked_permissions(cluster: &Arc<dyn Cluster>, plans: &[Arc<Plan>], options: &Options) -> Result<Asked, String> {
     let plans: Vec<&Plan> = plans.iter().map(AsRef::as_ref).collect();
-    let needed = permission::needed(&plans, &options.allow_namespace);
+    let needed = permission::needed(&plans, &options.allow_namespace, cluster.node_pods().is_some());
     let asked = crate::cluster::block_on(async {
         let session = cluster
             .open(&TrialContext { seed: 0, images: BTreeMap::new(), nodes: 1, ..TrialContext::default() })
@@ -210,7 +210,8 @@ pub(super) fn asked_permissions(cluster: &Arc<dyn Cluster>, plans: &[Arc<Plan>],
             .map_err(|error| error.message)?;
         let asked = async {
             let needed = preflight::of_user(&session.client, needed).await?;
-            Ok::<_, RequestError>(Asked { missing: preflight::missing(&session.client, &needed).await?, needed })
+            let missing = preflight::missing(&session.client, &needed).await?;
+            Ok::<_, RequestError>(Asked { missing, needed, node_pods: cluster.node_pods() })
         };
         asked.await.map_err(|error| error.to_string())
     });
@@ -226,6 +227,7 @@ pub(super) fn cluster_options(options: &Options, loaded: &Loaded, executed: Opti
         images: images.into_iter().collect(),
         logs: directory.map(|directory| directory.join("kind-logs")),
         progress: directory.is_some() && !options.no_progress.unwrap_or(false) && !options.quiet.unwrap_or(false),
+        node_image: guard::node_image(&options.allow, options.node_image.as_deref()),
         allowed_contexts: options.allow_context.clone(),
         protected: options.protected.clone(),
         ledger: Some(PathBuf::from(engine::ledger::DEFAULT_PATH)),

@@ -137,7 +137,7 @@ fn submitted(arguments: &Submit, mut options: Options, words: Vec<String>, conso
     };
     let cluster = select::connect(&choice, &cluster_options).map_err(|error| refused(error.to_string()))?;
     let plans: Vec<&Plan> = submission.plans.plans.iter().map(AsRef::as_ref).collect();
-    let needed = permission::needed(&plans, &options.allow_namespace);
+    let needed = permission::needed(&plans, &options.allow_namespace, false);
     if let Err(refusal) = may_submit(&cluster, &needed) {
         let _ = cluster.close();
         return Err(refused(refusal));

@@ -38,7 +38,7 @@ fn why_not(plan: &Plan, cluster: &dyn Cluster, choice: &ClusterChoice, allowed: 
     let capabilities = cluster.capabilities();
     let lacking: Vec<Need> = plan.needs.iter().filter(|need| !capabilities.contains(need)).copied().collect();
     if lacking.is_empty() {
-        return guard::nodes(plan, choice, allowed);
+        return guard::nodes(plan, choice, allowed).or_else(|| cluster.cannot(plan));
     }
     let names: Vec<_> = lacking.iter().map(|need| camel_case(format!("{need:?}"))).collect();
     let whys: Vec<_> = lacking.iter().filter_map(|need| cluster.why_not(*need)).collect();

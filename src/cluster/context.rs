@@ -5,10 +5,13 @@ use super::fingerprint;
 use super::incluster;
 use super::machine::Machines;
 use super::machine::container::Containers;
+use super::machine::host::{self, Hosts};
 use super::openshift;
 use super::request::{RequestError, retried};
+use super::select::ClusterOptions;
 use super::{Cluster, ClusterError, Requests, Session, TrialClock, TrialContext};
 use crate::measure::result::ClusterInfo;
+use crate::scenario::Plan;
 use crate::scenario::model::Need;
 use crate::sim::limits::Limits;
 use futures::FutureExt;
@@ -37,19 +40,28 @@ pub struct Context {
     info: ClusterInfo,
     capabilities: Vec<Need>,
     /// The machines of its nodes, or why they cannot be reached.
-    machines: Result<Containers, String>,
+    machines: Result<Reach, String>,
+}
+
+/// How machines are reached.
+#[derive(Clone, Debug)]
+enum Reach {
+    Containers(Containers),
+    /// By pods of this image.
+    Pods(String),
 }
 
 impl Context {
     /// Connects to a context of the user's kubeconfig (`$KUBECONFIG`, else `~/.kube/config`); the current one without a name.
     /// In a pod without a kubeconfig the pod's own service account is the context. A context whose name or server contains one of the
-    /// `protected` parts is refused unless it is among `allowed`. Blocking.
+    /// protected parts is refused unless it is among those that are allowed. Blocking.
     ///
     /// # Errors
     /// No kubeconfig, unknown or refused context, unreachable server, refused credentials; each says what to do.
-    pub fn connect(name: Option<&str>, allowed: &[String], protected: &[String]) -> Result<Self, ClusterError> {
+    pub fn connect(name: Option<&str>, options: &ClusterOptions) -> Result<Self, ClusterError> {
+        let node_image = options.node_image.as_deref();
         if let Some(own) = incluster::kubeconfig().filter(|_| name.is_none_or(|name| name == incluster::CONTEXT)) {
-            return Self::from_kubeconfig(own?, incluster::CONTEXT, "context", incluster::CONTEXT);
+            return Self::from_kubeconfig(own?, incluster::CONTEXT, "context", incluster::CONTEXT, node_image);
         }
         let kubeconfig = Kubeconfig::read().map_err(|error| {
             ClusterError::new(format!(
@@ -57,8 +69,8 @@ impl Context {
             ))
         })?;
         let name = choose(&kubeconfig, name)?;
-        refuse_production(&kubeconfig, &name, allowed, protected)?;
-        Self::from_kubeconfig(kubeconfig, &name, "context", &name)
+        refuse_production(&kubeconfig, &name, &options.allowed_contexts, &options.protected)?;
+        Self::from_kubeconfig(kubeconfig, &name, "context", &name, node_image)
     }
 
     /// Connects to one context of a given kubeconfig. Blocking.
@@ -67,6 +79,7 @@ impl Context {
         context: &str,
         provider: &str,
         name: &str,
+        node_image: Option<&str>,
     ) -> Result<Self, ClusterError> {
         super::block_on(async {
             let options = KubeConfigOptions { context: Some(context.to_owned()), ..KubeConfigOptions::default() };
@@ -85,7 +98,7 @@ impl Context {
                 .await
                 .map_err(|error| unreachable_server(context, &server, &error))?;
             let told = fingerprint::of(&client, &version.git_version).await;
-            let machines = machines_of(&told.nodes);
+            let machines = machines_of(&told.nodes, node_image);
             let mut capabilities = told.capabilities;
             let groups = client.list_api_groups().await.map(|groups| groups.groups).unwrap_or_default();
             for (name, need) in
@@ -133,6 +146,17 @@ impl Cluster for Context {
         }
     }
 
+    fn node_pods(&self) -> Option<String> {
+        match &self.machines {
+            Ok(Reach::Pods(image)) => Some(image.clone()),
+            _ => None,
+        }
+    }
+
+    fn cannot(&self, plan: &Plan) -> Option<String> {
+        self.node_pods().and_then(|_| host::cannot(plan))
+    }
+
     fn is_virtual_time(&self) -> bool {
         false
     }
@@ -141,12 +165,18 @@ impl Cluster for Context {
         Some(self.kubeconfig.clone())
     }
 
-    fn open<'a>(&'a self, _trial: &'a TrialContext) -> BoxFuture<'a, Result<Session, ClusterError>> {
+    fn open<'a>(&'a self, trial: &'a TrialContext) -> BoxFuture<'a, Result<Session, ClusterError>> {
         async move {
             let requests = Requests::default();
             let client = client_of(&self.config, &self.info.name, &requests)?;
             let clock = TrialClock::starting_at(wall_clock());
-            let machines = self.machines.clone().ok().map(|machines| Arc::new(machines) as Arc<dyn Machines>);
+            let machines: Option<Arc<dyn Machines>> = match (&self.machines, &trial.home) {
+                (Ok(Reach::Containers(containers)), _) => Some(Arc::new(containers.clone())),
+                (Ok(Reach::Pods(image)), Some(home)) => {
+                    Some(Arc::new(Hosts { client: client.clone(), namespace: home.clone(), image: image.clone() }))
+                }
+                _ => None,
+            };
             let (token, guard) = (self.config.auth_info.token.clone(), Arc::new(()));
             Ok(Session { client, token, clock, limits: Limits::default(), machines, requests: Some(requests), guard })
         }
@@ -172,11 +202,18 @@ fn client_of(config: &kube::Config, name: &str, requests: &Requests) -> Result<k
     Ok(builder.with_layer(&counted).build())
 }
 
-/// The containers behind the nodes, if one may be broken: a node that takes pods and does not run the control plane.
-fn machines_of(nodes: &[fingerprint::NodeTold]) -> Result<Containers, String> {
+/// How the machines of the nodes are reached, if one may be broken: a node that takes pods and does not run the control plane. Containers
+/// of this computer come before pods, which must have been allowed.
+fn machines_of(nodes: &[fingerprint::NodeTold], node_image: Option<&str>) -> Result<Reach, String> {
     let found = Containers::behind(nodes.iter().map(|node| node.provider_id.as_str()));
-    let found = found
-        .unwrap_or_else(|| Err("its nodes are no containers of kind, and other machines cannot be reached yet".to_owned()))?;
+    let found = found.unwrap_or_else(|| Err("its nodes are no containers of kind".to_owned()));
+    let found = match (found, node_image) {
+        (Ok(containers), _) => Reach::Containers(containers),
+        (Err(_), Some(image)) => Reach::Pods(image.to_owned()),
+        (Err(why), None) => {
+            return Err(format!("{why}; if you mean it, `--allow node-access` breaks them by short-lived privileged pods"));
+        }
+    };
     if nodes.iter().any(|node| node.takes_pods && !node.control_plane) {
         return Ok(found);
     }
@@ -293,7 +330,7 @@ users:
     #[test]
     fn a_server_that_is_not_there_is_named() {
         let yaml = CONFIG.replace("https://dev.example:6443", "https://127.0.0.1:9");
-        let error = Context::from_kubeconfig(Kubeconfig::from_yaml(&yaml).unwrap(), "dev", "context", "dev").unwrap_err();
+        let error = Context::from_kubeconfig(Kubeconfig::from_yaml(&yaml).unwrap(), "dev", "context", "dev", None).unwrap_err();
         assert!(error.message.contains("https://127.0.0.1:9") && error.message.contains("cannot be reached"), "{error}");
     }
 }

@@ -9,6 +9,7 @@ use super::select::ClusterOptions;
 use super::{Cluster, ClusterError, Session, TrialContext};
 use crate::engine::ledger::{self, Entry, Ledger};
 use crate::measure::result::ClusterInfo;
+use crate::scenario::Plan;
 use crate::scenario::model::Need;
 use futures::future::BoxFuture;
 use kube::config::Kubeconfig;
@@ -66,7 +67,7 @@ impl Kind {
                 ClusterError::new(format!("`kind get kubeconfig --name {name}` printed no kubeconfig: {error}"))
             })?;
             let context = format!("kind-{name}");
-            Context::from_kubeconfig(kubeconfig, &context, "kind", &context)
+            Context::from_kubeconfig(kubeconfig, &context, "kind", &context, options.node_image.as_deref())
         });
         match connected {
             Ok(context) => Ok(Self { name: name.to_owned(), context, created: guard }),
@@ -89,6 +90,14 @@ impl Cluster for Kind {
 
     fn why_not(&self, need: Need) -> Option<String> {
         self.context.why_not(need)
+    }
+
+    fn node_pods(&self) -> Option<String> {
+        self.context.node_pods()
+    }
+
+    fn cannot(&self, plan: &Plan) -> Option<String> {
+        self.context.cannot(plan)
     }
 
     fn is_virtual_time(&self) -> bool {

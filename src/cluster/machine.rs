@@ -1,7 +1,10 @@
 //! Machines of nodes: what can be done to one past the Kubernetes API, by whom, and how it is taken back.
-//! Which faults do it is `fault`'s; containers of kind and simulated machines live beside this file.
+//! Which faults do it is `fault`'s; containers of kind, hosts reached by pods, and simulated machines live beside this file.
 
+pub mod anywhere;
 pub mod container;
+pub mod host;
+pub mod script;
 pub mod simulated;
 
 use super::request::RequestError;
@@ -30,12 +33,22 @@ pub enum Machine {
         /// Its name.
         name: String,
     },
+    /// A machine that only the cluster itself reaches, by a pod on its node.
+    #[serde(rename_all = "camelCase")]
+    Host {
+        /// The node's name.
+        node: String,
+        /// The machine's id, which another machine of this name does not have.
+        id: String,
+        /// What runs its containers, as its kubelet says (`containerd`).
+        container_runtime: String,
+    },
 }
 
 impl std::fmt::Display for Machine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Simulated { node } => write!(f, "the machine of node {node}"),
+            Self::Simulated { node } | Self::Host { node, .. } => write!(f, "the machine of node {node}"),
             Self::Container { runtime, name, .. } => write!(f, "{runtime} container {name}"),
         }
     }
@@ -104,6 +117,17 @@ pub enum Act {
     },
 }
 
+/// By what an act is known again on its machine, and for how long it may last where nobody could reach the machine meanwhile.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Limit {
+    /// The mark, which no other act has.
+    pub mark: String,
+    /// When the machine takes it back by itself, whatever becomes of comeback (seconds after the act). Machines that are reached from
+    /// outside of the cluster need no such limit.
+    pub seconds: u64,
+}
+
 /// What taking back came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TakenBack {
@@ -121,10 +145,15 @@ pub trait Machines: Send + Sync + std::fmt::Debug {
     fn of<'a>(&'a self, node: &'a Value) -> BoxFuture<'a, Result<Machine, RequestError>>;
 
     /// Does it. Returns when it is done.
-    fn carry_out<'a>(&'a self, machine: &'a Machine, act: &'a Act) -> BoxFuture<'a, Result<(), RequestError>>;
+    fn carry_out<'a>(&'a self, machine: &'a Machine, act: &'a Act, limit: &'a Limit) -> BoxFuture<'a, Result<(), RequestError>>;
 
     /// Takes it back, whether it was done or not. Doing so twice does no harm.
-    fn take_back<'a>(&'a self, machine: &'a Machine, act: &'a Act) -> BoxFuture<'a, Result<TakenBack, RequestError>>;
+    fn take_back<'a>(
+        &'a self,
+        machine: &'a Machine,
+        act: &'a Act,
+        limit: &'a Limit,
+    ) -> BoxFuture<'a, Result<TakenBack, RequestError>>;
 
     /// Whether the control plane runs on these machines, so that the last of its nodes must be spared.
     fn carry_the_control_plane(&self) -> bool;

@@ -65,6 +65,9 @@ pub struct ClusterOptions {
     pub logs: Option<PathBuf>,
     /// Whether what takes long is told on stderr.
     pub progress: bool,
+    /// The image of the privileged pods by which machines of nodes may be reached that are no containers of this computer; none where
+    /// that was not allowed.
+    pub node_image: Option<String>,
     /// Contexts that may be used although they look like production.
     pub allowed_contexts: Vec<String>,
     /// Parts of names and servers that look like production; empty: `prod`.
@@ -89,9 +92,7 @@ pub fn connect(choice: &ClusterChoice, options: &ClusterOptions) -> Result<Arc<d
             let ledger = options.ledger.clone().map(Ledger::at);
             Arc::new(Kind::connect(name, options, ledger.as_ref())?)
         }
-        ClusterChoice::Context(name) => {
-            Arc::new(Context::connect(name.as_deref(), &options.allowed_contexts, &options.protected)?)
-        }
+        ClusterChoice::Context(name) => Arc::new(Context::connect(name.as_deref(), options)?),
     })
 }
 

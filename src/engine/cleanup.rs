@@ -7,10 +7,12 @@ use super::lease;
 use super::namespace::{self, REMOVED_WITHIN};
 use super::project;
 use super::submit::{self, Stopped};
-use crate::cluster::machine::container;
+use crate::cluster::machine::anywhere::Anywhere;
+use crate::cluster::machine::host::Hosts;
 use crate::cluster::request::{REQUEST_BUDGET, RequestError, retried};
 use crate::fault::machine;
 use crate::fault::undo::{Undone, journal, undo_all};
+use crate::observe::probe::pod;
 use crate::observe::timeline::Reference;
 use futures::{StreamExt, stream};
 use journal::Written;
@@ -51,6 +53,8 @@ pub struct Left {
     pub homes: Vec<Home>,
     /// Its undo records, oldest first.
     pub records: Vec<Written>,
+    /// The image of the pods by which machines of nodes are mended that are no containers of this computer; absent: the usual one.
+    pub node_image: Option<String>,
 }
 
 /// What a clean-up did.
@@ -296,7 +300,10 @@ impl Cleaned {
 async fn undo(client: &kube::Client, left: &Left, cleaned: &mut Cleaned) {
     let records: Vec<_> = left.records.iter().map(|written| written.record.clone()).collect();
     // Machines are found again by what stands in their records: no others are needed here.
-    let done = undo_all(client, Some(&container::Anywhere), &records).await;
+    let image = left.node_image.as_deref().unwrap_or(pod::IMAGE);
+    let own = left.homes.iter().find_map(|home| Some(home.own.as_ref()?.name.clone()));
+    let hosts = own.map(|namespace| Hosts { client: client.clone(), namespace, image: image.to_owned() });
+    let done = undo_all(client, Some(&Anywhere { hosts }), &records).await;
     for (written, (target, undone)) in left.records.iter().rev().zip(done) {
         let forgotten = match &undone {
             Ok(undone) if undone.is_settled() => journal::forget(client, &written.held).await,

@@ -62,7 +62,8 @@ pub fn examine(cluster: &dyn Cluster, plans: &[Arc<Plan>], allowed: &[String]) -
             cluster.open(&TrialContext { seed: 0, images: BTreeMap::new(), nodes: 1, ..TrialContext::default() }).await?;
         let client = &session.client;
         let mut checks = vec![clock(client).await];
-        checks.push(permissions(client, permission::needed(&plans, allowed)).await);
+        checks.push(permissions(client, permission::needed(&plans, allowed, cluster.node_pods().is_some())).await);
+        checks.extend(node_access(cluster, &plans));
         checks.extend(images::check(client, &plans).await);
         checks.extend(admission::check(client, &plans).await);
         Ok(checks)
@@ -83,6 +84,14 @@ pub fn warnings(cluster: &dyn Cluster, plans: &[Arc<Plan>]) -> Vec<String> {
     });
     let troubles = checks.unwrap_or_default().into_iter().filter(|check| check.grade > Grade::Good && !check.remedy.is_empty());
     troubles.map(|check| format!("{}: {}; {}", check.name, check.found, check.remedy)).collect()
+}
+
+/// What a run would do on nodes that nothing but a pod reaches.
+fn node_access(cluster: &dyn Cluster, plans: &[&Plan]) -> Option<Check> {
+    let image = cluster.node_pods().filter(|_| plans.iter().any(|plan| permission::reaches_machines(plan)))?;
+    let found =
+        format!("nodes are broken by short-lived privileged pods ({image}) in the run's own namespace, and mend themselves");
+    Some(Check::new("node access", Grade::Doubt, found, ""))
 }
 
 /// The server's clock against ours, by the header of an answer.

@@ -31,14 +31,14 @@ pub fn name(run: &str) -> String {
     format!("cb-run-{}", dns_label(run, 56))
 }
 
-/// Creates the run's own namespace. Where it may create none, the first of the `allowed` namespaces is its home, else an OpenShift
+/// Creates the run's own namespace, which lets `privileged` pods in where nodes are reached by such. Where it may create none, the first of the `allowed` namespaces is its home, else an OpenShift
 /// project.
 ///
 /// # Errors
 /// The server's refusal, with nothing to fall back on.
-pub async fn establish(client: &kube::Client, run: &str, allowed: &[String]) -> Result<Home, RequestError> {
+pub async fn establish(client: &kube::Client, run: &str, allowed: &[String], privileged: bool) -> Result<Home, RequestError> {
     let label = dns_label(run, 63);
-    match create(client, &label).await {
+    match create(client, &label, privileged).await {
         Ok(own) => Ok(Home { run: label, namespace: own.name.clone(), own: Some(own), project: false }),
         Err(error) if error.code == 403 => {
             if let Some(namespace) = allowed.first() {
@@ -52,10 +52,10 @@ pub async fn establish(client: &kube::Client, run: &str, allowed: &[String]) -> 
     }
 }
 
-async fn create(client: &kube::Client, run: &str) -> Result<Reference, RequestError> {
+async fn create(client: &kube::Client, run: &str, privileged: bool) -> Result<Reference, RequestError> {
     let name = name(run);
     let what = format!("creating namespace {name}");
-    let object = json!({
+    let mut object = json!({
         "apiVersion": "v1",
         "kind": "Namespace",
         "metadata": {
@@ -64,6 +64,9 @@ async fn create(client: &kube::Client, run: &str) -> Result<Reference, RequestEr
             "annotations": { labels::VERSION: env!("CARGO_PKG_VERSION") },
         },
     });
+    if privileged {
+        object["metadata"]["labels"][labels::POD_SECURITY] = "privileged".into();
+    }
     let object: DynamicObject = serde_json::from_value(object).map_err(|error| RequestError::of(&what, error.to_string()))?;
     let api = namespace::namespaces(client)?;
     let parameters = PostParams { field_manager: Some(labels::FIELD_MANAGER.to_owned()), ..PostParams::default() };

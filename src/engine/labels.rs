@@ -17,6 +17,8 @@ pub const UNDO: &str = "comeback.dev/undo";
 pub const PART: &str = "comeback.dev/part";
 /// Label: the pod from which conditions are measured.
 pub const PROBE: &str = "comeback.dev/probe";
+/// Label: the level of Pod Security that a namespace enforces (<https://kubernetes.io/docs/concepts/security/pod-security-admission/>).
+pub const POD_SECURITY: &str = "pod-security.kubernetes.io/enforce";
 /// Annotation: comeback's version.
 pub const VERSION: &str = "comeback.dev/version";
 

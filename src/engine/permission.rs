@@ -184,14 +184,25 @@ pub fn submitting(needed: &[Permission]) -> Vec<Permission> {
     all.all.into_iter().collect()
 }
 
-/// The permissions that a run of these plans needs; `allowed` are the namespaces of others that it may use.
+/// Whether a plan breaks machines of nodes, or its healer may.
 #[must_use]
-pub fn needed(plans: &[&Plan], allowed: &[String]) -> Vec<Permission> {
+pub fn reaches_machines(plan: &Plan) -> bool {
+    plan.needs.contains(&Need::NodeControl)
+}
+
+/// The permissions that a run of these plans needs; `allowed` are the namespaces of others that it may use. Machines of nodes are reached
+/// past the API, or by pods in the run's own namespace.
+#[must_use]
+pub fn needed(plans: &[&Plan], allowed: &[String], by_pods: bool) -> Vec<Permission> {
     let mut needed = Needed::default();
-    let own = plans.iter().any(|plan| plan.existing.is_none());
+    let by_pods = by_pods && plans.iter().any(|plan| reaches_machines(plan));
+    let own = by_pods || plans.iter().any(|plan| plan.existing.is_none());
     let secrets = plans.iter().any(|plan| plan.existing.is_some() && touches_secrets(plan));
     if own {
         needed.table(NAMESPACES);
+        if by_pods {
+            needed.table(&[("Pod", &["create"]), ("Node", &["get"])]);
+        }
     } else {
         // Where it may make no namespace, the first that it was allowed to use is its home.
         let first = plans.iter().find_map(|plan| Some(plan.existing.as_ref()?.namespace.clone()));
@@ -364,7 +375,7 @@ mod tests {
         let loaded = load(&["builtin:pod-deleted".to_owned()], &LoadOptions::default()).unwrap();
         let mut plan = Plan::clone(&loaded.plans[0]);
         let about_exec = |plan: &Plan| {
-            let all = needed(&[plan], &[]).iter().map(ToString::to_string).collect::<Vec<_>>();
+            let all = needed(&[plan], &[], false).iter().map(ToString::to_string).collect::<Vec<_>>();
             ["create pods/exec in the whole cluster", "create pods in the whole cluster"].map(|one| all.contains(&one.to_owned()))
         };
         assert_eq!(about_exec(&plan), [false, false]);

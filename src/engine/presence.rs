@@ -28,6 +28,8 @@ pub struct Announced {
     pub allowed: Vec<String>,
     /// What it will have to be allowed.
     pub needed: Vec<Permission>,
+    /// Whether it reaches nodes by privileged pods, which live beside its records.
+    pub privileged: bool,
 }
 
 /// A run that is there.
@@ -65,7 +67,8 @@ pub(super) fn begin(request: &RunRequest) -> Result<Option<Presence>, String> {
         cluster: Arc::clone(&request.cluster),
         run: request.id.clone(),
         allowed: request.safety.namespaces.clone(),
-        needed: permission::needed(&plans, &request.safety.namespaces),
+        needed: permission::needed(&plans, &request.safety.namespaces, request.cluster.node_pods().is_some()),
+        privileged: request.cluster.node_pods().is_some() && plans.iter().any(|plan| permission::reaches_machines(plan)),
     };
     announce(announced).map(Some)
 }
@@ -79,8 +82,8 @@ pub fn announce(announced: Announced) -> Result<Presence, String> {
     let (end, ended) = oneshot::channel();
     let lost = Arc::new(AtomicBool::new(false));
     let sight = Sight::default();
-    let Announced { cluster, run, allowed, needed } = announced;
-    let keeper = Keeper { cluster, run, allowed, needed, lost: Arc::clone(&lost), sight: sight.clone() };
+    let Announced { cluster, run, allowed, needed, privileged } = announced;
+    let keeper = Keeper { cluster, run, allowed, needed, privileged, lost: Arc::clone(&lost), sight: sight.clone() };
     let thread = std::thread::Builder::new()
         .name("lease".to_owned())
         .spawn(move || match tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -115,6 +118,7 @@ struct Keeper {
     run: String,
     allowed: Vec<String>,
     needed: Vec<Permission>,
+    privileged: bool,
     lost: Arc<AtomicBool>,
     sight: Sight,
 }
@@ -150,7 +154,9 @@ impl Keeper {
     async fn announce(&self) -> Result<(Session, Home), String> {
         let context = TrialContext { seed: 0, images: BTreeMap::new(), nodes: 1, ..TrialContext::default() };
         let session = self.cluster.open(&context).await.map_err(|error| error.message)?;
-        let home = home::establish(&session.client, &self.run, &self.allowed).await.map_err(|error| error.to_string())?;
+        let home = home::establish(&session.client, &self.run, &self.allowed, self.privileged)
+            .await
+            .map_err(|error| error.to_string())?;
         let begun = async {
             if home.project {
                 // What a project's administrator may do is known only now.

@@ -106,6 +106,7 @@ async fn on_session(job: &TrialJob<'_>) -> TrialResult {
         seed: job.seed,
         images: job.plan.images.clone(),
         nodes: job.plan.least_nodes(),
+        home: job.home.and_then(|ground| Some(ground.home.own.as_ref()?.name.clone())),
         registry: job.plan.registry.clone(),
         chaos_mesh: job.plan.needs.contains(&Need::ChaosMesh),
         openshift: job.plan.needs.contains(&Need::Openshift),

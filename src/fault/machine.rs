@@ -5,7 +5,7 @@ use super::prepare::Scene;
 use super::undo::{Remedy, UndoRecord, Undone};
 use super::{FaultError, Prepared, Prey};
 use crate::cluster::kinds::Kind;
-use crate::cluster::machine::{Act, CONTROL_PLANE, Machine, Machines, TakenBack};
+use crate::cluster::machine::{Act, CONTROL_PLANE, Limit, Machine, Machines, TakenBack, host};
 use crate::cluster::request::{REQUEST_BUDGET, RequestError, retried};
 use crate::cluster::wait;
 use crate::observe::index::pod::condition_of;
@@ -34,11 +34,27 @@ pub struct Done {
     pub machine: Machine,
     /// What was done.
     pub act: Act,
+    /// Its mark, and when the machine takes it back by itself.
+    #[serde(default)]
+    pub limit: Limit,
+}
+
+impl Done {
+    /// How long taking it back may have to wait for the machine to do so by itself.
+    #[must_use]
+    pub fn waits(&self) -> Duration {
+        match self.machine {
+            Machine::Host { .. } => host::waits(&self.act, &self.limit),
+            Machine::Simulated { .. } | Machine::Container { .. } => Duration::ZERO,
+        }
+    }
 }
 
 /// What a fault does to one machine; none for faults on objects.
 pub(super) fn done(prepared: &Prepared, prey: &Prey) -> Option<Done> {
+    let machine = prey.machine.clone()?;
     let mark = || format!("comeback {} {} {}", prepared.run, prepared.namespace, prepared.position);
+    let mut limit = Limit { mark: mark(), seconds: prepared.limit.as_secs() };
     let act = match &prepared.fault {
         Fault::PauseNode(_) => Act::Pause,
         Fault::RebootNode(fault) => fault.lasts.map_or(Act::Reboot, |_| Act::PowerOff),
@@ -47,12 +63,14 @@ pub(super) fn done(prepared: &Prepared, prey: &Prey) -> Option<Done> {
         Fault::PartitionNode(_) => Act::Partition { mark: mark() },
         Fault::BlockRegistry(_) => Act::BlockRegistry { mark: mark() },
         Fault::PauseApiServer(fault) => {
-            let lasts = fault.timing().lasts.unwrap_or_default() + BY_ITSELF_AFTER;
-            Act::PauseApiServer { mark: mark(), seconds: lasts.as_secs() }
+            // Nobody can ask a pod to let it go on: the machine does so in time.
+            let late = if matches!(machine, Machine::Host { .. }) { Duration::ZERO } else { BY_ITSELF_AFTER };
+            limit.seconds = (fault.timing().lasts.unwrap_or_default() + late).as_secs();
+            Act::PauseApiServer { mark: mark(), seconds: limit.seconds }
         }
         _ => return None,
     };
-    Some(Done { machine: prey.machine.clone()?, act })
+    Some(Done { machine, act, limit })
 }
 
 /// Finds the machine of each node.
@@ -146,7 +164,7 @@ pub(super) async fn carry_out(machines: Option<&dyn Machines>, prepared: &Prepar
     let (Some(machines), Some(done)) = (machines, done(prepared, prey)) else {
         return Err(unreachable(prepared.fault.key()).into());
     };
-    Ok(machines.carry_out(&done.machine, &done.act).await?)
+    Ok(machines.carry_out(&done.machine, &done.act, &done.limit).await?)
 }
 
 /// Takes back what was done to a machine.
@@ -154,7 +172,7 @@ pub(super) async fn take_back(machines: Option<&dyn Machines>, done: &Done) -> R
     let Some(machines) = machines else {
         return Err(unreachable(&format!("mending {}", done.machine)));
     };
-    Ok(match machines.take_back(&done.machine, &done.act).await? {
+    Ok(match machines.take_back(&done.machine, &done.act, &done.limit).await? {
         TakenBack::Now => Undone::Reverted,
         TakenBack::Already => Undone::AlreadyBack,
         TakenBack::Gone => Undone::Moot(format!("{} is gone", done.machine)),

@@ -19,6 +19,7 @@ use crate::scenario::{Fault, Target};
 use kube::api::ListParams;
 use serde_json::Value;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Where a fault is injected.
 #[derive(Clone, Copy)]
@@ -35,6 +36,8 @@ pub struct Scene<'a> {
     pub machines: Option<&'a dyn Machines>,
     /// What the programs of a `command` find in their environment; none where no program reaches the cluster.
     pub surroundings: Option<&'a Arc<Surroundings>>,
+    /// After how long machines that cannot be reached meanwhile take the fault back by themselves.
+    pub limit: Duration,
 }
 
 /// Reads what a fault acts on: the chosen pods or nodes, or the object that it names.
@@ -84,7 +87,8 @@ pub async fn prepare(scene: Scene<'_>, position: usize, fault: &Fault, chosen: &
     }
     let (namespace, run) = (scene.namespace.to_owned(), scene.run.to_owned());
     let surroundings = scene.surroundings.cloned();
-    let mut prepared = Prepared { position, fault: fault.clone(), namespace, run, prey, holds: Holds::default(), surroundings };
+    let (fault_, holds, limit) = (fault.clone(), Holds::default(), scene.limit);
+    let mut prepared = Prepared { position, fault: fault_, namespace, run, prey, limit, holds, surroundings };
     for index in 0..prepared.prey.len() {
         let prey = &prepared.prey[index];
         let expected = rehearse(scene.client, &prepared, prey).await?;

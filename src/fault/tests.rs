@@ -99,6 +99,7 @@ impl Stage {
             pods: None,
             machines: self.session.machines.as_deref(),
             surroundings: None,
+            limit: std::time::Duration::from_mins(1),
         };
         let log = UndoLog::at(self.folder.path().join("undo.jsonl"));
         let mut log = log.with_machines(self.session.machines.clone());
@@ -190,6 +191,7 @@ async fn the_pods_that_a_fault_hits_are_counted() {
             pods: None,
             machines: stage.session.machines.as_deref(),
             surroundings: None,
+            limit: std::time::Duration::from_mins(1),
         };
         let prepared = prepare(scene, 0, &parsed, &chosen).await.unwrap();
         assert_eq!(super::choose::hits(&prepared, &index), (hit, present), "{fault}");
@@ -209,6 +211,7 @@ async fn in_a_namespace_of_others_a_drain_evicts_only_the_trials_own_pods() {
         pods: Some("app=pool"),
         machines: stage.session.machines.as_deref(),
         surroundings: None,
+        limit: std::time::Duration::from_mins(1),
     };
     let prepared = prepare(scene, 0, &fault, &chosen).await.unwrap();
     let pods: Vec<_> = prepared.prey.iter().filter(|prey| prey.reference.kind == "Pod").collect();
@@ -243,6 +246,7 @@ async fn a_budget_is_heeded_and_its_refusal_is_told() {
         pods: None,
         machines: stage.session.machines.as_deref(),
         surroundings: None,
+        limit: std::time::Duration::from_mins(1),
     };
     let prepared = prepare(scene, 0, &fault, &chosen).await.unwrap();
     let injected = inject(&stage.session.client, stage.session.machines.as_deref(), &prepared).await.unwrap();
@@ -279,8 +283,15 @@ async fn a_command_and_its_undoing_each_run_once() {
     let append = |word: &str| json!(["sh", "-c", format!("echo {word} $COMEBACK_NAMESPACE >> done")]);
     let fault: Fault =
         serde_json::from_value(json!({ "command": { "run": append("broken"), "undo": append("mended") } })).unwrap();
-    let scene =
-        Scene { client: &session.client, namespace: "shop", run: "run-1", pods: None, machines: None, surroundings: None };
+    let scene = Scene {
+        client: &session.client,
+        namespace: "shop",
+        run: "run-1",
+        pods: None,
+        machines: None,
+        surroundings: None,
+        limit: std::time::Duration::from_mins(1),
+    };
     assert!(matches!(prepare(scene, 0, &fault, &[]).await, Err(FaultError::Request(_))), "no program reaches it");
     let surroundings =
         super::program::Surroundings { folder: folder.path().to_owned(), namespace: "shop".to_owned(), ..Default::default() };

@@ -143,7 +143,8 @@ pub enum Need {
     Exec,
     /// The network enforces `NetworkPolicies`.
     NetworkPolicy,
-    /// The machines of nodes can be paused, switched off and cut off: containers of kind on this computer, or simulated ones.
+    /// The machines of nodes can be broken: containers of kind on this computer, simulated ones, or, with `--allow node-access`, any on which a
+    /// privileged pod may run.
     NodeControl,
     /// Prometheus can look at the cluster: it runs in real time.
     Prometheus,

@@ -191,6 +191,13 @@ impl Plan {
         found
     }
 
+    /// What a fault lasts at most that does not end before the trial: effect, recovery and hold, with what comes before them.
+    #[must_use]
+    pub fn longest_fault(&self) -> Duration {
+        let waits: Duration = self.schedule().injections.iter().map(|injection| injection.after).sum();
+        waits + self.effect.within + self.recover.within + self.recover.hold
+    }
+
     /// The steps that its ladders may take, where it has any of its own.
     pub fn steps(&self) -> impl Iterator<Item = &Step> {
         self.heal.strategy.iter().chain(self.ladders.iter().flat_map(|ladder| &ladder.steps))

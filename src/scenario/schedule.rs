@@ -4,6 +4,9 @@
 use super::Fault;
 use std::time::Duration;
 
+/// What each member of a group may take to act, beside its waiting.
+const ACTS_WITHIN: Duration = Duration::from_secs(30);
+
 /// All faults of a scenario, single ones, in the order in which they are written. Their positions here are what timelines name.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Schedule {
@@ -40,6 +43,19 @@ impl Schedule {
         let mut schedule = Self::default();
         schedule.chain(faults, &[], Duration::ZERO);
         schedule
+    }
+
+    /// The longest that a fault can last before it undoes itself; `None`: it does not. A group's clock runs from its last member on,
+    /// which its own waiting and acting delay.
+    #[must_use]
+    pub fn limit(&self, position: usize) -> Option<Duration> {
+        let own = self.reversals.iter().filter(|reversal| reversal.faults.contains(&position));
+        own.map(|reversal| {
+            let others = reversal.faults.iter().filter(|other| **other != position);
+            let others = others.filter_map(|other| self.injections.get(*other));
+            reversal.lasts + others.map(|other| other.after + ACTS_WITHIN).sum::<Duration>()
+        })
+        .min()
     }
 
     /// Adds faults one after the other; the positions that end the chain.
@@ -119,6 +135,9 @@ mod tests {
         );
         let reversals: Vec<_> = schedule.reversals.iter().map(|one| (one.faults.clone(), one.lasts.as_secs())).collect();
         assert_eq!(reversals, [(vec![1], 30), (vec![1, 2, 3], 60)]);
+        // Its own end comes before the group's, whose clock waits for every member; what never ends has no limit.
+        let limits: Vec<_> = (0..5).map(|position| schedule.limit(position).map(|limit| limit.as_secs())).collect();
+        assert_eq!(limits, [None, Some(30), Some(60 + 10 + 30 + 3 + 30), Some(60 + 10 + 30 + 12 + 30), None]);
     }
 
     #[test]

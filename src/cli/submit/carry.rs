@@ -80,6 +80,7 @@ impl Order<'_> {
             run: self.submission.id.clone(),
             allowed: Vec::new(),
             needed: self.needed.clone(),
+            privileged: false,
         };
         let presence = match presence::announce(announced) {
             Ok(presence) => presence,

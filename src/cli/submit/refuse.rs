@@ -37,12 +37,13 @@ pub(super) fn given(options: &Options) -> Result<(), String> {
         (options.trial.is_some(), "trial"),
         (options.shard.is_some(), "shard"),
         (options.max_nodes.is_some(), "max-nodes"),
+        (options.node_image.is_some(), "node-image"),
         (options.profile.is_some(), "profile"),
     ])
 }
 
 /// Why an option of `run` cannot be kept, by its name.
-const REFUSED: [(&str, &str); 10] = [
+const REFUSED: [(&str, &str); 11] = [
     ("until-confident", "shards do not know of each other's trials"),
     ("baseline", "compare the whole run afterwards: `comeback gate RUN_DIR --baseline REF`"),
     ("keep-on-failure", "a submitted run leaves nothing"),
@@ -52,6 +53,7 @@ const REFUSED: [(&str, &str); 10] = [
     ("trial", "a single trial needs no shards: use `comeback run`"),
     ("shard", "all are run here: `--shards N` says how many there are"),
     ("max-nodes", "no node is broken by a submitted run"),
+    ("node-image", "no node is broken by a submitted run"),
     ("profile", "it is for the embedded cluster: use `comeback run`"),
 ];
 

@@ -1,7 +1,8 @@
 //! The machines of kind's nodes: containers of docker or podman on this computer, reached by the command line through duct.
 //! A node is one of them only if kind says so in its providerID and the container has that node's machine id.
 
-use super::{Act, Machine, Machines, Runtime, TakenBack};
+use super::script::{BLOCK, CUT, MEND, RESUME_SERVER, START, STOP_SERVER, UNBLOCK};
+use super::{Act, Limit, Machine, Machines, Runtime, TakenBack};
 use crate::cluster::request::RequestError;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -15,74 +16,6 @@ const KUBELET: &str = "kubelet";
 const CONTAINERD: &str = "containerd";
 /// How long one command may take; starting a machine is the slowest.
 const COMMAND_WITHIN: Duration = Duration::from_mins(1);
-
-/// Drops every packet that comes in at the node's network card or leaves by it, of the node itself and of its pods; each rule
-/// carries the mark.
-const CUT: &str = r#"set -e
-rules() {
-  "$1" -w 10 -t mangle -I PREROUTING -i eth0 -m comment --comment "$2" -j DROP
-  "$1" -w 10 -t mangle -I POSTROUTING -o eth0 -m comment --comment "$2" -j DROP
-}
-[ -d /sys/class/net/eth0 ] || { echo "the node has no network card eth0" >&2; exit 1; }
-if ip -6 addr show dev eth0 scope global 2>/dev/null | grep -q inet6; then rules ip6tables "$1"; fi
-rules iptables "$1"
-"#;
-
-/// Removes the rules with the mark, and says whether there were any.
-const MEND: &str = r#"found=no
-for tables in iptables ip6tables; do
-  for rule in "PREROUTING -i" "POSTROUTING -o"; do
-    while "$tables" -w 10 -t mangle -D $rule eth0 -m comment --comment "$1" -j DROP 2>/dev/null; do found=yes; done
-  done
-done
-for tables in iptables ip6tables; do
-  if "$tables" -w 10 -t mangle -S 2>/dev/null | grep -qF -- "$1"; then echo "rules of $tables are left" >&2; exit 1; fi
-done
-echo $found
-"#;
-
-/// Lays a configuration over that of the container runtime, by which it looks for every registry where nobody listens. containerd reads
-/// it at each pull.
-const BLOCK: &str = r#"set -e
-over=/etc/containerd/certs.d; own=/run/comeback-registry
-grep -q "$over" /etc/containerd/config.toml && [ -d "$over" ] || { echo "containerd does not read $over here" >&2; exit 1; }
-[ ! -e "$over/comeback" ] || { echo "its registries are blocked already: $(cat "$over/comeback")" >&2; exit 1; }
-mkdir -p "$own/_default"
-printf '%s' "$1" >"$own/comeback"
-printf 'server = "http://127.0.0.1:1"\n\n[host."http://127.0.0.1:1"]\n  capabilities = ["pull", "resolve"]\n' >"$own/_default/hosts.toml"
-mount --bind "$own" "$over"
-"#;
-
-/// Takes it away, and says whether it was there.
-const UNBLOCK: &str = r#"set -e
-over=/etc/containerd/certs.d; own=/run/comeback-registry
-[ "$(cat "$own/comeback" 2>/dev/null)" = "$1" ] || { echo no; exit 0; }
-found=no
-while [ "$(cat "$over/comeback" 2>/dev/null)" = "$1" ]; do umount "$over"; found=yes; done
-rm -rf "$own"
-echo $found
-"#;
-
-/// Stops the API server's process, after a timer was started that lets it go on whatever becomes of us.
-const STOP_SERVER: &str = r#"set -e
-pids=$(pidof kube-apiserver) || { echo "no process kube-apiserver runs on this node" >&2; exit 1; }
-setsid sh -c 'sleep "$1"; shift; for pid; do [ "$(cat /proc/$pid/comm)" = kube-apiserver ] && kill -CONT $pid; done'   "timer-$1" "$2" $pids </dev/null >/dev/null 2>&1 &
-for n in 1 2 3 4 5 6 7 8 9 10; do pgrep -f "timer-$1" >/dev/null && break; sleep 0.1; done
-pgrep -f "timer-$1" >/dev/null || { echo "the timer that would let it go on did not start" >&2; exit 1; }
-kill -STOP $pids
-"#;
-
-/// Lets it go on, ends the timer, and says whether it was stopped.
-const RESUME_SERVER: &str = r#"found=no
-for pid in $(pidof kube-apiserver); do
-  case "$(sed 's/.*) //' /proc/$pid/stat | cut -c1)" in T) kill -CONT $pid; found=yes;; esac
-done
-for pid in $(pgrep -f "timer-$1"); do kill -- -$pid 2>/dev/null; done
-echo $found
-"#;
-
-/// Says whether a service of systemd runs.
-const IS_ACTIVE: &str = r#"systemctl is-active --quiet "$1" && echo active || echo stopped"#;
 
 /// The containers of one kind cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -174,7 +107,7 @@ impl Machines for Containers {
         self.find(node).boxed()
     }
 
-    fn carry_out<'a>(&'a self, machine: &'a Machine, act: &'a Act) -> BoxFuture<'a, Result<(), RequestError>> {
+    fn carry_out<'a>(&'a self, machine: &'a Machine, act: &'a Act, _limit: &'a Limit) -> BoxFuture<'a, Result<(), RequestError>> {
         async move {
             let what = format!("breaking {machine}");
             let (runtime, id) = container(&what, machine)?;
@@ -196,31 +129,12 @@ impl Machines for Containers {
         .boxed()
     }
 
-    fn take_back<'a>(&'a self, machine: &'a Machine, act: &'a Act) -> BoxFuture<'a, Result<TakenBack, RequestError>> {
-        take_back(machine, act).boxed()
-    }
-
-    fn carry_the_control_plane(&self) -> bool {
-        true
-    }
-}
-
-/// Takes back what was done to any container, for a clean-up of whatever an earlier run left.
-#[derive(Clone, Copy, Debug)]
-pub struct Anywhere;
-
-impl Machines for Anywhere {
-    fn of<'a>(&'a self, node: &'a Value) -> BoxFuture<'a, Result<Machine, RequestError>> {
-        let name = node.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
-        let refused = RequestError::of(&format!("looking for the container of node {name}"), "a clean-up breaks nothing");
-        async move { Err(refused) }.boxed()
-    }
-
-    fn carry_out<'a>(&'a self, machine: &'a Machine, _act: &'a Act) -> BoxFuture<'a, Result<(), RequestError>> {
-        async move { Err(RequestError::of(&format!("breaking {machine}"), "a clean-up breaks nothing")) }.boxed()
-    }
-
-    fn take_back<'a>(&'a self, machine: &'a Machine, act: &'a Act) -> BoxFuture<'a, Result<TakenBack, RequestError>> {
+    fn take_back<'a>(
+        &'a self,
+        machine: &'a Machine,
+        act: &'a Act,
+        _limit: &'a Limit,
+    ) -> BoxFuture<'a, Result<TakenBack, RequestError>> {
         take_back(machine, act).boxed()
     }
 
@@ -245,21 +159,15 @@ pub async fn take_back(machine: &Machine, act: &Act) -> Result<TakenBack, Reques
         (_, State::Paused) => {
             return Err(RequestError::of(&what, format!("it is paused: `{runtime} unpause {id}` first")));
         }
-        (Act::StopKubelet | Act::StopContainerRuntime, State::Running) => {
-            let service = if *act == Act::StopKubelet { KUBELET } else { CONTAINERD };
-            let words = ["exec", id, "sh", "-c", IS_ACTIVE, "sh", service].map(ToOwned::to_owned).to_vec();
-            if command(&what, runtime, words).await?.trim() == "active" {
-                return Ok(TakenBack::Already);
-            }
-            vec!["exec", id, "systemctl", "start", service]
-        }
+        (Act::StopKubelet, State::Running) => vec!["exec", id, "sh", "-c", START, "sh", KUBELET],
+        (Act::StopContainerRuntime, State::Running) => vec!["exec", id, "sh", "-c", START, "sh", CONTAINERD],
         (Act::Partition { mark }, State::Running) => vec!["exec", id, "sh", "-c", MEND, "sh", mark],
         (Act::BlockRegistry { mark }, State::Running) => vec!["exec", id, "sh", "-c", UNBLOCK, "sh", mark],
         (Act::PauseApiServer { mark, .. }, State::Running) => vec!["exec", id, "sh", "-c", RESUME_SERVER, "sh", mark],
     };
     let told = command(&what, runtime, words.into_iter().map(ToOwned::to_owned).collect()).await?;
-    let told_so = matches!(act, Act::Partition { .. } | Act::BlockRegistry { .. } | Act::PauseApiServer { .. });
-    Ok(if told_so && told.trim() == "no" { TakenBack::Already } else { TakenBack::Now })
+    // What docker itself does tells no such thing.
+    Ok(if told.trim() == "no" { TakenBack::Already } else { TakenBack::Now })
 }
 
 fn container<'a>(what: &str, machine: &'a Machine) -> Result<(Runtime, &'a str), RequestError> {
@@ -270,6 +178,7 @@ fn container<'a>(what: &str, machine: &'a Machine) -> Result<(Runtime, &'a str),
         }
         Machine::Container { id, .. } => Err(RequestError::of(what, format!("{id:?} is no container's id"))),
         Machine::Simulated { .. } => Err(RequestError::of(what, "it was part of an embedded cluster, which has ended")),
+        Machine::Host { .. } => Err(RequestError::of(what, "it is no container of this computer")),
     }
 }
 

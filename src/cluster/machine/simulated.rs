@@ -1,7 +1,7 @@
 //! The machines of the embedded cluster: the switches of its simulation.
 //! What follows when one is thrown is simulated in `sim::kubelet::control` and `sim::network`.
 
-use super::{Act, Machine, Machines, TakenBack};
+use super::{Act, Limit, Machine, Machines, TakenBack};
 use crate::cluster::request::RequestError;
 use crate::sim::cluster::Simulation;
 use crate::sim::kubelet::control::{ControlError, NodeControl};
@@ -31,7 +31,7 @@ impl Simulated {
     fn control(&self, machine: &Machine) -> Result<&NodeControl, RequestError> {
         let found = match machine {
             Machine::Simulated { node } => self.simulation.nodes.get(node),
-            Machine::Container { .. } => None,
+            Machine::Container { .. } | Machine::Host { .. } => None,
         };
         found.ok_or_else(|| RequestError::of(&format!("looking for {machine}"), "the embedded cluster has no such machine"))
     }
@@ -110,11 +110,16 @@ impl Machines for Simulated {
         async move { self.control(&machine).map(|_| machine.clone()) }.boxed()
     }
 
-    fn carry_out<'a>(&'a self, machine: &'a Machine, act: &'a Act) -> BoxFuture<'a, Result<(), RequestError>> {
+    fn carry_out<'a>(&'a self, machine: &'a Machine, act: &'a Act, _limit: &'a Limit) -> BoxFuture<'a, Result<(), RequestError>> {
         async move { self.done(machine, act) }.boxed()
     }
 
-    fn take_back<'a>(&'a self, machine: &'a Machine, act: &'a Act) -> BoxFuture<'a, Result<TakenBack, RequestError>> {
+    fn take_back<'a>(
+        &'a self,
+        machine: &'a Machine,
+        act: &'a Act,
+        _limit: &'a Limit,
+    ) -> BoxFuture<'a, Result<TakenBack, RequestError>> {
         async move { self.taken_back(machine, act) }.boxed()
     }
 

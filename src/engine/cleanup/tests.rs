@@ -124,7 +124,7 @@ async fn what_the_server_refuses_is_shown_with_file_line_and_its_message() {
 
 /// A run's own namespace with its lease, which would be renewed by nobody.
 async fn home_of(client: &kube::Client, run: &str) -> Home {
-    let home = home::establish(client, run, &[]).await.unwrap();
+    let home = home::establish(client, run, &[], false).await.unwrap();
     lease::acquire(client, &home, jiff::Timestamp::UNIX_EPOCH).await.unwrap();
     home
 }
@@ -136,7 +136,7 @@ async fn only_runs_whose_lease_does_not_change_are_stale() {
     let (dead, live) = (home_of(client, "dead").await, home_of(client, "live").await);
     create(client, &identity("dead")).await.unwrap();
     // Killed between the two: a namespace without a lease.
-    home::establish(client, "unborn", &[]).await.unwrap();
+    home::establish(client, "unborn", &[], false).await.unwrap();
     let renewing = async {
         loop {
             tokio::time::sleep(lease::RENEWED_EVERY).await;

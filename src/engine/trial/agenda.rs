@@ -16,6 +16,8 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(super) struct Agenda {
     schedule: Schedule,
+    /// What a fault lasts at most that does not say so: until the trial is over.
+    longest: Duration,
     run: String,
     seed: u64,
     safety: Safety,
@@ -34,6 +36,7 @@ impl Agenda {
         let (faults, reversals) = (schedule.injections.len(), schedule.reversals.len());
         Self {
             schedule,
+            longest: plan.longest_fault(),
             run: run.to_owned(),
             seed,
             safety: safety.clone(),
@@ -170,7 +173,8 @@ impl Live<'_> {
         let machines = machines.as_deref();
         let surroundings = self.surroundings.as_ref().map(|place| Arc::clone(&place.shared));
         let surroundings = surroundings.as_ref();
-        let scene = Scene { client: &client, namespace: &namespace, run: &agenda.run, pods, machines, surroundings };
+        let limit = agenda.schedule.limit(position).unwrap_or(agenda.longest);
+        let scene = Scene { client: &client, namespace: &namespace, run: &agenda.run, pods, machines, surroundings, limit };
         let chosen = fault::choose(&injection.fault, self.index(), agenda.seed)?;
         let prepared = self.unless_stopped(fault::prepare(scene, position, &injection.fault, &chosen)).await.ok_or(None)??;
         let (hit, present) = fault::choose::hits(&prepared, self.index());

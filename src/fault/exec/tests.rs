@@ -79,6 +79,7 @@ impl Stage {
             pods: None,
             machines: self.session.machines.as_deref(),
             surroundings: None,
+            limit: std::time::Duration::from_mins(1),
         };
         let pods = choose(&fault, &self.index, 1)?;
         let prepared = prepare(scene, 0, &fault, &pods).await?;

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The numbers of changes that are no fault's begin here: a scenario has fewer faults.
 const NO_FAULT: usize = 1_000_000;
@@ -200,6 +201,16 @@ impl UndoLog {
     pub fn broken_nodes(&self) -> Vec<Reference> {
         let broken = self.records.iter().filter(|kept| matches!(kept.record.remedy, Remedy::Machine(_)));
         broken.map(|kept| kept.record.target.clone()).collect()
+    }
+
+    /// How long undoing may have to wait for machines that nobody can reach until they mend themselves.
+    #[must_use]
+    pub fn waits(&self) -> Duration {
+        let waits = self.records.iter().filter_map(|kept| match &kept.record.remedy {
+            Remedy::Machine(done) => Some(done.waits()),
+            _ => None,
+        });
+        waits.max().unwrap_or_default()
     }
 
     fn append(&self, line: &Line) -> Result<(), RequestError> {

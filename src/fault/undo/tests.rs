@@ -43,6 +43,7 @@ impl Stage {
             pods: None,
             machines: self.session.machines.as_deref(),
             surroundings: None,
+            limit: std::time::Duration::from_mins(1),
         };
         let prepared = prepare(scene, 0, &fault, &[]).await?;
         let mut log = UndoLog::at(self.path());

@@ -4,7 +4,7 @@
 use super::object::Trouble;
 use super::{Done, FIELD_MANAGER, Healing};
 use crate::cluster::kinds::resolve;
-use crate::cluster::machine::{Act, CONTROL_PLANE, Machines};
+use crate::cluster::machine::{Act, CONTROL_PLANE, Limit, Machines};
 use crate::cluster::request::{REQUEST_BUDGET, RequestError, retried};
 use crate::detect::{Finding, Subject};
 use crate::engine::labels::PROBE;
@@ -213,10 +213,11 @@ impl Healing<'_> {
         }
         // A machine that cannot be told from others, or is in a state that somebody put it in, is left alone.
         let machine = machines.of(&node).await.map_err(|error| Trouble::refused(error.to_string()))?;
-        let done = MachineDone { machine, act: Act::Reboot };
+        let mark = format!("comeback {} {} healing {}", self.run, self.namespace, subject.name);
+        let done = MachineDone { machine, act: Act::Reboot, limit: Limit { mark, seconds: 0 } };
         let (what, before) = (done.machine.to_string(), shown(&node));
         (nodes.announce)(NodeChange::Machine { node, done: done.clone() }).await?;
-        machines.carry_out(&done.machine, &done.act).await?;
+        machines.carry_out(&done.machine, &done.act, &done.limit).await?;
         Ok(Done {
             subject: subject.clone(),
             outcome: ActionOutcome::Acted,

@@ -1,5 +1,5 @@
-//! Faults on the machines of nodes, past the API: on kind by the node's container, on the embedded cluster by its simulation; on
-//! others the scenario is skipped. The last ready node of a control plane is never touched.
+//! Faults on the machines of nodes, past the API: on kind by the node's container, on the embedded cluster by its simulation, on others
+//! by a privileged pod, where `--allow node-access` says so. The last ready node of a control plane is never touched.
 
 use super::Timing;
 use super::timing::node_fault;
@@ -11,7 +11,8 @@ use std::time::Duration;
 node_fault! {
     /// `pauseNode`: freezes the node's machine with all its processes; `for` ends it (default: at the end of the trial). Nobody
     /// hears of it at once: the node is given up 50 s after its kubelet's last word, and its pods move when they tolerate that no
-    /// longer (5 min, where they do not say otherwise). Effect: the node is seen not Ready.
+    /// longer (5 min, where they do not say otherwise). Not by `--allow node-access`: nothing on such a machine could undo it. Effect: the
+    /// node is seen not Ready.
     ///
     /// ```yaml
     /// pauseNode: { deployment: pool }
@@ -20,7 +21,7 @@ node_fault! {
 }
 
 node_fault! {
-    /// `rebootNode`: cuts the power of the node's machine and gives it back: at once, or after `for`. Effect: a container of each
+    /// `rebootNode`: cuts the power of the node's machine and gives it back: at once, or after `for` (not by `--allow node-access`). Effect: a container of each
     /// of the trial's pods on it is seen ended or restarted, or the node is seen not Ready.
     ///
     /// ```yaml
@@ -30,7 +31,8 @@ node_fault! {
 }
 
 node_fault! {
-    /// `stopKubelet`: stops the kubelet; containers go on, but nobody restarts, probes or reports them. Effect: the node is seen
+    /// `stopKubelet`: stops the kubelet; containers go on, but nobody restarts, probes or reports them. By `--allow node-access` the node
+    /// itself starts it again after `for`, else after the trial's budget, as with all that cuts the node off. Effect: the node is seen
     /// not Ready, as with `pauseNode`.
     ///
     /// ```yaml

@@ -38,6 +38,7 @@ impl Live<'_> {
         let undo = self.undo.lock().await;
         let client = &self.session.client;
         let broken: Vec<_> = undo.broken_nodes();
+        let within = within + undo.waits();
         let work = async {
             let done = undo.undo_some(client, which).await;
             // What comes next on this cluster needs its nodes.
