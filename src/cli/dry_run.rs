@@ -96,7 +96,9 @@ fn scenario(text: &mut String, plan: &Plan, node_pods: Option<&str>) {
         line("undoes", undone(&injection.fault, plan.existing.is_some()));
         if let Some(image) = node_pods.filter(|_| injection.fault.is_about_a_machine()) {
             let lasts = duration::format(schedule.limit(position).unwrap_or_else(|| plan.longest_fault()));
-            line("", &format!("by privileged pods ({image}) on the node, which mends itself after {lasts}"));
+            let rebooted = matches!(injection.fault, Fault::RebootNode(_));
+            let mends = if rebooted { String::new() } else { format!(", which mends itself after {lasts}") };
+            line("", &format!("by privileged pods ({image}) on the node{mends}"));
         }
         for reversal in schedule.reversals.iter().filter(|reversal| reversal.faults.last() == Some(&position)) {
             let faults = reversal.faults.iter().filter_map(|fault| Some(&schedule.injections.get(*fault)?.fault));

@@ -57,7 +57,12 @@ pub(super) fn done(prepared: &Prepared, prey: &Prey) -> Option<Done> {
     let mut limit = Limit { mark: mark(), seconds: prepared.limit.as_secs() };
     let act = match &prepared.fault {
         Fault::PauseNode(_) => Act::Pause,
-        Fault::RebootNode(fault) => fault.lasts.map_or(Act::Reboot, |_| Act::PowerOff),
+        Fault::RebootNode(fault) if fault.lasts.is_some() => Act::PowerOff,
+        Fault::RebootNode(_) => {
+            // It is over by itself.
+            limit.seconds = 0;
+            Act::Reboot
+        }
         Fault::StopKubelet(_) => Act::StopKubelet,
         Fault::StopContainerRuntime(_) => Act::StopContainerRuntime,
         Fault::PartitionNode(_) => Act::Partition { mark: mark() },

@@ -80,7 +80,7 @@ pub fn cannot(plan: &Plan) -> Option<String> {
 }
 
 impl Hosts {
-    async fn find(&self, node: &Value) -> Result<Machine, RequestError> {
+    fn find(node: &Value) -> Result<Machine, RequestError> {
         let name = text(node, "/metadata/name");
         let id = text(node, "/status/nodeInfo/machineID");
         let runtime = text(node, "/status/nodeInfo/containerRuntimeVersion").split("://").next().unwrap_or_default();
@@ -125,6 +125,9 @@ impl Hosts {
         if own.as_deref() != Some(id) {
             return Ok(TakenBack::Gone);
         }
+        // One that was given up before it ran must not act afterwards.
+        let pods = kinds::resolve(&self.client, None, "Pod").await?.api(&self.client, &self.namespace);
+        remove(&pods, &name_of(node, limit, "act")).await?;
         let words = [SETTLE, "sh", &unit, id, work.undo, work.word];
         let told = self.run(&what, &name_of(node, limit, "mend"), node, &words, within).await?;
         Ok(if told.trim() == "yes" { TakenBack::Now } else { TakenBack::Already })
@@ -201,7 +204,7 @@ async fn remove(pods: &Api<DynamicObject>, name: &str) -> Result<(), RequestErro
 
 impl Machines for Hosts {
     fn of<'a>(&'a self, node: &'a Value) -> BoxFuture<'a, Result<Machine, RequestError>> {
-        self.find(node).boxed()
+        async move { Self::find(node) }.boxed()
     }
 
     fn carry_out<'a>(&'a self, machine: &'a Machine, act: &'a Act, limit: &'a Limit) -> BoxFuture<'a, Result<(), RequestError>> {

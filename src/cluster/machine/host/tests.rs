@@ -3,6 +3,7 @@ use crate::cluster::embedded::Embedded;
 use crate::cluster::machine::Runtime;
 use crate::cluster::machine::anywhere::Anywhere;
 use crate::cluster::{Cluster as _, Session, TrialContext};
+use crate::engine::namespace::{self, Identity};
 use crate::scenario::{LoadOptions, load};
 use rstest::rstest;
 
@@ -122,16 +123,27 @@ async fn a_pod_that_cannot_act_is_an_error_and_is_gone() {
     let nodes = kinds::resolve(&session.client, None, "Node").await.unwrap().api(&session.client, "");
     let node = nodes.list(&kube::api::ListParams::default()).await.unwrap().items.remove(0);
     let name = node.metadata.name.clone().unwrap();
-    let hosts = Hosts { client: session.client.clone(), namespace: "default".to_owned(), image: "busybox:1.37".to_owned() };
+    let identity = Identity { run: "r", scenario: "s", trial: 0, seed: 1 };
+    let namespace = namespace::create(&session.client, &identity).await.unwrap().name;
+    let hosts = Hosts { client: session.client.clone(), namespace: namespace.clone(), image: "busybox:1.37".to_owned() };
     let machine = Machine::Host { node: name, id: "0af3".to_owned(), container_runtime: "containerd".to_owned() };
     let error = Machines::carry_out(&hosts, &machine, &Act::StopKubelet, &limit(MARK)).await.unwrap_err();
-    assert!(error.what.contains("breaking the machine of node"), "{error}");
-    let pods = kinds::resolve(&session.client, None, "Pod").await.unwrap().api(&session.client, "default");
+    assert_eq!((error.what, error.code), (format!("breaking {machine}"), 0), "{}", error.message);
+    let pods = kinds::resolve(&session.client, None, "Pod").await.unwrap().api(&session.client, &namespace);
     assert_eq!(pods.list(&kube::api::ListParams::default()).await.unwrap().items.len(), 0);
     // Without an end of its own nothing is begun.
     let endless = Limit { seconds: 0, ..limit(MARK) };
     let error = Machines::carry_out(&hosts, &machine, &Act::StopKubelet, &endless).await.unwrap_err();
     assert!(error.message.contains("mends itself"), "{error}");
+    // An act that was given up while its pod waited does not come after it was taken back.
+    let id = node.data.pointer("/status/nodeInfo/machineID").unwrap().as_str().unwrap().to_owned();
+    let name = node.metadata.name.unwrap();
+    let waiting = pod("busybox:1.37", &name_of(&name, &limit(MARK), "act"), "", &["true"]);
+    let waiting: DynamicObject = serde_json::from_value(waiting).unwrap();
+    pods.create(&PostParams::default(), &waiting).await.unwrap();
+    let there = Machine::Host { node: name, id, container_runtime: "containerd".to_owned() };
+    assert!(Machines::take_back(&hosts, &there, &Act::StopKubelet, &limit(MARK)).await.is_err());
+    assert_eq!(pods.list(&kube::api::ListParams::default()).await.unwrap().items.len(), 0);
     // Another machine has its name now: there is nothing to mend.
     let gone = Machines::take_back(&hosts, &machine, &Act::StopKubelet, &limit(MARK)).await.unwrap();
     assert_eq!(gone, TakenBack::Gone);
