@@ -17,7 +17,7 @@ use crate::selector::Selector;
 use read::{Key, is_older, key_of, kind_of, same_content, version_of};
 use serde_json::Value;
 use shared::Shared;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,13 +44,17 @@ pub struct Index {
     samples: BTreeMap<String, Sample>,
     measured: BTreeMap<usize, String>,
     shared: Shared,
+    /// The pods that changed last, by uid: what changed once may soon change again.
+    changed: VecDeque<String>,
     /// The uid up to which pods were packed in this round.
     packed_to: String,
 }
 
 /// Pods as few as these are not packed.
 const MANY: usize = 256;
-/// How many pods are packed for each one that changes.
+/// How many of those that changed last stay open.
+const OPEN: usize = 32;
+/// How many more pods are packed for each one that changes: those that were opened only to be looked at.
 const PACKED_AT_ONCE: usize = 4;
 
 impl Index {
@@ -140,13 +144,13 @@ impl Index {
                 Some(record) => {
                     record.update(object, at);
                     record.share(&mut self.shared);
-                    self.pack_some();
+                    self.pack_some(text(object, "/metadata/uid"));
                 }
                 None => {
-                    self.pack_some();
                     if let Some(mut record) = PodRecord::first(object, at) {
                         record.share(&mut self.shared);
                         self.pods.insert(record.reference.uid.clone(), record);
+                        self.pack_some(text(object, "/metadata/uid"));
                     }
                 }
             },
@@ -176,10 +180,15 @@ impl Index {
         }
     }
 
-    /// Packs the next pods in the order of uids, where there are many: what was opened is closed when as many changes have come.
-    fn pack_some(&mut self) {
+    /// Packs, where there are many, what changed longer ago, and the next pods in the order of uids.
+    fn pack_some(&mut self, changed: &str) {
+        self.changed.push_back(changed.to_owned());
         if self.pods.len() < MANY {
             return;
+        }
+        while self.changed.len() > OPEN {
+            let longest_ago = self.changed.pop_front().and_then(|uid| self.pods.get_mut(&uid));
+            longest_ago.into_iter().for_each(PodRecord::pack);
         }
         let rest = (Bound::Excluded(self.packed_to.as_str()), Bound::Unbounded);
         let mut packed_to = String::new();

@@ -17,15 +17,16 @@ fn show(index: &mut Index, pod: Arc<Value>) {
 fn of_many_pods_few_are_open_and_all_are_whole() {
     let uid = |n: usize| format!("{n:04}");
     let mut index = Index::new("c");
-    (0..2000).for_each(|n| show(&mut index, pod(&uid(n), 1)));
+    // A server's uids come in no order.
+    (0..2000).for_each(|n| show(&mut index, pod(&uid(n * 7919 % 2000), 1)));
     let open = |index: &Index| index.pods().filter(|pod| pod.is_open()).count();
-    assert!(open(&index) < 2 * MANY, "{}", open(&index));
+    assert!(open(&index) <= OPEN, "{}", open(&index));
     assert!(index.pods().all(|pod| pod.object()["metadata"]["uid"] == *pod.reference.uid && pod.node == "a"));
     // All were looked at: they are closed again while pods change.
     assert_eq!(open(&index), 2000);
     for n in 0..500 {
         show(&mut index, pod(&uid(n), 2));
     }
-    assert!(open(&index) < 2 * MANY, "{}", open(&index));
+    assert!(open(&index) <= 2 * OPEN, "{}", open(&index));
     assert_eq!(index.pod("0003").unwrap().object()["metadata"]["resourceVersion"], "2");
 }

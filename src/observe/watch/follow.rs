@@ -89,22 +89,22 @@ struct Known {
     told_late: Option<Instant>,
 }
 
-/// Namespace and name.
-type Key = (String, String);
+/// Namespace and name, with a stroke between them, which neither may have.
+type Key = Box<str>;
 
 /// A state of an object, and when it was written.
 #[derive(Debug)]
 struct State {
-    uid: String,
-    version: String,
+    uid: Box<str>,
+    version: Box<str>,
     written: Option<Timestamp>,
 }
 
 impl State {
     fn of(metadata: &ObjectMeta) -> (Key, Self) {
-        let text = |field: &Option<String>| field.clone().unwrap_or_default();
+        let text = |field: &Option<String>| Box::<str>::from(field.as_deref().unwrap_or_default());
         let state = Self { uid: text(&metadata.uid), version: text(&metadata.resource_version), written: written(metadata) };
-        ((text(&metadata.namespace), text(&metadata.name)), state)
+        (format!("{}/{}", text(&metadata.namespace), text(&metadata.name)).into_boxed_str(), state)
     }
 
     fn is(&self, other: &Self) -> bool {
@@ -218,7 +218,7 @@ impl Known {
     }
 
     /// How long ago a new state may have come about, where it was held back and nothing was told of that yet.
-    fn lateness(&mut self, key: &(String, String), new: Option<Timestamp>) -> Option<Duration> {
+    fn lateness(&mut self, key: &str, new: Option<Timestamp>) -> Option<Duration> {
         let before = self.objects.get(key).and_then(|state| state.written);
         let late = new.filter(|new| before.is_none_or(|before| *new > before)).and_then(|new| self.freshness.arrived(new))?;
         let now = Instant::now();
@@ -244,9 +244,10 @@ impl Known {
         seen
     }
 
-    fn gone(&self, (namespace, name): &Key, state: State) -> Seen {
-        let (namespace, name) = (namespace.clone(), name.clone());
-        Seen::Gone(Reference { kind: self.kind.clone(), namespace, name, uid: state.uid })
+    fn gone(&self, key: &str, state: State) -> Seen {
+        let (namespace, name) = key.split_once('/').unwrap_or(("", key));
+        let (namespace, name) = (namespace.to_owned(), name.to_owned());
+        Seen::Gone(Reference { kind: self.kind.clone(), namespace, name, uid: state.uid.into() })
     }
 
     /// Takes a state in, unless it is known already. Another uid under the same name: the old object was deleted unseen.
