@@ -135,9 +135,7 @@ fn nodes_are_broken_by_pods_where_their_machines_cannot_be_reached() {
 #[ignore = "needs a kind cluster with two workers and docker: COMEBACK_TEST_CONTEXT names its context; its nodes are broken"]
 fn a_killed_run_leaves_nodes_that_mend_themselves() {
     let context = std::env::var("COMEBACK_TEST_CONTEXT").expect("set COMEBACK_TEST_CONTEXT to the context of a test cluster");
-    for (fault, is_broken) in
-        [("stopKubelet", "kubelet is down"), ("partitionNode", "-j DROP"), ("stopContainerRuntime", "containerd is down")]
-    {
+    for (fault, is_broken) in node_access::KILLED_IN.into_iter().take(node_access::of_each()) {
         node_access::a_killed_run_is_cleaned_up(&context, fault, is_broken);
     }
 }
