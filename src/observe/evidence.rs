@@ -53,7 +53,7 @@ pub struct Bounds {
     pub text: usize,
     /// The newest lines of a log.
     pub log_lines: i64,
-    /// Objects of one kind that are listed.
+    /// Objects of one kind that are listed, and pods that are told of.
     pub objects: u32,
     /// For one request.
     pub request: Duration,
@@ -133,8 +133,12 @@ pub async fn collect(client: &kube::Client, index: &Index, wanted: &Wanted<'_>) 
     let mut bundle = Bundle::default();
     let end = Instant::now() + wanted.bounds.time;
     let of_namespace = |pod: &&PodRecord| pod.reference.namespace == wanted.namespace;
-    let pods: Vec<&PodRecord> = index.all_pods().filter(of_namespace).collect();
-    bundle.add("describe.txt", describe(index, &pods), wanted);
+    let all: Vec<&PodRecord> = index.all_pods().filter(of_namespace).collect();
+    let pods = worst(&all, wanted.bounds.objects as usize);
+    if pods.len() < all.len() {
+        bundle.missing.push(format!("only {} of {} pods are told of, those in trouble first", pods.len(), all.len()));
+    }
+    bundle.add("describe.txt", describe(index, &all, &pods), wanted);
     bundle.add("events.txt", events(index, wanted.namespace), wanted);
     let objects: Vec<&Value> = pods.iter().map(|pod| pod.object().as_ref()).collect();
     bundle.add("objects/pod.json", pretty(&objects), wanted);
@@ -168,6 +172,21 @@ pub async fn collect(client: &kube::Client, index: &Index, wanted: &Wanted<'_>) 
     bundle
 }
 
+/// So many pods at most: where there are more, those that failed come first.
+fn worst<'a>(pods: &[&'a PodRecord], most: usize) -> Vec<&'a PodRecord> {
+    let mut pods = pods.to_vec();
+    if pods.len() > most {
+        pods.sort_by_key(|pod| trouble(pod));
+        pods.truncate(most);
+    }
+    pods
+}
+
+/// Sorts what failed first.
+fn trouble(pod: &PodRecord) -> (bool, bool, String) {
+    (pod.ready, pod.containers.values().all(|one| one.restart_count == 0), pod.reference.name.clone())
+}
+
 /// The result of a request, unless it or all of them take too long.
 async fn within<T>(end: Instant, wanted: &Wanted<'_>, request: impl Future<Output = Result<T, String>>) -> Result<T, String> {
     if Instant::now() >= end {
@@ -193,7 +212,7 @@ async fn logs(client: &kube::Client, pods: &[&PodRecord], wanted: &Wanted<'_>, e
     let api: Api<Pod> = Api::namespaced(client.clone(), wanted.namespace);
     let mut live: Vec<&&PodRecord> = pods.iter().filter(|pod| pod.deleted.is_none()).collect();
     // What failed comes first, for the case that not everything can be read.
-    live.sort_by_key(|pod| (pod.ready, pod.containers.values().all(|one| one.restart_count == 0), pod.reference.name.clone()));
+    live.sort_by_key(|pod| trouble(pod));
     for pod in live {
         for record in pod.containers.values() {
             let container = &record.name;

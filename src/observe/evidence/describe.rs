@@ -7,7 +7,7 @@ use crate::observe::Index;
 use crate::observe::index::container::State;
 use crate::observe::index::{ContainerRecord, ExitSeen, PodRecord, text};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -16,8 +16,9 @@ const EVENTS: usize = 15;
 /// How many of the newest ends of a container are told.
 const ENDS: usize = 5;
 
-/// The description of these pods, by workload, and of the nodes.
-pub(super) fn describe(index: &Index, pods: &[&PodRecord]) -> String {
+/// The description of these pods, by workload, each of `told` by itself, and of the nodes.
+pub(super) fn describe(index: &Index, pods: &[&PodRecord], told: &[&PodRecord]) -> String {
+    let told: BTreeSet<&str> = told.iter().map(|pod| pod.reference.uid.as_str()).collect();
     let mut out = format!("at {} of the timeline\n", seconds(index.now()));
     let mut groups: BTreeMap<String, Vec<&PodRecord>> = BTreeMap::new();
     for pod in pods {
@@ -28,7 +29,8 @@ pub(super) fn describe(index: &Index, pods: &[&PodRecord]) -> String {
         let ready = pods.iter().filter(|pod| pod.deleted.is_none() && pod.ready).count();
         let there = pods.iter().filter(|pod| pod.deleted.is_none()).count();
         let _ = writeln!(out, "\n{group}: {ready} of {there} pods Ready, {} seen in all", pods.len());
-        pods.into_iter().for_each(|pod| describe_pod(&mut out, index, pod));
+        let told = pods.into_iter().filter(|pod| told.contains(pod.reference.uid.as_str()));
+        told.for_each(|pod| describe_pod(&mut out, index, pod));
     }
     for node in index.objects("Node") {
         let _ = writeln!(out, "\nnode {}", text(node, "/metadata/name"));

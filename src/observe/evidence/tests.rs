@@ -119,6 +119,28 @@ async fn size_and_time_are_bounded() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_many_pods_those_in_trouble_are_told_of() {
+    let mut index = Index::new("test");
+    for n in 0..9u64 {
+        let ready = if n == 7 { "False" } else { "True" };
+        let pod = json!({ "kind": "Pod", "metadata": { "name": format!("pod-{n}"), "namespace": "n", "uid": n.to_string(),
+            "ownerReferences": [{ "kind": "ReplicaSet", "name": "web", "uid": "r", "controller": true }] },
+            "status": { "phase": "Running", "conditions": [{ "type": "Ready", "status": ready }] } });
+        index.apply(&Observation { seq: n, at: Duration::ZERO, source: Source::Watch, fact: Fact::Object(Arc::new(pod)) });
+    }
+    let hidden = Hidden::default();
+    let bounds = Bounds { objects: 2, ..Bounds::default() };
+    let bundle = collect(&client(), &index, &Wanted { bounds, ..wanted(&hidden) }).await;
+    assert!(bundle.missing.iter().any(|line| line.starts_with("only 2 of 9 pods are told of")), "{:?}", bundle.missing);
+    for name in ["describe.txt", "objects/pod.json"] {
+        let text = &bundle.files[name];
+        assert!(text.contains("pod-7") && text.contains("pod-0") && !text.contains("pod-1"), "{name}: {text}");
+    }
+    // All of them count.
+    assert!(bundle.files["describe.txt"].contains("8 of 9 pods Ready"), "{}", bundle.files["describe.txt"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn in_somebody_elses_namespace_nothing_is_listed_that_was_not_watched() {
     let hidden = Hidden::default();
     let bundle = collect(&client(), &index(), &Wanted { whole_namespace: false, ..wanted(&hidden) }).await;
