@@ -6,7 +6,7 @@ use crate::engine::private;
 use crate::event::RunEvent;
 use crate::exit_code::ExitCode;
 use crate::measure::outcome;
-use crate::measure::result::{ExitReason, Expected, Outcome, Run, RunResult};
+use crate::measure::result::{ClusterInfo, ExitReason, Expected, Run, RunResult};
 use crate::report::{Exporter, Json};
 use jiff::Timestamp;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -51,7 +51,7 @@ pub(super) fn rfc3339(time: Timestamp) -> String {
 /// # Errors
 /// It holds another run, or cannot be made.
 pub(super) fn create(directory: &Path) -> Result<(), (ExitCode, String)> {
-    if directory.join(RESULT_FILE).exists() || directory.join("timelines").exists() {
+    if (directory.join(RESULT_FILE).exists() || directory.join("timelines").exists()) && !was_refused(directory) {
         let message = format!("{} holds another run already; give another `--out DIR`", directory.display());
         return Err((ExitCode::Usage, message));
     }
@@ -62,6 +62,14 @@ pub(super) fn create(directory: &Path) -> Result<(), (ExitCode, String)> {
         )
     };
     private::create_dir_all(directory).map_err(failed)
+}
+
+/// Whether all that the directory holds is why a run was refused before it began: the next try may have it.
+fn was_refused(directory: &Path) -> bool {
+    let result = std::fs::read(directory.join(RESULT_FILE)).ok().and_then(|text| serde_json::from_slice::<RunResult>(&text).ok());
+    let refused = [ExitCode::Usage, ExitCode::Environment].map(ExitCode::code);
+    result.is_some_and(|result| result.expected.trials == 0 && result.scenarios.is_empty() && refused.contains(&result.exit_code))
+        && !["timelines", "plans.json"].iter().any(|name| directory.join(name).exists())
 }
 
 /// Keeps `result.json` up to date while the run goes on, so that a crash loses nothing that was finished.
@@ -76,22 +84,8 @@ impl Keeper {
     /// Writes a result of which nothing is known yet.
     pub(super) fn new(directory: &Path, run: Run) -> Self {
         let reason = "the run did not come to its end".to_owned();
-        let result = RunResult {
-            api_version: crate::scenario::model::API_VERSION.to_owned(),
-            kind: "RunResult".to_owned(),
-            complete: false,
-            expected: Expected::default(),
-            run,
-            cluster: crate::measure::result::ClusterInfo::default(),
-            scenarios: Vec::new(),
-            lift: Vec::new(),
-            gate: None,
-            summary: outcome::summary(&[]),
-            outcome: Outcome::Inconclusive,
-            exit_code: ExitCode::Inconclusive.code(),
-            exit_reasons: vec![ExitReason { code: ExitCode::Inconclusive.code(), name: ExitCode::Inconclusive, reason }],
-            warnings: Vec::new(),
-        };
+        let exit_reasons = vec![ExitReason { code: ExitCode::Inconclusive.code(), name: ExitCode::Inconclusive, reason }];
+        let result = RunResult { exit_reasons, ..outcome::incomplete(run, ClusterInfo::default(), &[], Vec::new()) };
         let mut keeper = Self { file: directory.join(RESULT_FILE), result, failure: None };
         keeper.write_partial();
         keeper
@@ -184,6 +178,11 @@ mod tests {
         let result: RunResult = serde_json::from_str(&text).unwrap();
         assert_eq!((result.complete, result.exit_code), (false, 4));
         assert_eq!(result.warnings, ["careful"]);
+        assert_eq!(create(directory.path()).unwrap_err().0, ExitCode::Usage);
+        // What never began is tried again in the same place.
+        keeper.refuse(ExitCode::Environment, "no usable kubeconfig");
+        assert_eq!(create(directory.path()), Ok(()));
+        std::fs::write(directory.path().join("plans.json"), "{}").unwrap();
         assert_eq!(create(directory.path()).unwrap_err().0, ExitCode::Usage);
     }
 }

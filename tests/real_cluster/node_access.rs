@@ -16,7 +16,7 @@ pub const KILLED_IN: [(&str, &str); 3] =
 
 /// How many of each list are tried: `COMEBACK_NODE_FAULTS`, else all. Each takes minutes.
 pub fn of_each() -> usize {
-    std::env::var("COMEBACK_NODE_FAULTS").map_or(usize::MAX, |number| number.parse().expect("COMEBACK_NODE_FAULTS is a number"))
+    std::env::var("COMEBACK_NODE_FAULTS").map_or(usize::MAX, |number| number.parse().unwrap())
 }
 
 const ALLOWED: [&str; 4] = ["--allow", "node-access", "--allow", "cluster-faults"];
